@@ -1,0 +1,140 @@
+import type { DType } from "@jax-js/jax";
+import { tree } from "@jax-js/jax";
+import { OwnershipError } from "../errors.ts";
+import { type FlatArguments, flattenArguments, leafData } from "./arguments.ts";
+import { arrayFromData, EngineArray, type EngineData } from "./engineArray.ts";
+import { buildProgram, type Program } from "./program.ts";
+import { type EngineOptions, EngineSession, runtimeTensor } from "./session.ts";
+
+export interface CompileOptions extends EngineOptions {
+  /** Name of the ONNX graph; by default the function's. */
+  readonly name?: string;
+  /** Leaves of the result: arrays of jax-js (the default), or arrays that stay in the engine. */
+  readonly outputs?: "arrays" | "engine";
+}
+
+/** A tree whose arrays may also be arrays of the engine or plain numbers. */
+export type EngineTree<T> = T extends readonly unknown[]
+  ? { [K in keyof T]: EngineTree<T[K]> }
+  : T extends { readonly ref: unknown; readonly shape: number[] }
+    ? T | EngineArray | number | boolean
+    : T extends object
+      ? { [K in keyof T]: EngineTree<T[K]> }
+      : T;
+
+/** A function that ONNX Runtime runs. */
+export interface CompiledFunction<Args extends readonly unknown[], Out> {
+  /** Runs the function. Consumes the jax-js arrays among the arguments, as `jit` does; arrays of the engine stay. */
+  (...args: EngineTree<Args> extends infer A extends readonly unknown[] ? A : never): Promise<Out>;
+  /** The model file (a serialized ONNX `ModelProto`) for arguments of these shapes, which are not consumed. */
+  toOnnx(
+    ...args: EngineTree<Args> extends infer A extends readonly unknown[] ? A : never
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  /** What the function became: equations of the jaxpr, nodes per ONNX operator. The arguments are not consumed. */
+  inspect(
+    ...args: EngineTree<Args> extends infer A extends readonly unknown[] ? A : never
+  ): Promise<Program["statistics"]>;
+  /** Releases the sessions of the runtime; the function can't be called afterwards. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Loaded {
+  readonly program: Program;
+  readonly session: EngineSession;
+}
+
+/** Programs of one function, one per combination of argument types. */
+export class ProgramCache {
+  readonly #fn: (...args: never[]) => unknown;
+  readonly #options: CompileOptions;
+  readonly #loaded = new Map<string, Promise<Loaded>>();
+  #disposed = false;
+
+  constructor(fn: (...args: never[]) => unknown, options: CompileOptions) {
+    this.#fn = fn;
+    this.#options = options;
+  }
+
+  build({ types, structure }: FlatArguments): Promise<Program> {
+    return buildProgram(this.#fn, types, structure, this.#options.name ?? (this.#fn.name || "function"));
+  }
+
+  load(args: FlatArguments): Promise<Loaded> {
+    if (this.#disposed) throw new OwnershipError("compile: the compiled function was called after dispose()");
+    const known = this.#loaded.get(args.key);
+    if (known !== undefined) return known;
+    const loading = this.build(args).then(async (program) => ({
+      program,
+      session: await EngineSession.load(program.model, this.#options),
+    }));
+    this.#loaded.set(args.key, loading);
+    // A failed attempt is not kept: the next call reports its own error.
+    loading.catch(() => this.#loaded.delete(args.key));
+    return loading;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const loaded = [...this.#loaded.values()];
+    this.#loaded.clear();
+    for (const attempt of loaded) {
+      const result = await attempt.catch(() => null);
+      await result?.session.release();
+    }
+  }
+}
+
+/** Rebuilds the tree of results from their elements. */
+export function unflattenOutputs(
+  program: Program,
+  from: number,
+  structure: tree.JsTreeDef,
+  data: readonly EngineData[],
+  kind: "arrays" | "engine",
+): unknown {
+  const leaves = data.map((elements, i) => {
+    const { dtype, shape } = program.outputs[from + i]!;
+    return kind === "engine"
+      ? new EngineArray(dtype as DType, shape, elements)
+      : arrayFromData(elements, shape, dtype as DType);
+  });
+  return tree.unflatten(structure, leaves as never);
+}
+
+/**
+ * Compiles a function of jax-js arrays for ONNX Runtime: the counterpart of `jit`, with the same trees in and out.
+ *
+ * The function is traced once per combination of argument shapes and dtypes. Its whole computation (forward, backward and
+ * optimizer, if they are in it) becomes one ONNX graph, which one session of ONNX Runtime runs with native kernels.
+ * Calls are asynchronous.
+ *
+ * @param fn - a pure function over trees of arrays; it must not read values (`.js()`, `.item()`)
+ * @throws UnsupportedPrimitiveError (from the call) if a primitive can't be lowered; the arguments then still belong to the
+ *   caller
+ *
+ * @example
+ * const loss = compile((w: np.Array, x: np.Array) => np.matmul(x, w).sum());
+ * await loss(w, x);
+ */
+export function compile<Args extends readonly unknown[], Out>(
+  fn: (...args: Args) => Out,
+  options: CompileOptions = {},
+): CompiledFunction<Args, Out> {
+  const programs = new ProgramCache(fn as (...args: never[]) => unknown, options);
+  const call = async (...args: unknown[]): Promise<unknown> => {
+    const flat = flattenArguments(args);
+    const { program, session } = await programs.load(flat);
+    const data = await Promise.all(flat.leaves.map(leafData));
+    const inputs = data.map((elements, i) => runtimeTensor(elements, program.inputs[i]!));
+    const results = await session.run(inputs, []);
+    return unflattenOutputs(program, 0, program.outputTree, results, options.outputs ?? "arrays");
+  };
+  const dispose = () => programs.dispose();
+  return Object.assign(call, {
+    toOnnx: async (...args: unknown[]) => (await programs.build(flattenArguments(args))).model.bytes,
+    inspect: async (...args: unknown[]) => (await programs.build(flattenArguments(args))).statistics,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }) as unknown as CompiledFunction<Args, Out>;
+}

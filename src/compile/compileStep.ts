@@ -1,0 +1,289 @@
+import { type DType, tree } from "@jax-js/jax";
+import { OwnershipError, ShapeError } from "../errors.ts";
+import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafData } from "./arguments.ts";
+import { type CompileOptions, type EngineTree, ProgramCache, unflattenOutputs } from "./compile.ts";
+import { arrayFromData, EngineArray, type EngineData, emptyData } from "./engineArray.ts";
+import type { Program } from "./program.ts";
+import { runtimeTensor } from "./session.ts";
+
+type RuntimeTensor = ReturnType<typeof runtimeTensor>;
+
+/** A tree with an {@link EngineArray} at each leaf. */
+export type EngineLeaves<T> = T extends readonly unknown[]
+  ? { [K in keyof T]: EngineLeaves<T[K]> }
+  : T extends { readonly ref: unknown; readonly shape: number[] }
+    ? EngineArray
+    : T extends object
+      ? { [K in keyof T]: EngineLeaves<T[K]> }
+      : T;
+
+interface Buffers {
+  readonly data: EngineData[];
+  readonly tensors: RuntimeTensor[];
+}
+
+/**
+ * State that stays in the engine between steps (parameters and optimizer state, say): two sets of buffers, of which a step
+ * reads one and writes the other.
+ */
+export class EngineState<S> {
+  readonly #structure: tree.JsTreeDef;
+  readonly #types: readonly ArgumentType[];
+  #current: Buffers | null;
+  #next: Buffers | null = null;
+  #generation = 0;
+  #busy = false;
+  /** @internal */
+  readonly key: string;
+
+  /** @internal Made by {@link CompiledStep.init}. */
+  constructor(structure: tree.JsTreeDef, types: readonly ArgumentType[], data: EngineData[]) {
+    this.#structure = structure;
+    this.#types = types;
+    this.#current = { data, tensors: data.map((elements, i) => runtimeTensor(elements, types[i]!)) };
+    this.key = `${structure.toString()} ${types.join(" ")}`;
+  }
+
+  #buffers(): Buffers {
+    if (this.#current === null) throw new OwnershipError("EngineState: used after dispose()");
+    return this.#current;
+  }
+
+  get types(): readonly ArgumentType[] {
+    return this.#types;
+  }
+
+  get structure(): tree.JsTreeDef {
+    return this.#structure;
+  }
+
+  /** Bytes of the state (one set of buffers). */
+  get byteLength(): number {
+    return this.#buffers().data.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  /**
+   * The current state without a copy, for passing to compiled functions or writing to a file. The arrays may be used until
+   * the next step; then they throw {@link OwnershipError}.
+   */
+  leaves(): EngineLeaves<S> {
+    const { data } = this.#buffers();
+    const generation = this.#generation;
+    const isAlive = () => this.#current !== null && this.#generation === generation;
+    const arrays = data.map((elements, i) => {
+      const { dtype, shape } = this.#types[i]!;
+      return new EngineArray(dtype, shape, elements, isAlive);
+    });
+    return tree.unflatten(this.#structure, arrays as never) as unknown as EngineLeaves<S>;
+  }
+
+  /** A copy of the current state as arrays of jax-js. */
+  read(): S {
+    const { data } = this.#buffers();
+    const arrays = data.map((elements, i) =>
+      arrayFromData(elements, this.#types[i]!.shape, this.#types[i]!.dtype),
+    );
+    return tree.unflatten(this.#structure, arrays as never) as unknown as S;
+  }
+
+  /**
+   * Overwrites the state; consumes the jax-js arrays of the tree.
+   *
+   * @throws ShapeError if the tree, a shape or a dtype differs; nothing is consumed or written then
+   */
+  async write(state: EngineTree<S>): Promise<void> {
+    this.#buffers();
+    const { leaves, types, structure } = flattenArguments([state]);
+    checkSameTypes(
+      this.#structure,
+      this.#types,
+      structure.childTreedefs[0]!,
+      types,
+      "EngineState.write: the new state",
+    );
+    const incoming = await Promise.all(leaves.map(leafData));
+    const { data } = this.#buffers();
+    incoming.forEach((elements, i) => {
+      (data[i] as Float32Array).set(elements as Float32Array);
+    });
+    this.#generation++;
+  }
+
+  /** Runs a step on the buffers and, if it succeeds, makes what it wrote the current state. @internal */
+  async advance(
+    run: (current: readonly RuntimeTensor[], next: readonly RuntimeTensor[]) => Promise<EngineData[]>,
+  ): Promise<void> {
+    const current = this.#buffers();
+    if (this.#busy)
+      throw new OwnershipError("EngineState: a step is still running on this state; await it first");
+    this.#busy = true;
+    try {
+      this.#next ??= this.#allocate(
+        this.#types.map(({ dtype, shape }) =>
+          emptyData(
+            dtype,
+            shape.reduce((a, b) => a * b, 1),
+          ),
+        ),
+      );
+      const next = this.#next;
+      const written = await run(current.tensors, next.tensors);
+      if (this.#current === null) return;
+      // Runtimes that can't fill given buffers return new ones.
+      const filled = written.every((elements, i) => elements === next.data[i]);
+      this.#current = filled ? next : this.#allocate(written);
+      this.#next = current;
+      this.#generation++;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #allocate(data: EngineData[]): Buffers {
+    return { data, tensors: data.map((elements, i) => runtimeTensor(elements, this.#types[i]!)) };
+  }
+
+  /** Frees the buffers; arrays from {@link leaves} throw afterwards. */
+  dispose(): void {
+    this.#current = null;
+    this.#next = null;
+    this.#generation++;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** A step that advances a state held by the engine. */
+export interface CompiledStep<S, Inputs extends readonly unknown[], Out> {
+  /** Runs one step: the state moves on inside the engine, the outputs are returned. Consumes jax-js arrays among the inputs. */
+  (
+    state: EngineState<S>,
+    ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
+  ): Promise<Out>;
+  /** Puts a state into the engine; consumes the jax-js arrays of the tree. */
+  init(state: EngineTree<S>): Promise<EngineState<S>>;
+  /** The model file for a state and inputs of these shapes: inputs are the leaves of both, outputs the new state's and then the others. */
+  toOnnx(
+    state: EngineState<S>,
+    ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  inspect(
+    state: EngineState<S>,
+    ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
+  ): Promise<Program["statistics"]>;
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+function checkSameTypes(
+  structure: tree.JsTreeDef,
+  types: readonly { shape: readonly number[]; dtype: string }[],
+  otherStructure: tree.JsTreeDef,
+  others: readonly { shape: readonly number[]; dtype: string }[],
+  what: string,
+): void {
+  if (!structure.equals(otherStructure)) {
+    throw new ShapeError(`${what} has the tree ${otherStructure}, expected ${structure}`);
+  }
+  types.forEach((type, i) => {
+    const other = others[i]!;
+    if (type.dtype !== other.dtype || type.shape.join() !== other.shape.join()) {
+      throw new ShapeError(
+        `${what} has ${other.dtype}[${other.shape.join()}] at leaf ${i}, expected ${type.dtype}[${type.shape.join()}]`,
+      );
+    }
+  });
+}
+
+/**
+ * Compiles a step `(state, ...inputs) => [newState, outputs]` whose state stays in the engine: a training loop copies no
+ * parameters and allocates nothing that grows. The new state must have the tree, shapes and dtypes of the old one.
+ *
+ * @example
+ * const step = compileStep((w: np.Array, x: np.Array) => {
+ *   const [loss, gradient] = valueAndGrad((w: np.Array) => np.matmul(x, w).sum())(w.ref);
+ *   return [w.sub(gradient.mul(0.1)), loss];
+ * });
+ * using state = await step.init(w);
+ * const loss = await step(state, x);
+ */
+export function compileStep<S, Inputs extends readonly unknown[], Out>(
+  fn: (state: S, ...inputs: Inputs) => readonly [S, Out],
+  options: CompileOptions = {},
+): CompiledStep<S, Inputs, Out> {
+  const programs = new ProgramCache(fn as unknown as (...args: never[]) => unknown, {
+    ...options,
+    name: options.name ?? (fn.name || "step"),
+  });
+
+  function combine(state: EngineState<S>, inputs: FlatArguments): FlatArguments {
+    const placeholder = tree.unflatten(state.structure, [...state.types] as never);
+    const inputTree = tree.unflatten(inputs.structure, [...inputs.types] as never) as unknown as unknown[];
+    const structure = tree.structure([placeholder, ...inputTree] as never) as tree.JsTreeDef;
+    return {
+      leaves: inputs.leaves,
+      types: [...state.types, ...inputs.types],
+      structure,
+      key: `${state.key} | ${inputs.key}`,
+    };
+  }
+
+  function outputStructure(program: Program, state: EngineState<S>): tree.JsTreeDef {
+    const [newState, rest] = program.outputTree.childTreedefs;
+    if (program.outputTree.nodeType !== "Array" || newState === undefined || rest === undefined) {
+      throw new ShapeError(
+        `compileStep: the step must return [newState, outputs], got the tree ${program.outputTree}`,
+      );
+    }
+    checkSameTypes(
+      state.structure,
+      state.types,
+      newState,
+      program.outputs.slice(0, newState.size),
+      "compileStep: the new state",
+    );
+    return rest;
+  }
+
+  const checked = new WeakMap<Program, tree.JsTreeDef>();
+  const call = async (state: EngineState<S>, ...inputs: unknown[]): Promise<unknown> => {
+    const flat = combine(state, flattenArguments(inputs));
+    const { program, session } = await programs.load(flat);
+    let structure = checked.get(program);
+    if (structure === undefined) {
+      structure = outputStructure(program, state);
+      checked.set(program, structure);
+    }
+    const numState = state.types.length;
+    const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafData(leaf)));
+    const tensors = data.map((elements, i) => runtimeTensor(elements, program.inputs[numState + i]!));
+    let outputs: EngineData[] = [];
+    await state.advance(async (current, next) => {
+      const results = await session.run([...current, ...tensors], next);
+      outputs = results.slice(numState);
+      return results.slice(0, numState);
+    });
+    return unflattenOutputs(program, numState, structure, outputs, options.outputs ?? "arrays");
+  };
+  const dispose = () => programs.dispose();
+  return Object.assign(call, {
+    init: async (state: unknown): Promise<EngineState<S>> => {
+      const { leaves, types, structure } = flattenArguments([state]);
+      const data = await Promise.all(leaves.map(leafData));
+      // Buffers of the engine are its own: what the caller still holds is copied.
+      const owned = data.map((elements, i) =>
+        leaves[i] instanceof EngineArray ? elements.slice() : elements,
+      );
+      const fixed = types.map(({ shape, dtype }) => new ArgumentType(shape, dtype as DType, false));
+      return new EngineState<S>(structure.childTreedefs[0]!, fixed, owned as EngineData[]);
+    },
+    toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
+      (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,
+    inspect: async (state: EngineState<S>, ...inputs: unknown[]) =>
+      (await programs.build(combine(state, flattenArguments(inputs)))).statistics,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  }) as unknown as CompiledStep<S, Inputs, Out>;
+}

@@ -1,0 +1,5 @@
+export { type CompiledFunction, type CompileOptions, compile, type EngineTree } from "./compile.ts";
+export { type CompiledStep, compileStep, type EngineLeaves, EngineState } from "./compileStep.ts";
+export { EngineArray, type EngineData } from "./engineArray.ts";
+export { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
+export { type SupportRow, supportTable } from "./supportTable.ts";
