@@ -234,7 +234,9 @@ export class Lowering {
     const groups: SharedDimension[][] = [];
     for (const dimension of order) {
       const group = groups.at(-1);
-      const alike = group?.[0]!.strides.every((stride, i) => (stride === 0) === (dimension.strides[i] === 0));
+      const alike = group
+        ?.at(0)
+        ?.strides.every((stride, i) => (stride === 0) === (dimension.strides[i] === 0));
       if (group !== undefined && alike) group.push(dimension);
       else groups.push([dimension]);
     }
