@@ -230,7 +230,7 @@ export class Lowering {
   ): Value {
     const { values, dimensions } = this.#share(operands, shape);
     const live = dimensions.filter(({ strides }) => strides.some((stride) => stride !== 0));
-    const order = this.#loopOrder(live, values);
+    const { order, leader } = this.#loopOrder(live, values);
     const groups: SharedDimension[][] = [];
     for (const dimension of order) {
       const group = groups.at(-1);
@@ -241,15 +241,27 @@ export class Lowering {
       else groups.push([dimension]);
     }
     const outputShape = groups.map((group) => sizeOf(group.map(({ size }) => size)));
+    const own = values[leader]!.tensor.shape;
+    if (isRefinement(own, outputShape)) {
+      // The largest operand lies right and its own shape only splits the dimensions of the loop: with that shape it, and
+      // usually the operands computed beside it, need no Reshape node.
+      const tensors = values.map((value, operand) => {
+        const arranged = this.#arrange(value, operand, groups);
+        return this.graph.reshape(arranged, trimmed(refine(arranged.shape, own, outputShape)));
+      });
+      return { tensor: emit(tensors, [...own]), view: axesFromOrder(dimensions, order, shape), dtype };
+    }
     const tensors = values.map((value, operand) => {
       const arranged = this.#arrange(value, operand, groups);
-      const first = arranged.shape.findIndex((size) => size !== 1);
-      return this.graph.reshape(arranged, first < 0 ? [] : arranged.shape.slice(first));
+      return this.graph.reshape(arranged, trimmed(arranged.shape));
     });
     return { tensor: emit(tensors, outputShape), view: axesFromOrder(dimensions, order, shape), dtype };
   }
 
-  #loopOrder(live: readonly SharedDimension[], values: readonly Value[]): SharedDimension[] {
+  #loopOrder(
+    live: readonly SharedDimension[],
+    values: readonly Value[],
+  ): { order: SharedDimension[]; leader: number } {
     let leader = 0;
     for (let i = 1; i < values.length; i++) {
       const [a, b] = [values[i]!.view, values[leader]!.view];
@@ -266,7 +278,7 @@ export class Lowering {
       }
       previous = dimension;
     }
-    return order;
+    return { order, leader };
   }
 
   /** Reduces whole logical axes. */
@@ -285,16 +297,18 @@ export class Lowering {
     }
     let { tensor } = value;
     if (groups.some(({ reduced }) => reduced)) {
-      tensor = this.graph.reshape(
-        tensor,
-        groups.map(({ size }) => size),
-      );
-      const reducedAxes = groups.flatMap(({ reduced }, i) => (reduced ? [i] : []));
+      const coarse = groups.map(({ size }) => size);
+      const own = isRefinement(tensor.shape, coarse) ? tensor.shape : coarse;
+      const isReduced = refine(
+        groups.map(({ reduced }) => (reduced ? 1 : 2)),
+        own,
+        coarse,
+      ).map((mark) => mark === 1);
       tensor = this.graph.op(
         onnxOp,
-        [tensor, this.graph.indices(reducedAxes)],
+        [this.graph.reshape(tensor, own), this.graph.indices(own.flatMap((_, i) => (isReduced[i] ? [i] : [])))],
         tensor.type,
-        groups.filter(({ reduced }) => !reduced).map(({ size }) => size),
+        own.filter((_, i) => !isReduced[i]),
         { keepdims: 0 },
       );
     }
@@ -517,6 +531,39 @@ function sameAxes(a: View, b: View): boolean {
   return JSON.stringify(a.axes) === JSON.stringify(b.axes);
 }
 
+/** Whether joining neighbours of `fine` gives `coarse`. */
+function isRefinement(fine: readonly number[], coarse: readonly number[]): boolean {
+  let next = 0;
+  for (const size of coarse) {
+    let product = 1;
+    while (product < size && next < fine.length) product *= fine[next++]!;
+    if (product !== size) return false;
+  }
+  return fine.slice(next).every((size) => size === 1);
+}
+
+/** A shape with one size or 1 per coarse dimension, over the fine dimensions that make up each of them. */
+function refine(shape: readonly number[], fine: readonly number[], coarse: readonly number[]): number[] {
+  const result: number[] = [];
+  let next = 0;
+  coarse.forEach((size, i) => {
+    let product = 1;
+    while (product < size) {
+      const part = fine[next++]!;
+      product *= part;
+      result.push(shape[i] === 1 ? 1 : part);
+    }
+  });
+  while (next++ < fine.length) result.push(1);
+  return result;
+}
+
+/** Without leading ones, which broadcasting adds by itself. */
+function trimmed(shape: readonly number[]): readonly number[] {
+  const first = shape.findIndex((size) => size !== 1);
+  return first < 0 ? [] : shape.slice(first);
+}
+
 /** Keeps the memory order of the factors that are left after others were removed. */
 function compactStrides(axes: readonly Axis[]): Factor[][] {
   const stored = axes.flat().filter(({ stride }) => stride !== 0);
@@ -574,13 +621,19 @@ function chooseLayout(
           rows: orderedRows,
           columns: orderedColumns,
           inner: k,
-          x: formX ?? { innerLast: true, batchInside: false },
-          y: formY ?? { innerLast: hasFlags, batchInside: false },
+          x: formX ?? { innerLast: hasFlags ? endsInner(rows, inner, 0) : true, batchInside: false },
+          y: formY ?? { innerLast: hasFlags && endsInner(columns, inner, 1), batchInside: false },
         },
       };
     }
   }
   return best!.layout;
+}
+
+/** Whether the innermost dimension in memory is contracted: a copy that keeps it innermost moves whole blocks. */
+function endsInner(outer: readonly SharedDimension[], inner: readonly SharedDimension[], operand: number): boolean {
+  const smallest = (list: readonly SharedDimension[]) => Math.min(...list.map(({ strides }) => strides[operand]!));
+  return smallest(inner) < smallest(outer);
 }
 
 const forms: readonly OperandForm[] = [
