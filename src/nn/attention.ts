@@ -1,0 +1,146 @@
+import { nn, numpy as np } from "@jax-js/jax";
+import { applyRotary, type RotaryTables, rotaryTablesRef } from "../position/index.ts";
+import { linear, normalMatrix, type Weight } from "./linear.ts";
+import { initRmsNorm, type RmsNormParams, rmsNorm } from "./norm.ts";
+
+/** Separate projections: a fused one would have to be sliced, whose gradient costs passes over memory. */
+export interface AttentionParams {
+  /** `[D, N·H]` */
+  readonly wq: Weight;
+  /** `[D, K·H]` */
+  readonly wk: Weight;
+  /** `[D, K·H]` */
+  readonly wv: Weight;
+  /** `[N·H, D]` */
+  readonly wo: Weight;
+  /** RMSNorm of each query head over `H`, with QK-norm. */
+  readonly qNorm?: RmsNormParams;
+  readonly kNorm?: RmsNormParams;
+}
+
+/** Sizes of a block of attention: `N` query heads share `K` key/value heads of size `H`. */
+export interface AttentionShape {
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly normEps: number;
+}
+
+/**
+ * @param keys - four random keys, consumed
+ * @param std - standard deviation of the input projections
+ * @param residualStd - standard deviation of the output projection
+ */
+export function initAttention(
+  keys: readonly [np.Array, np.Array, np.Array, np.Array],
+  dim: number,
+  { numHeads, numKvHeads, headDim }: AttentionShape,
+  qkNorm: boolean,
+  std: number,
+  residualStd: number,
+): AttentionParams {
+  return {
+    wq: normalMatrix(keys[0], dim, numHeads * headDim, std),
+    wk: normalMatrix(keys[1], dim, numKvHeads * headDim, std),
+    wv: normalMatrix(keys[2], dim, numKvHeads * headDim, std),
+    wo: normalMatrix(keys[3], numHeads * headDim, dim, residualStd),
+    ...(qkNorm ? { qNorm: initRmsNorm(headDim), kNorm: initRmsNorm(headDim) } : {}),
+  };
+}
+
+/** Queries, keys and values as heads, normalised and rotated. */
+export interface Heads {
+  /** `[B, L, N, H]` */
+  readonly q: np.Array;
+  /** `[B, L, K, H]` */
+  readonly k: np.Array;
+  /** `[B, L, K, H]` */
+  readonly v: np.Array;
+}
+
+/**
+ * Projects to heads, applies QK-norm (Henry et al., arXiv 2010.04245, here with RMSNorm as in Gemma and OLMo 2) if the
+ * parameters have it, then the rotary encoding.
+ *
+ * @param x - `float32[B, L, D]`, consumed
+ * @param params - `wo` is left alone; the rest is consumed
+ * @param rotary - consumed; null for no positions
+ */
+export function projectHeads(
+  x: np.Array,
+  { wq, wk, wv, qNorm, kNorm }: Omit<AttentionParams, "wo">,
+  { numHeads, numKvHeads, headDim, normEps }: AttentionShape,
+  rotary: RotaryTables | null,
+): Heads {
+  const [batch, length] = x.shape as [number, number];
+  const heads = (w: Weight, count: number) => linear(x.ref, w).reshape([batch, length, count, headDim]);
+  let q = heads(wq, numHeads);
+  let k = heads(wk, numKvHeads);
+  const v = heads(wv, numKvHeads);
+  x.dispose();
+  if (qNorm !== undefined) q = rmsNorm(q, qNorm, normEps);
+  if (kNorm !== undefined) k = rmsNorm(k, kNorm, normEps);
+  if (rotary !== null) {
+    q = applyRotary(q, rotaryTablesRef(rotary));
+    k = applyRotary(k, rotary);
+  }
+  return { q, k, v };
+}
+
+/** Scores of masked pairs: low enough to vanish in the softmax, finite so that no gradient becomes NaN. */
+const maskedScore = -1e30;
+
+/**
+ * `softmax(q·kᵀ/√H + mask)·v`; query head `n` attends with key/value head `⌊n·K/N⌋`.
+ *
+ * @param q - `float32[B, L, N, H]`, consumed
+ * @param k - `float32[B, S, K, H]`, consumed
+ * @param v - `float32[B, S, K, H]`, consumed
+ * @param mask - `bool[L, S]`, true where a query may attend, consumed
+ * @returns `float32[B, L, N·H]`
+ *
+ * Source: Vaswani et al., arXiv 1706.03762, eq. 1; grouped queries: Ainslie et al., arXiv 2305.13245.
+ */
+export function attend({ q, k, v }: Heads, mask: np.Array): np.Array {
+  const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
+  const numKvHeads = k.shape[2]!;
+  const scale = 1 / Math.sqrt(headDim);
+  if (numHeads === numKvHeads) {
+    const scores = np.einsum("blnh,bsnh->bnls", q, k).mul(scale);
+    const weights = nn.softmax(np.where(mask, scores, maskedScore), -1);
+    return np.einsum("bnls,bsnh->blnh", weights, v).reshape([batch, length, numHeads * headDim]);
+  }
+  const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
+  const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(scale);
+  const weights = nn.softmax(np.where(mask, scores, maskedScore), -1);
+  return np.einsum("bkgls,bskh->blkgh", weights, v).reshape([batch, length, numHeads * headDim]);
+}
+
+/**
+ * The lower triangle: query `i` may attend to keys `0 … i`.
+ *
+ * @returns `bool[L, L]`
+ */
+export function causalMask(length: number): np.Array {
+  const positions = np.arange(length);
+  return positions.ref.reshape([length, 1]).greaterEqual(positions.reshape([1, length]));
+}
+
+/**
+ * Causal multi-head attention with its projections.
+ *
+ * @param x - `float32[B, L, D]`, consumed
+ * @param params - consumed
+ * @param mask - `bool[L, L]`, consumed
+ * @param rotary - tables for `L` positions or null, consumed
+ * @returns `float32[B, L, D]`
+ */
+export function attention(
+  x: np.Array,
+  params: AttentionParams,
+  shape: AttentionShape,
+  mask: np.Array,
+  rotary: RotaryTables | null,
+): np.Array {
+  return linear(attend(projectHeads(x, params, shape, rotary), mask), params.wo);
+}

@@ -1,0 +1,42 @@
+export {
+  type AttentionParams,
+  type AttentionShape,
+  attend,
+  attention,
+  causalMask,
+  type Heads,
+  initAttention,
+  projectHeads,
+} from "./attention.ts";
+export { crossEntropy } from "./crossEntropy.ts";
+export { type DecodeCache, decode, initCache, type LayerCache } from "./decode.ts";
+export { embedding } from "./embedding.ts";
+export { linear, normalMatrix, type Weight } from "./linear.ts";
+export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2 } from "./mlp.ts";
+export {
+  initLayerNorm,
+  initNorm,
+  initRmsNorm,
+  type LayerNormParams,
+  layerNorm,
+  type NormKind,
+  type NormParams,
+  norm,
+  type RmsNormParams,
+  rmsNorm,
+} from "./norm.ts";
+export {
+  type BlockParams,
+  initTransformer,
+  type TransformerParams,
+  transformer,
+  transformerLoss,
+} from "./transformer.ts";
+export {
+  countParameters,
+  flopsPerToken,
+  type ParameterCount,
+  resolveTransformerConfig,
+  type TransformerConfig,
+  type TransformerOptions,
+} from "./transformerConfig.ts";

@@ -1,0 +1,130 @@
+import { type numpy as np, random } from "@jax-js/jax";
+import { ShapeError } from "../errors.ts";
+import { type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
+import { type AttentionParams, attention, causalMask, initAttention } from "./attention.ts";
+import { crossEntropy } from "./crossEntropy.ts";
+import { embedding } from "./embedding.ts";
+import { linear, normalMatrix, type Weight } from "./linear.ts";
+import { initMlp, type MlpParams, mlp } from "./mlp.ts";
+import { initNorm, type NormParams, norm } from "./norm.ts";
+import type { TransformerConfig } from "./transformerConfig.ts";
+
+export interface BlockParams {
+  readonly attentionNorm: NormParams;
+  readonly attention: AttentionParams;
+  readonly mlpNorm: NormParams;
+  readonly mlp: MlpParams;
+}
+
+/** A plain tree of arrays. */
+export interface TransformerParams {
+  /** `[V, D]` */
+  readonly embedding: np.Array;
+  readonly blocks: readonly BlockParams[];
+  readonly norm: NormParams;
+  /** `[D, V]`; absent when the head is tied to the embedding. */
+  readonly head?: Weight;
+}
+
+/**
+ * Random parameters: normal with standard deviation `initStd`, `initStd/√(2·numLayers)` for the two matrices of a block that
+ * write into the residual stream; norms start as the identity.
+ *
+ * @param key - random key, consumed
+ *
+ * Source: Radford et al., GPT-2, 2019, section 2.3.
+ */
+export function initTransformer(key: np.Array, config: TransformerConfig): TransformerParams {
+  const { numLayers, modelDim, initStd } = config;
+  const keys = random.split(key, 2 + 7 * numLayers);
+  const keyAt = (i: number) => keys.ref.slice(i);
+  const residualStd = initStd / Math.sqrt(2 * numLayers);
+  const params: TransformerParams = {
+    embedding: normalMatrix(keyAt(0), config.vocabSize, modelDim, initStd),
+    blocks: Array.from({ length: numLayers }, (_, layer) => {
+      const own = (i: number) => keyAt(2 + 7 * layer + i);
+      return {
+        attentionNorm: initNorm(config.norm, modelDim),
+        attention: initAttention(
+          [own(0), own(1), own(2), own(3)],
+          modelDim,
+          config,
+          config.qkNorm,
+          initStd,
+          residualStd,
+        ),
+        mlpNorm: initNorm(config.norm, modelDim),
+        mlp: initMlp([own(4), own(5), own(6)], modelDim, config.mlpDim, config.mlp, initStd, residualStd),
+      };
+    }),
+    norm: initNorm(config.norm, modelDim),
+    ...(config.tiedHead ? {} : { head: normalMatrix(keyAt(1), modelDim, config.vocabSize, initStd) }),
+  };
+  keys.dispose();
+  return params;
+}
+
+/**
+ * Logits of the next token at every place.
+ *
+ * @param params - consumed
+ * @param tokens - `int32[B, L]`, `L ≤ maxLength`, consumed
+ * @returns `float32[B, L, V]`
+ * @throws ShapeError if `tokens` is not of rank 2 or too long; nothing is consumed then
+ */
+export function transformer(
+  params: TransformerParams,
+  tokens: np.Array,
+  config: TransformerConfig,
+): np.Array {
+  const [, length] = tokens.shape;
+  if (tokens.shape.length !== 2 || length! > config.maxLength) {
+    throw new ShapeError(
+      `transformer: tokens are ${tokens.dtype}[${tokens.shape.join()}], expected int32[B, L] with L ≤ ${config.maxLength}`,
+    );
+  }
+  const { table, head } = embeddingAndHead(params);
+  const mask = causalMask(length!);
+  const rotary = positionTables(config, length!);
+  let x = embedding(table, tokens);
+  for (const block of params.blocks) {
+    const h = norm(x.ref, block.attentionNorm, config.normEps);
+    const tables = rotary === null ? null : rotaryTablesRef(rotary);
+    x = x.add(attention(h, block.attention, config, mask.ref, tables));
+    x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
+  }
+  mask.dispose();
+  rotary?.cos.dispose();
+  rotary?.sin.dispose();
+  return linear(norm(x, params.norm, config.normEps), head);
+}
+
+/** The token table and the output matrix `[D, V]`; one array twice when they are tied. */
+export function embeddingAndHead(params: TransformerParams): { table: np.Array; head: np.Array } {
+  if (params.head !== undefined) return { table: params.embedding, head: params.head };
+  return { table: params.embedding.ref, head: params.embedding.transpose() };
+}
+
+function positionTables(config: TransformerConfig, length: number): RotaryTables | null {
+  if (config.position === "none") return null;
+  const positions = Array.from({ length }, (_, n) => n);
+  return rotaryTables(positions, config.headDim, { base: config.ropeBase, pairing: config.ropePairing });
+}
+
+/**
+ * Mean cross-entropy in nats of predicting every token but the first.
+ *
+ * @param params - consumed
+ * @param tokens - `int32[B, L + 1]`, consumed
+ * @returns `float32[]`
+ */
+export function transformerLoss(
+  params: TransformerParams,
+  tokens: np.Array,
+  config: TransformerConfig,
+): np.Array {
+  const length = tokens.shape[1]! - 1;
+  const inputs = tokens.ref.slice([], [0, length]);
+  const targets = tokens.slice([], [1, length + 1]);
+  return crossEntropy(transformer(params, inputs, config), targets);
+}

@@ -1,0 +1,134 @@
+import { ConfigError } from "../errors.ts";
+import type { RotaryPairing } from "../position/index.ts";
+import type { MlpKind } from "./mlp.ts";
+import type { NormKind } from "./norm.ts";
+
+/** A decoder-only, pre-norm transformer. Absent options take the defaults of {@link resolveTransformerConfig}. */
+export interface TransformerOptions {
+  /** Number of token ids, `V`. */
+  readonly vocabSize: number;
+  readonly numLayers: number;
+  /** Width of the residual stream, `D`. */
+  readonly modelDim: number;
+  /** Query heads, `N`. */
+  readonly numHeads: number;
+  /** Key/value heads, `K`; must divide `numHeads`. Default `numHeads`. */
+  readonly numKvHeads?: number;
+  /** Size of a head, `H`. Default `modelDim / numHeads`. */
+  readonly headDim?: number;
+  /** Inner width of the MLP, `F`. Default `4·D` (Vaswani et al.); for SwiGLU `8/3·D` rounded up to a multiple of 8 (Llama). */
+  readonly mlpDim?: number;
+  /** Default `"relu2"` (Primer; nanochat). */
+  readonly mlp?: MlpKind;
+  /** Default `"rmsnorm"` (Llama). */
+  readonly norm?: NormKind;
+  /** Default 1e-6 (Llama) for RMSNorm, 1e-5 (PyTorch) for LayerNorm. */
+  readonly normEps?: number;
+  /** RMSNorm of queries and keys per head. Default true (OLMo 2, nanochat). */
+  readonly qkNorm?: boolean;
+  /** Use the embedding as output head. Default false. */
+  readonly tiedHead?: boolean;
+  /** `"rope"` (the default) or `"none"`. */
+  readonly position?: "rope" | "none";
+  /** Default 10000 (RoFormer). */
+  readonly ropeBase?: number;
+  /** Default `"half"` (Llama). */
+  readonly ropePairing?: RotaryPairing;
+  /** Longest sequence. Default 1024. */
+  readonly maxLength?: number;
+  /** Standard deviation of all matrices; those that write into the residual stream get `initStd/√(2·numLayers)`. Default 0.02 (GPT-2). */
+  readonly initStd?: number;
+}
+
+/** {@link TransformerOptions} with every default filled in. */
+export type TransformerConfig = Required<TransformerOptions>;
+
+function positiveInteger(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1)
+    throw new ConfigError(`${name} ${value}: expected a positive integer`);
+}
+
+/**
+ * Fills in the defaults and checks that the sizes fit together.
+ *
+ * @throws ConfigError naming the option, its value and what is allowed
+ */
+export function resolveTransformerConfig(options: TransformerOptions): TransformerConfig {
+  const { modelDim, numHeads } = options;
+  for (const name of ["vocabSize", "numLayers", "modelDim", "numHeads"] as const)
+    positiveInteger(name, options[name]);
+  const norm = options.norm ?? "rmsnorm";
+  const mlp = options.mlp ?? "relu2";
+  const headDim = options.headDim ?? modelDim / numHeads;
+  if (options.headDim === undefined && !Number.isInteger(headDim)) {
+    throw new ConfigError(
+      `modelDim ${modelDim}: expected a multiple of numHeads ${numHeads}, or headDim given`,
+    );
+  }
+  const config: TransformerConfig = {
+    vocabSize: options.vocabSize,
+    numLayers: options.numLayers,
+    modelDim,
+    numHeads,
+    numKvHeads: options.numKvHeads ?? numHeads,
+    headDim,
+    mlpDim: options.mlpDim ?? (mlp === "swiglu" ? Math.ceil(modelDim / 3) * 8 : 4 * modelDim),
+    mlp,
+    norm,
+    normEps: options.normEps ?? (norm === "rmsnorm" ? 1e-6 : 1e-5),
+    qkNorm: options.qkNorm ?? true,
+    tiedHead: options.tiedHead ?? false,
+    position: options.position ?? "rope",
+    ropeBase: options.ropeBase ?? 10000,
+    ropePairing: options.ropePairing ?? "half",
+    maxLength: options.maxLength ?? 1024,
+    initStd: options.initStd ?? 0.02,
+  };
+  for (const name of ["numKvHeads", "headDim", "mlpDim", "maxLength"] as const)
+    positiveInteger(name, config[name]);
+  if (numHeads % config.numKvHeads !== 0) {
+    throw new ConfigError(`numKvHeads ${config.numKvHeads}: expected a divisor of numHeads ${numHeads}`);
+  }
+  if (config.position === "rope" && headDim % 2 !== 0) {
+    throw new ConfigError(`headDim ${headDim}: expected an even size for rotary positions`);
+  }
+  if (!(config.ropeBase > 1)) throw new ConfigError(`ropeBase ${config.ropeBase}: expected a number above 1`);
+  if (!(config.normEps > 0)) throw new ConfigError(`normEps ${config.normEps}: expected a positive number`);
+  if (!(config.initStd > 0)) throw new ConfigError(`initStd ${config.initStd}: expected a positive number`);
+  return config;
+}
+
+/** Numbers of parameters of a model. */
+export interface ParameterCount {
+  /** Token embedding and, if untied, the output head. */
+  readonly embedding: number;
+  /** Everything else. */
+  readonly nonEmbedding: number;
+  readonly total: number;
+}
+
+/** Counts the parameters of a model without making it. */
+export function countParameters(config: TransformerConfig): ParameterCount {
+  const { vocabSize, modelDim, numLayers, numHeads, numKvHeads, headDim, mlpDim } = config;
+  const normSize = config.norm === "rmsnorm" ? modelDim : 2 * modelDim;
+  const attention = 2 * modelDim * headDim * (numHeads + numKvHeads) + (config.qkNorm ? 2 * headDim : 0);
+  const mlp = (config.mlp === "swiglu" ? 3 : 2) * modelDim * mlpDim;
+  const embedding = vocabSize * modelDim * (config.tiedHead ? 1 : 2);
+  const nonEmbedding = numLayers * (attention + mlp + 2 * normSize) + normSize;
+  return { embedding, nonEmbedding, total: embedding + nonEmbedding };
+}
+
+/**
+ * Floating-point operations of one training step per token: 6 per matrix element (2 forward, 4 backward), and
+ * `12·L·N·H` per layer for the attention scores and sums over a context of `L` (no credit for the causal half).
+ *
+ * Source: Kaplan et al., arXiv 2001.08361, section 2.1; Chowdhery et al., PaLM, arXiv 2204.02311, appendix B.
+ */
+export function flopsPerToken(config: TransformerConfig, length: number): number {
+  const { vocabSize, modelDim, numLayers, numHeads, numKvHeads, headDim, mlpDim } = config;
+  const attention = 2 * modelDim * headDim * (numHeads + numKvHeads);
+  const mlp = (config.mlp === "swiglu" ? 3 : 2) * modelDim * mlpDim;
+  return (
+    6 * (numLayers * (attention + mlp) + vocabSize * modelDim) + 12 * numLayers * length * numHeads * headDim
+  );
+}

@@ -1,0 +1,9 @@
+export {
+  applyRotary,
+  type RotaryOptions,
+  type RotaryPairing,
+  type RotaryTables,
+  rotaryFrequencies,
+  rotaryTables,
+  rotaryTablesRef,
+} from "./rotary.ts";
