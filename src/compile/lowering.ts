@@ -306,7 +306,10 @@ export class Lowering {
       ).map((mark) => mark === 1);
       tensor = this.graph.op(
         onnxOp,
-        [this.graph.reshape(tensor, own), this.graph.indices(own.flatMap((_, i) => (isReduced[i] ? [i] : [])))],
+        [
+          this.graph.reshape(tensor, own),
+          this.graph.indices(own.flatMap((_, i) => (isReduced[i] ? [i] : []))),
+        ],
         tensor.type,
         own.filter((_, i) => !isReduced[i]),
         { keepdims: 0 },
@@ -631,8 +634,13 @@ function chooseLayout(
 }
 
 /** Whether the innermost dimension in memory is contracted: a copy that keeps it innermost moves whole blocks. */
-function endsInner(outer: readonly SharedDimension[], inner: readonly SharedDimension[], operand: number): boolean {
-  const smallest = (list: readonly SharedDimension[]) => Math.min(...list.map(({ strides }) => strides[operand]!));
+function endsInner(
+  outer: readonly SharedDimension[],
+  inner: readonly SharedDimension[],
+  operand: number,
+): boolean {
+  const smallest = (list: readonly SharedDimension[]) =>
+    Math.min(...list.map(({ strides }) => strides[operand]!));
   return smallest(inner) < smallest(outer);
 }
 

@@ -1,0 +1,75 @@
+import { type numpy as np, tree } from "@jax-js/jax";
+
+/**
+ * A tree of arrays: parameters, gradients, updates or a part of them. The functions of this folder keep its structure.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: trees are plain objects of any shape; jax-js types them as any too
+export type Tree = any;
+
+/**
+ * One stage of an optimizer: turns gradients into updates. Stages are joined by {@link chain}; the result of the last one is
+ * added to the parameters by {@link applyUpdates}.
+ *
+ * All arrays given are consumed, as everywhere in jax-js; the state is a tree of arrays, so that a checkpoint can hold it.
+ */
+export interface GradientTransformation {
+  /** State for parameters of these shapes. Consumes `params`. */
+  init(params: Tree): Tree;
+  /** `[updates, new state]`. Consumes all three. */
+  update(updates: Tree, state: Tree, params: Tree): readonly [updates: Tree, state: Tree];
+}
+
+/** Applies `fn` to the arrays at the same place of several trees. */
+export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, ...rest: Tree[]): Tree {
+  return tree.map(fn as never, first as never, ...(rest as never[]));
+}
+
+/** A stage without state. */
+export function stateless(update: (updates: Tree, params: Tree) => Tree): GradientTransformation {
+  return {
+    init(params) {
+      tree.dispose(params);
+      return {};
+    },
+    update: (updates, state, params) => [update(updates, params), state],
+  };
+}
+
+/** The gradients as they are. */
+export function identity(): GradientTransformation {
+  return stateless((updates, params) => {
+    tree.dispose(params);
+    return updates;
+  });
+}
+
+/** Several stages one after the other; the state is the list of theirs. */
+export function chain(...stages: readonly GradientTransformation[]): GradientTransformation {
+  return {
+    init(params) {
+      const states = stages.map((stage) => stage.init(tree.ref(params)));
+      tree.dispose(params);
+      return states;
+    },
+    update(updates, state, params) {
+      let current = updates;
+      const states = stages.map((stage, i) => {
+        const [next, nextState] = stage.update(current, (state as Tree[])[i], tree.ref(params));
+        current = next;
+        return nextState;
+      });
+      tree.dispose(params);
+      return [current, states];
+    },
+  };
+}
+
+/**
+ * `params + updates`.
+ *
+ * @param params - consumed
+ * @param updates - a tree of the same structure, consumed
+ */
+export function applyUpdates(params: Tree, updates: Tree): Tree {
+  return mapArrays((p, u) => p.add(u), params, updates);
+}

@@ -1,0 +1,71 @@
+import { ConfigError } from "../errors.ts";
+
+/** `(a, b, c)` of one Newton–Schulz step `X ← aX + b(XXᵀ)X + c(XXᵀ)²X`. */
+export type Coefficients = readonly [a: number, b: number, c: number];
+
+/** Coefficients of consecutive steps; the last triple repeats for further steps. */
+export interface CoefficientTable {
+  readonly steps: readonly Coefficients[];
+  /** X₀ = M/(safety·‖M‖_F): above 1 for tables that need singular values strictly below 1. */
+  readonly safety: number;
+  readonly source: string;
+}
+
+/** Named tables, with where their numbers come from. */
+export const coefficientTables = {
+  taylor: {
+    steps: [[15 / 8, -5 / 4, 3 / 8]],
+    safety: 1,
+    source: "second-order Taylor expansion of (1 − t)^(−1/2); Su-10592",
+  },
+  "keller-jordan": {
+    steps: [[3.4445, -4.775, 2.0315]],
+    safety: 1,
+    source: "Keller Jordan et al., Muon, 2024; torch.optim.Muon",
+  },
+  "quintic-5": {
+    steps: [
+      [4.0848, -6.8946, 2.927],
+      [3.9505, -6.3029, 2.6377],
+      [3.7418, -5.5913, 2.3037],
+      [2.8769, -3.1427, 1.2046],
+      [2.8366, -3.0525, 1.2012],
+    ],
+    safety: 1,
+    source: "five different triples, as in NVIDIA Emerging-Optimizers (quintic) and microsoft/dion",
+  },
+  "polar-express": {
+    steps: [
+      [8.15655, -22.48329, 15.87877],
+      [4.04293, -2.80892, 0.50002],
+      [3.89167, -2.77248, 0.50606],
+      [3.28575, -2.36813, 0.46449],
+      [2.34654, -1.70978, 0.42324],
+    ],
+    safety: 1.02,
+    source: "Amsel et al., The Polar Express, arXiv 2505.16932: 5 iterations, safety 2e-2, cushion 2",
+  },
+} as const satisfies Record<string, CoefficientTable>;
+
+export type CoefficientTableName = keyof typeof coefficientTables;
+
+/** A named table, or one's own triples (with safety 1). */
+export type CoefficientChoice = CoefficientTableName | readonly Coefficients[];
+
+/** @throws ConfigError if the name is unknown, or the list is empty or holds something that isn't a finite triple */
+export function coefficientTable(choice: CoefficientChoice): CoefficientTable {
+  if (typeof choice === "string") {
+    const table: CoefficientTable | undefined = coefficientTables[choice];
+    if (table === undefined) {
+      const names = Object.keys(coefficientTables).join('", "');
+      throw new ConfigError(`Newton–Schulz coefficients "${choice}": expected one of "${names}", or triples`);
+    }
+    return table;
+  }
+  if (choice.length === 0 || choice.some((triple) => triple.length !== 3 || !triple.every(Number.isFinite))) {
+    throw new ConfigError(
+      `Newton–Schulz coefficients ${JSON.stringify(choice)}: expected a list of triples of numbers`,
+    );
+  }
+  return { steps: choice, safety: 1, source: "given" };
+}
