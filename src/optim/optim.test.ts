@@ -56,6 +56,7 @@ function optimize(
   names: string[],
   transformation: GradientTransformation,
   update: Update = transformation.update,
+  numSteps = reference.steps.at(-1)!,
 ) {
   const arrayOf = (data: number[], name: string) => np.array(data).reshape(reference.shapes[name]!);
   let params: Tree = Object.fromEntries(names.map((name) => [name, arrayOf(start(name), name)]));
