@@ -169,6 +169,11 @@ export interface CompiledStep<S, Inputs extends readonly unknown[], Out> {
     state: EngineState<S>,
     ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
   ): Promise<Uint8Array<ArrayBuffer>>;
+  /** Traces, lowers and loads the step for inputs of these shapes, so that the first call doesn't have to. Nothing is consumed. */
+  prepare(
+    state: EngineState<S>,
+    ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
+  ): Promise<void>;
   inspect(
     state: EngineState<S>,
     ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
@@ -281,6 +286,9 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     },
     toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,
+    prepare: async (state: EngineState<S>, ...inputs: unknown[]) => {
+      await programs.load(combine(state, flattenArguments(inputs)));
+    },
     inspect: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).statistics,
     dispose,

@@ -98,6 +98,8 @@ export class EngineArray {
 
 /** Copies elements into a new array of jax-js. */
 export function arrayFromData(data: EngineData, shape: readonly number[], dtype: DType): np.Array {
+  // np.array refuses empty data.
+  if (data.length === 0) return np.zeros([...shape], { dtype });
   // jax-js keeps booleans as 32-bit integers.
   const elements = dtype === DType.Bool ? Int32Array.from(data as Uint8Array) : data.slice();
   return np.array(elements as Float32Array<ArrayBuffer>, { shape: [...shape], dtype });

@@ -247,7 +247,9 @@ export class Lowering {
       // usually the operands computed beside it, need no Reshape node.
       const tensors = values.map((value, operand) => {
         const arranged = this.#arrange(value, operand, groups);
-        return this.graph.reshape(arranged, trimmed(refine(arranged.shape, own, outputShape)));
+        const refined = refine(arranged.shape, own, outputShape);
+        // Only the leader keeps leading ones, so that the result has the shape that is declared for it.
+        return this.graph.reshape(arranged, operand === leader ? refined : trimmed(refined));
       });
       return { tensor: emit(tensors, [...own]), view: axesFromOrder(dimensions, order, shape), dtype };
     }

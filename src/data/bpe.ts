@@ -146,7 +146,8 @@ export function trainBpe(texts: Iterable<string>, vocabSize: number): BpeTokeniz
 
 /** The printable character that stands for each byte in files (GPT-2's alphabet). */
 function byteCharacters(): string[] {
-  const printable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  const printable = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
 }
@@ -274,7 +275,9 @@ export class BpeTokenizer implements Tokenizer {
     const characters = byteCharacters();
     characters.forEach((character, byte) => {
       if (vocab[character] !== byte) {
-        throw new DataError(`tokenizer: byte ${byte} has id ${vocab[character]}: expected ids 0–255 to be the bytes`);
+        throw new DataError(
+          `tokenizer: byte ${byte} has id ${vocab[character]}: expected ids 0–255 to be the bytes`,
+        );
       }
     });
     const merges = (model.merges as unknown[]).map((merge, i): [number, number] => {

@@ -56,7 +56,10 @@ export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
     try {
       stats = statSync(file);
     } catch (error) {
-      throw new DataError(`data source "${file}": ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file, folder or corpus" : (error as Error).message}`, { cause: error });
+      throw new DataError(
+        `data source "${file}": ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file, folder or corpus" : (error as Error).message}`,
+        { cause: error },
+      );
     }
     if (stats.isDirectory()) {
       for (const name of readdirSync(file).sort()) add(path.join(file, name), false);
@@ -72,7 +75,8 @@ export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
     return files.filter((file) => file.path.endsWith(".txt"));
   }
   for (const item of typeof source === "string" ? [source] : source) add(item, true);
-  if (files.length === 0) throw new DataError(`data source ${JSON.stringify(source)}: no .txt, .md or .jsonl file in it`);
+  if (files.length === 0)
+    throw new DataError(`data source ${JSON.stringify(source)}: no .txt, .md or .jsonl file in it`);
   if (format !== undefined && format !== "text" && format !== "jsonl") {
     throw new ConfigError(`data format "${format}": expected "text" or "jsonl"`);
   }
@@ -88,9 +92,13 @@ function isCorpus(name: string): name is "books" | keyof typeof corpora {
  *
  * @throws DataError naming the file, and the byte or line that can't be used
  */
-export function* readDocuments(files: readonly SourceFile[], options: DocumentOptions): Generator<DocumentPart> {
+export function* readDocuments(
+  files: readonly SourceFile[],
+  options: DocumentOptions,
+): Generator<DocumentPart> {
   for (const file of files) {
-    const isJsonl = options.format === "jsonl" || (options.format === undefined && file.path.endsWith(".jsonl"));
+    const isJsonl =
+      options.format === "jsonl" || (options.format === undefined && file.path.endsWith(".jsonl"));
     yield* isJsonl ? readLines(file.path, options.field ?? "text") : readText(file.path);
   }
 }
@@ -107,7 +115,9 @@ function* readChunks(file: string): Generator<string> {
         yield decoder.decode(buffer.subarray(0, count), { stream: count > 0 });
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
-        throw new DataError(`${file}: byte ${invalidByte(descriptor, offset, count)} is not UTF-8`, { cause: error });
+        throw new DataError(`${file}: byte ${invalidByte(descriptor, offset, count)} is not UTF-8`, {
+          cause: error,
+        });
       }
       if (count === 0) return;
       offset += count;
@@ -166,7 +176,8 @@ function* readLines(file: string, field: string): Generator<DocumentPart> {
       throw new DataError(`${file}: line ${number} is not JSON`, { cause: error });
     }
     const text = (value as Record<string, unknown> | null)?.[field];
-    if (typeof text !== "string") throw new DataError(`${file}: line ${number} has no text in field "${field}"`);
+    if (typeof text !== "string")
+      throw new DataError(`${file}: line ${number} has no text in field "${field}"`);
     return { key: `${file}:${number}`, text, last: true };
   };
   for (const chunk of readChunks(file)) {

@@ -7,8 +7,8 @@ import { AtomicFile, writeFileAtomically } from "./atomicFile.ts";
 import { BpeTokenizer, trainBpe } from "./bpe.ts";
 import { byteTokenizer } from "./byteTokenizer.ts";
 import { type DocumentOptions, readDocuments, type SourceFile, sourceFiles } from "./documents.ts";
-import { type TokenFile, TokenSource } from "./tokenSource.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { type TokenFile, TokenSource } from "./tokenSource.ts";
 
 export interface TokenDatasetOptions extends DocumentOptions {
   /** `"bytes"`, a BPE of so many ids trained on the source, or the path of a `tokenizer.json`. */
@@ -53,7 +53,9 @@ function hashOf(...parts: readonly unknown[]): string {
 
 /** Whether a document is kept for validation: decided by its name alone, so that adding documents moves no other one. */
 function isValidation(key: string, seed: number, fraction: number): boolean {
-  const digest = createHash("sha256").update(`${seed}\0${path.basename(key)}`).digest();
+  const digest = createHash("sha256")
+    .update(`${seed}\0${path.basename(key)}`)
+    .digest();
   return digest.readUInt32LE(0) / 2 ** 32 < fraction;
 }
 
@@ -65,11 +67,17 @@ function loadTokenizer(files: readonly SourceFile[], options: TokenDatasetOption
     try {
       text = readFileSync(tokenizer, "utf8");
     } catch (error) {
-      throw new DataError(`tokenizer "${tokenizer}": expected "bytes", {bpe: n} or a readable tokenizer.json`, { cause: error });
+      throw new DataError(
+        `tokenizer "${tokenizer}": expected "bytes", {bpe: n} or a readable tokenizer.json`,
+        { cause: error },
+      );
     }
     return BpeTokenizer.fromJSON(parseJson(text, tokenizer));
   }
-  const file = path.join(options.cacheDirectory, `bpe-${hashOf(files, options.format, options.field, tokenizer.bpe)}.json`);
+  const file = path.join(
+    options.cacheDirectory,
+    `bpe-${hashOf(files, options.format, options.field, tokenizer.bpe)}.json`,
+  );
   if (existsSync(file)) return BpeTokenizer.fromJSON(parseJson(readFileSync(file, "utf8"), file));
   const trained = trainBpe(sampleTexts(files, options), tokenizer.bpe);
   writeFileAtomically(file, JSON.stringify(trained));
@@ -95,7 +103,12 @@ function* sampleTexts(files: readonly SourceFile[], options: DocumentOptions): G
 }
 
 /** Streams all documents through the tokenizer into two token files. */
-function writeTokens(files: readonly SourceFile[], tokenizer: Tokenizer, options: TokenDatasetOptions, base: string): Sidecar {
+function writeTokens(
+  files: readonly SourceFile[],
+  tokenizer: Tokenizer,
+  options: TokenDatasetOptions,
+  base: string,
+): Sidecar {
   const bytesPerToken = tokenizer.vocabSize <= 65536 ? 2 : 4;
   const pack = (ids: readonly number[]) => {
     const packed = bytesPerToken === 2 ? Uint16Array.from(ids) : Uint32Array.from(ids);
@@ -149,7 +162,15 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
   }
   const files = sourceFiles(options);
   const tokenizer = loadTokenizer(files, options);
-  const key = hashOf(formatVersion, files, options.format, options.field, tokenizer.id, validationFraction, options.seed);
+  const key = hashOf(
+    formatVersion,
+    files,
+    options.format,
+    options.field,
+    tokenizer.id,
+    validationFraction,
+    options.seed,
+  );
   const base = path.join(options.cacheDirectory, key);
   const sidecar = readSidecar(`${base}.json`) ?? writeTokens(files, tokenizer, options, base);
   const part = (name: string, start: number, length: number): TokenFile => ({
@@ -158,9 +179,13 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
     length,
     bytesPerToken: sidecar.bytesPerToken,
   });
-  let [train, validation] = [part("train", 0, sidecar.trainTokens), part("validation", 0, sidecar.validationTokens)];
+  let [train, validation] = [
+    part("train", 0, sidecar.trainTokens),
+    part("validation", 0, sidecar.validationTokens),
+  ];
   if (sidecar.tailSplit) {
-    const [whole, name] = sidecar.trainTokens > 0 ? [sidecar.trainTokens, "train"] : [sidecar.validationTokens, "validation"];
+    const [whole, name] =
+      sidecar.trainTokens > 0 ? [sidecar.trainTokens, "train"] : [sidecar.validationTokens, "validation"];
     const kept = Math.max(1, Math.floor(whole * validationFraction));
     train = part(name as string, 0, (whole as number) - kept);
     validation = part(name as string, (whole as number) - kept, kept);

@@ -67,7 +67,8 @@ function typedTokens(bytes: Uint8Array<ArrayBuffer>, bytesPerToken: 2 | 4): Uint
 function readFully(descriptor: number, bytes: Uint8Array, position: number, path: string): void {
   for (let done = 0; done < bytes.length; ) {
     const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);
-    if (count === 0) throw new DataError(`${path}: ends before byte ${position + bytes.length}; delete it to make it anew`);
+    if (count === 0)
+      throw new DataError(`${path}: ends before byte ${position + bytes.length}; delete it to make it anew`);
     done += count;
   }
 }

@@ -1,0 +1,15 @@
+declare module "asciichart" {
+  interface PlotOptions {
+    readonly height?: number;
+    readonly format?: (value: number) => string;
+    readonly colors?: readonly string[];
+  }
+  const asciichart: {
+    plot(series: readonly number[] | readonly (readonly number[])[], options?: PlotOptions): string;
+    readonly blue: string;
+    readonly green: string;
+    readonly magenta: string;
+    readonly cyan: string;
+  };
+  export default asciichart;
+}

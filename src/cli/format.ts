@@ -1,0 +1,42 @@
+/** `1234567` → `1.23M`. */
+export function compactNumber(value: number): string {
+  for (const [size, suffix] of [
+    [1e12, "T"],
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ] as const) {
+    if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)}${suffix}`;
+  }
+  return value.toPrecision(3).replace(/\.?0+$/, "");
+}
+
+/** Seconds as `1:02:03` or `2:03`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const padded = (n: number) => String(n).padStart(2, "0");
+  return hours > 0 ? `${hours}:${padded(minutes)}:${padded(rest)}` : `${minutes}:${padded(rest)}`;
+}
+
+export function bytes(count: number): string {
+  return count >= 2 ** 30 ? `${(count / 2 ** 30).toFixed(2)} GiB` : `${(count / 2 ** 20).toFixed(1)} MiB`;
+}
+
+/** Rows as text with aligned columns; numbers to the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, i) =>
+    Math.max(...rows.map((row) => String(row[i] ?? "").length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) =>
+          typeof cell === "number" ? String(cell).padStart(widths[i]!) : String(cell).padEnd(widths[i]!),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,131 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { RotorError } from "../errors.ts";
+import { version } from "../train/index.ts";
+import { compareTwoRuns, deleteRuns, listRuns, showRun } from "./runsCommand.ts";
+import { sampleCommand } from "./sampleCommand.ts";
+import { trainCommand } from "./trainCommand.ts";
+
+const exitFailure = 1;
+const exitUsage = 2;
+
+function numberOption(what: string, check: (value: number) => boolean) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !check(value)) throw new InvalidArgumentError(`expected ${what}.`);
+    return value;
+  };
+}
+
+const positiveInteger = numberOption("a positive integer", (n) => Number.isInteger(n) && n > 0);
+const integer = numberOption("an integer", Number.isInteger);
+const finite = numberOption("a number", Number.isFinite);
+const collect = (value: string, previous: readonly string[]) => [...previous, value];
+
+/** Builds the command; `done` receives the exit code of what was run. */
+function buildProgram(done: (code: number) => void): Command {
+  const program = new Command("rotor")
+    .description("Train transformers in TypeScript at native speed, and know which learning rate to use.")
+    .version(version)
+    .option("--debug", "print the stack trace of an error");
+  const homeOption = [
+    "--home <folder>",
+    "folder of runs, checkpoints and caches",
+    process.env.ROTOR_HOME ?? ".rotor",
+  ] as const;
+
+  program
+    .command("train")
+    .description("train a model: a preset (tiny, small, medium, gpt2-small) or a configuration file")
+    .argument("[config]", "preset, or a .yaml, .json, .ts or .js file")
+    .option(
+      "--set <path=value>",
+      "override one option, e.g. --set training.steps=100 (repeatable)",
+      collect,
+      [],
+    )
+    .option("--resume [run]", "continue a run (by default the latest) from its newest checkpoint")
+    .option("--dry-run", "print the resolved configuration, sizes and time per step, and stop")
+    .option("--name <name>", "name of the run")
+    .option("--json", "print the result as one line of JSON; progress goes to standard error")
+    .option(...homeOption)
+    .action(async (config, flags) => done(await trainCommand(config, flags)));
+
+  program
+    .command("sample")
+    .description("generate text with a trained model")
+    .argument("<run>", "id, beginning of an id, name, or latest")
+    .option("--prompt <text>", "text to continue", "The ")
+    .option("--tokens <n>", "number of tokens", positiveInteger, 128)
+    .option("--temperature <t>", "0 takes the likeliest token", finite, 0.8)
+    .option("--top-k <n>", "keep only the n likeliest tokens", positiveInteger)
+    .option("--top-p <p>", "keep the likeliest tokens of total probability p", finite)
+    .option("--seed <n>", "random seed", integer, 0)
+    .option("--checkpoint <step>", "use the checkpoint of this step", integer)
+    .option(...homeOption)
+    .action(async (run, flags) => done(await sampleCommand(run, flags)));
+
+  const runs = program.command("runs").description("list, show, compare and delete runs");
+  runs
+    .command("list", { isDefault: true })
+    .option("--json", "print JSON")
+    .option(...homeOption)
+    .action((flags) => done(listRuns(flags)));
+  runs
+    .command("show")
+    .argument("<run>")
+    .option("--json", "print JSON")
+    .option(...homeOption)
+    .action((run, flags) => done(showRun(run, flags)));
+  runs
+    .command("compare")
+    .argument("<runs...>")
+    .option(
+      "--identical",
+      "prove that the runs are equal bit by bit; exit 1 with the first difference otherwise",
+    )
+    .option(...homeOption)
+    .action((names, flags) => done(compareTwoRuns(names, flags)));
+  runs
+    .command("delete")
+    .argument("<runs...>")
+    .option(...homeOption)
+    .action((names, flags) => done(deleteRuns(names, flags)));
+
+  const quiet = (command: Command) => {
+    command.exitOverride().configureOutput({
+      outputError: (text, write) => write(`rotor: ${text.replace(/^error: /, "")}`),
+    });
+    for (const child of command.commands) quiet(child);
+  };
+  quiet(program);
+  return program;
+}
+
+/**
+ * Runs the command.
+ *
+ * @returns the exit code: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C
+ */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  // A reader that closes the pipe (as `| head` does) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  let code = 0;
+  const program = buildProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
+    const debug = args.includes("--debug");
+    const message = error instanceof Error ? error.message : String(error);
+    const text = debug && error instanceof Error ? error.stack : `rotor: ${message.split("\n")[0]}`;
+    const hint = error instanceof RotorError || debug ? "" : " (run with --debug for the stack trace)";
+    process.stderr.write(`${text}${hint}\n`);
+    return exitFailure;
+  }
+}

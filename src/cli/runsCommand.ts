@@ -1,0 +1,153 @@
+import picocolors from "picocolors";
+import { stringify } from "yaml";
+import { ConfigError } from "../errors.ts";
+import { configDifferences, type RunRecord, RunStore } from "../runs/index.ts";
+import { checkpointSteps, firstDifference, latestCheckpoint } from "../train/index.ts";
+import { table } from "./format.ts";
+import { drawCurves } from "./lossCurve.ts";
+
+const out = (text: string) => process.stdout.write(`${text}\n`);
+const number = (value: number | undefined) => (value === undefined ? "" : value.toFixed(4));
+
+export interface RunsFlags {
+  readonly home: string;
+  readonly json?: boolean;
+}
+
+/** `rotor runs list` */
+export function listRuns({ home, json }: RunsFlags): number {
+  using store = new RunStore(home);
+  const runs = store.listRuns();
+  if (json === true) {
+    out(JSON.stringify(runs));
+    return 0;
+  }
+  if (runs.length === 0) {
+    out(`no runs in ${store.home}; start one with: rotor train tiny`);
+    return 0;
+  }
+  out(
+    table([
+      ["run", "name", "status", "step", "loss", "validation"],
+      ...runs.map(({ id, name, status, summary }) => [
+        id,
+        name,
+        status,
+        String(summary.step ?? ""),
+        number(summary.loss),
+        number(summary.validationLoss),
+      ]),
+    ]),
+  );
+  return 0;
+}
+
+/** `rotor runs show` */
+export function showRun(reference: string, { home, json }: RunsFlags): number {
+  using store = new RunStore(home);
+  const run = store.getRun(reference);
+  if (json === true) {
+    out(JSON.stringify({ ...run, checkpoints: checkpointSteps(run.directory) }));
+    return 0;
+  }
+  out(picocolors.bold(`${run.name}  ${run.id}`));
+  out(`status       ${run.status}${run.message === null ? "" : `: ${run.message}`}`);
+  out(`begun        ${run.createdAt} with Rotor ${run.codeVersion}, seed ${run.seed}`);
+  out(`folder       ${run.directory}`);
+  out(`checkpoints  ${checkpointSteps(run.directory).join(", ") || "none"}`);
+  for (const [name, value] of Object.entries(run.summary)) out(`${name.padEnd(12)} ${value}`);
+  out("");
+  out(stringify(run.config).trimEnd());
+  const loss = store.metric(run.id, "loss");
+  if (loss.length > 1) {
+    out("");
+    out(drawCurves([loss], { colour: picocolors.isColorSupported }));
+  }
+  return 0;
+}
+
+/** `rotor runs compare`. @returns 1 if the runs were to be identical and are not */
+export function compareTwoRuns(
+  references: readonly string[],
+  flags: RunsFlags & { identical?: boolean },
+): number {
+  if (references.length < 2) throw new ConfigError("runs compare: expected two or more runs");
+  using store = new RunStore(flags.home);
+  const runs = references.map((reference) => store.getRun(reference));
+  if (flags.identical === true) return compareBits(store, runs);
+  out(
+    table([
+      ["", ...runs.map(({ name, id }) => `${name} ${id}`)],
+      ["status", ...runs.map(({ status }) => status)],
+      ["step", ...runs.map(({ summary }) => String(summary.step ?? ""))],
+      ["loss", ...runs.map(({ summary }) => number(summary.loss))],
+      ["validation", ...runs.map(({ summary }) => number(summary.validationLoss))],
+    ]),
+  );
+  for (const other of runs.slice(1)) {
+    const differences = configDifferences(runs[0]!.config, other.config);
+    out("");
+    out(
+      differences.length === 0
+        ? "the configurations are equal"
+        : table(
+            differences.map(({ path, left, right }) => [
+              path,
+              JSON.stringify(left) ?? "-",
+              JSON.stringify(right) ?? "-",
+            ]),
+          ),
+    );
+  }
+  out("");
+  out(
+    drawCurves(
+      runs.map(({ id }) => store.metric(id, "loss")),
+      { colour: picocolors.isColorSupported },
+    ),
+  );
+  return 0;
+}
+
+/** Compares two runs number by number: every metric of every step and every tensor of the last checkpoints. */
+function compareBits(store: RunStore, runs: readonly RunRecord[]): number {
+  const [left, ...others] = runs;
+  for (const right of others) {
+    const difference = firstMetricDifference(store, left!, right) ?? firstCheckpointDifference(left!, right);
+    if (difference !== null) {
+      process.stderr.write(`rotor: runs ${left!.id} and ${right.id} differ: ${difference}\n`);
+      return 1;
+    }
+  }
+  out(`identical: every metric and every tensor of ${runs.map(({ id }) => id).join(", ")}`);
+  return 0;
+}
+
+function firstMetricDifference(store: RunStore, left: RunRecord, right: RunRecord): string | null {
+  for (const name of new Set([...store.metricNames(left.id), ...store.metricNames(right.id)])) {
+    const [a, b] = [store.metric(left.id, name), store.metric(right.id, name)];
+    for (let i = 0; i < Math.max(a.length, b.length); i++) {
+      if (a[i]?.step !== b[i]?.step || !Object.is(a[i]?.value, b[i]?.value)) {
+        return `${name} of step ${a[i]?.step ?? b[i]?.step} is ${a[i]?.value} and ${b[i]?.value}`;
+      }
+    }
+  }
+  return null;
+}
+
+function firstCheckpointDifference(left: RunRecord, right: RunRecord): string | null {
+  const [a, b] = [latestCheckpoint(left.directory), latestCheckpoint(right.directory)];
+  if (a.sidecar.step !== b.sidecar.step)
+    return `the last checkpoints are of steps ${a.sidecar.step} and ${b.sidecar.step}`;
+  return firstDifference(a.tensors, b.tensors);
+}
+
+/** `rotor runs delete` */
+export function deleteRuns(references: readonly string[], { home }: RunsFlags): number {
+  using store = new RunStore(home);
+  for (const { id } of references.map((reference) => store.getRun(reference))) {
+    store.deleteRun(id);
+    out(`deleted ${id}`);
+  }
+  return 0;
+}

@@ -1,0 +1,79 @@
+import { EngineArray, type EngineLeaves } from "../compile/index.ts";
+import { CheckpointError } from "../errors.ts";
+import type { TransformerParams } from "../nn/index.ts";
+import { RunStore } from "../runs/index.ts";
+import {
+  checkSampling,
+  Generator,
+  latestCheckpoint,
+  loadCheckpoint,
+  parseConfig,
+  resolveModel,
+  restoreTokenizer,
+  type StoredTensor,
+} from "../train/index.ts";
+
+export interface SampleFlags {
+  readonly prompt: string;
+  readonly tokens: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly seed: number;
+  readonly checkpoint?: number;
+  readonly home: string;
+}
+
+/** Rebuilds the tree under a prefix from dotted paths. */
+function treeOf(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): unknown {
+  const root: Record<string, unknown> = {};
+  for (const [name, { data, shape }] of tensors) {
+    if (!name.startsWith(`${prefix}.`)) continue;
+    const keys = name.slice(prefix.length + 1).split(".");
+    let node: Record<string, unknown> = root;
+    keys.slice(0, -1).forEach((key, i) => {
+      node[key] ??= /^\d+$/.test(keys[i + 1]!) ? [] : {};
+      node = node[key] as Record<string, unknown>;
+    });
+    node[keys.at(-1)!] = EngineArray.from(data, shape);
+  }
+  if (Object.keys(root).length === 0)
+    throw new CheckpointError(`checkpoint: has no tensors under "${prefix}"`);
+  return root;
+}
+
+/** `rotor sample`: text from a run's model, as it is generated. */
+export async function sampleCommand(reference: string, flags: SampleFlags): Promise<number> {
+  const sampling = {
+    temperature: flags.temperature,
+    ...(flags.topK === undefined ? {} : { topK: flags.topK }),
+    ...(flags.topP === undefined ? {} : { topP: flags.topP }),
+  };
+  checkSampling(sampling);
+  using store = new RunStore(flags.home);
+  const run = store.getRun(reference);
+  const checkpoint =
+    flags.checkpoint === undefined
+      ? latestCheckpoint(run.directory, (message) => process.stderr.write(`rotor: ${message}\n`))
+      : loadCheckpoint(run.directory, flags.checkpoint);
+  const config = parseConfig(checkpoint.sidecar.config);
+  const tokenizer = restoreTokenizer(checkpoint.sidecar.tokenizer);
+  const generator = new Generator(
+    resolveModel(config, tokenizer.vocabSize),
+    tokenizer,
+    config.training.threads,
+  );
+  const params = treeOf(checkpoint.tensors, "params") as EngineLeaves<TransformerParams>;
+  process.stdout.write(flags.prompt);
+  for await (const piece of generator.generate(params, {
+    prompt: flags.prompt,
+    numTokens: flags.tokens,
+    seed: flags.seed,
+    ...sampling,
+  })) {
+    process.stdout.write(piece);
+  }
+  process.stdout.write("\n");
+  await generator.dispose();
+  return 0;
+}

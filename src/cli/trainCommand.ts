@@ -1,0 +1,194 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import picocolors from "picocolors";
+import { stringify } from "yaml";
+import { EngineArray } from "../compile/index.ts";
+import { BatchSampler } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import { countParameters, flopsPerToken } from "../nn/index.ts";
+import { describePartition, muonScale } from "../optim/index.ts";
+import { RunStore } from "../runs/index.ts";
+import {
+  buildOptimizer,
+  initialState,
+  loadConfig,
+  openConfiguredData,
+  resolveModel,
+  type TrainConfig,
+  type TrainResult,
+  trainingStep,
+  trainRun,
+} from "../train/index.ts";
+import { consoleReporter } from "./consoleReporter.ts";
+import { bytes, compactNumber, duration, table } from "./format.ts";
+import { drawCurves } from "./lossCurve.ts";
+
+export interface TrainFlags {
+  readonly set: readonly string[];
+  readonly resume?: string | true;
+  readonly dryRun?: boolean;
+  readonly name?: string;
+  readonly home: string;
+  readonly json?: boolean;
+}
+
+/** The signal that a person sends with Ctrl-C: the first asks for an orderly end, the second ends at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  process.on("SIGINT", () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    process.stderr.write("\nrotor: stopping after this step (Ctrl-C again to stop at once)\n");
+  });
+  return controller.signal;
+}
+
+/** `rotor train`. @returns the exit code */
+export async function trainCommand(reference: string | undefined, flags: TrainFlags): Promise<number> {
+  if (flags.resume !== undefined) {
+    if (reference !== undefined || flags.set.length > 0) {
+      throw new ConfigError(
+        "--resume: continues a run with its own configuration; expected no config and no --set",
+      );
+    }
+    const resume = flags.resume === true ? "latest" : flags.resume;
+    return report(await runWithReporter({ resume }, flags), flags);
+  }
+  if (reference === undefined)
+    throw new ConfigError("train: expected a preset or a configuration file, or --resume");
+  const overrides =
+    flags.name === undefined ? flags.set : [...flags.set, `name=${JSON.stringify(flags.name)}`];
+  const config = await loadConfig(reference, overrides);
+  if (flags.dryRun === true) {
+    await dryRun(config, flags.home);
+    return 0;
+  }
+  return report(await runWithReporter({ config }, flags), flags);
+}
+
+async function runWithReporter(
+  what: { config: TrainConfig } | { resume: string },
+  flags: TrainFlags,
+): Promise<TrainResult> {
+  // With --json only the result goes to standard output.
+  let logEvery = "config" in what ? what.config.training.logEvery : 10;
+  const shown = consoleReporter(flags.json === true ? process.stderr : process.stdout, () => logEvery);
+  return trainRun({
+    ...what,
+    home: flags.home,
+    signal: interruptSignal(),
+    reporter: {
+      ...shown,
+      start(info) {
+        logEvery = info.config.training.logEvery;
+        shown.start?.(info);
+      },
+    },
+  });
+}
+
+function report(result: TrainResult, { json, home }: TrainFlags): number {
+  const { run, validation, verdict } = result;
+  if (json === true) {
+    process.stdout.write(
+      `${JSON.stringify({ ...result, run: { id: run.id, name: run.name, directory: run.directory } })}\n`,
+    );
+    return result.status === "finished" ? 0 : 130;
+  }
+  const out = (text: string) => process.stdout.write(`${text}\n`);
+  if (result.status === "interrupted") {
+    out(`stopped after step ${result.step}; continue with: rotor train --resume ${run.id}`);
+    return 130;
+  }
+  using store = new RunStore(home);
+  out("");
+  out(picocolors.bold("loss"));
+  out(drawCurves([store.metric(run.id, "loss")], { colour: picocolors.isColorSupported }));
+  out("");
+  if (validation !== null) {
+    out(
+      picocolors.bold(
+        `final validation loss ${validation.loss.toFixed(4)} nats per token, ${validation.bitsPerByte.toFixed(3)} bits per byte`,
+      ),
+    );
+    const { expectedLoss } = run.config as TrainConfig;
+    if (expectedLoss === null) out("expected loss: not measured for this configuration");
+    else {
+      out(
+        `expected ${expectedLoss.mean} ± ${expectedLoss.spread} (${expectedLoss.seeds} seeds): ` +
+          (verdict === "inside" ? "inside the band" : `${verdict} the band`),
+      );
+    }
+  }
+  out(`run ${run.id} in ${run.directory}`);
+  out(picocolors.dim(`sample more with: rotor sample ${run.id} --prompt "..."`));
+  return 0;
+}
+
+const timedSteps = 3;
+
+/** Prints what a run would be: configuration, sizes, where each parameter goes, time per step. */
+async function dryRun(config: TrainConfig, home: string): Promise<void> {
+  const out = (text: string) => process.stdout.write(`${text}\n`);
+  out(stringify(config).trimEnd());
+  // Nothing is kept: the token files go to a temporary folder unless they exist already.
+  const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
+  try {
+    using data = openConfiguredData(config, scratch);
+    const model = resolveModel(config, data.tokenizer.vocabSize);
+    const optimizer = buildOptimizer(config);
+    const { batchSize, length, seed, threads, clipNorm, steps } = config.training;
+    const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
+    const parameters = countParameters(model);
+    out("");
+    out(
+      `parameters      ${compactNumber(parameters.total)} (${parameters.total}), without embedding and head ${compactNumber(parameters.nonEmbedding)}`,
+    );
+    out(`FLOPs per token ${compactNumber(flopsPerToken(model, length))}`);
+    out(
+      `data            ${compactNumber(data.train.length)} tokens for training, ${compactNumber(data.validation.length)} for validation`,
+    );
+    out(`epochs          ${sampler.epochs(steps).toFixed(2)}`);
+    const step = trainingStep(model, optimizer, clipNorm, threads);
+    using state = await step.init(initialState(model, optimizer, seed) as never);
+    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer, twice)`);
+    out("");
+    const params = state.leaves().params;
+    out(
+      table([
+        ["parameter", "shape", "optimizer", "scale", "why"],
+        ...describePartition(params, optimizer.rule).map(({ path: name, shape, group, reason }) => [
+          name,
+          shape.join(" × "),
+          group,
+          group === "muon" && config.optimizer.kind === "muon"
+            ? muonScale(config.optimizer.scale ?? "keller-jordan", shape[0]!, shape[1]!).toPrecision(3)
+            : "",
+          reason,
+        ]),
+      ]),
+    );
+    out("");
+    const batch = (index: number) => EngineArray.from(sampler.batch(index), [batchSize, length + 1]) as never;
+    const start = performance.now();
+    await step.prepare(state, batch(0));
+    out(`compiling       ${((performance.now() - start) / 1000).toFixed(2)} s`);
+    const times: number[] = [];
+    for (let i = 0; i <= timedSteps; i++) {
+      const begin = performance.now();
+      const outputs = await step(state, batch(i));
+      outputs.loss.dispose();
+      outputs.gradNorm?.dispose();
+      if (i > 0) times.push(performance.now() - begin);
+    }
+    const median = times.sort((a, b) => a - b)[Math.floor(timedSteps / 2)]!;
+    out(`time per step   ${median.toFixed(0)} ms (median of ${timedSteps})`);
+    out(`time for ${steps} steps  ${duration((median * steps) / 1000)}`);
+    out(`memory          ${bytes(process.resourceUsage().maxRSS * 1024)} resident at most so far`);
+    await step.dispose();
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  void home;
+}

@@ -1,0 +1,278 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { ConfigError } from "../errors.ts";
+import { coefficientTables } from "../spectral/index.ts";
+import { nearest } from "./nearest.ts";
+import { presetNames, presets } from "./presets.ts";
+
+const positive = z.number().positive();
+const count = z.number().int().positive();
+const countOrZero = z.number().int().nonnegative();
+const fraction = z.number().min(0).lt(1);
+const learningRate = z.number().nonnegative();
+
+const modelSchema = z.strictObject({
+  numLayers: count,
+  modelDim: count,
+  numHeads: count,
+  numKvHeads: count.optional(),
+  headDim: count.optional(),
+  mlpDim: count.optional(),
+  mlp: z.enum(["gelu", "gelu-tanh", "swiglu", "relu2"]).optional(),
+  norm: z.enum(["rmsnorm", "layernorm"]).optional(),
+  normEps: positive.optional(),
+  qkNorm: z.boolean().optional(),
+  tiedHead: z.boolean().optional(),
+  position: z.enum(["rope", "none"]).optional(),
+  ropeBase: z.number().gt(1).optional(),
+  ropePairing: z.enum(["half", "interleaved"]).optional(),
+  maxLength: count.optional(),
+  initStd: positive.optional(),
+  /** By default as many ids as the tokenizer has. */
+  vocabSize: count.optional(),
+});
+
+const dataSchema = z.strictObject({
+  source: z.union([z.string(), z.array(z.string()).nonempty()]).default("books"),
+  format: z.enum(["text", "jsonl"]).optional(),
+  field: z.string().optional(),
+  tokenizer: z.union([z.string(), z.strictObject({ bpe: z.number().int().min(257) })]).default("bytes"),
+  validationFraction: z.number().gt(0).lt(1).default(0.05),
+  seed: z.number().int().default(0),
+});
+
+const adamwSchema = z.strictObject({
+  learningRate: learningRate.optional(),
+  weightDecay: z.number().nonnegative().optional(),
+  b1: fraction.optional(),
+  b2: fraction.optional(),
+  eps: z.number().nonnegative().optional(),
+});
+
+const optimizerSchema = z.discriminatedUnion("kind", [
+  adamwSchema.extend({ kind: z.literal("adamw") }),
+  z.strictObject({
+    kind: z.literal("muon"),
+    learningRate: learningRate.optional(),
+    weightDecay: z.number().nonnegative().optional(),
+    momentum: fraction.optional(),
+    nesterov: z.boolean().optional(),
+    steps: countOrZero.optional(),
+    scale: z.enum(["none", "keller-jordan", "spectral", "match-adamw-rms"]).optional(),
+    coefficients: z
+      .union([
+        z.enum(Object.keys(coefficientTables) as [keyof typeof coefficientTables]),
+        z.array(z.tuple([z.number(), z.number(), z.number()])).nonempty(),
+      ])
+      .optional(),
+    /** For embeddings, head, norms and biases. */
+    adamw: adamwSchema.optional(),
+  }),
+]);
+
+const scheduleSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant") }),
+  z.strictObject({
+    kind: z.literal("warmup-cosine"),
+    warmupSteps: countOrZero.default(0),
+    finalFraction: z.number().min(0).max(1).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("warmup-stable-decay"),
+    warmupSteps: countOrZero.default(0),
+    decaySteps: countOrZero,
+    finalFraction: z.number().min(0).max(1).optional(),
+    shape: z.enum(["linear", "sqrt"]).optional(),
+  }),
+]);
+
+const trainingSchema = z.strictObject({
+  steps: count,
+  /** Sequences per step. */
+  batchSize: count,
+  /** Tokens per sequence. */
+  length: count,
+  /** Largest global norm of the gradient; null for no clipping. */
+  clipNorm: positive.nullable().default(1),
+  seed: z.number().int().default(0),
+  /** Steps between evaluations; 0 for only at the end. */
+  evalEvery: countOrZero.default(0),
+  evalBatches: count.default(8),
+  /** Steps between samples of text; 0 for only at the end. */
+  sampleEvery: countOrZero.default(0),
+  sampleTokens: countOrZero.default(64),
+  samplePrompt: z.string().default("The "),
+  /** Steps between checkpoints; 0 for only at the end. */
+  checkpointEvery: countOrZero.default(0),
+  keepCheckpoints: count.default(2),
+  /** Steps between printed lines and entries of the log. */
+  logEvery: count.default(10),
+  /** Threads of one operator; by default all cores. */
+  threads: count.optional(),
+});
+
+const expectedLossSchema = z.strictObject({
+  /** Final validation loss in nats: mean over seeds, and twice its standard deviation. */
+  mean: positive,
+  spread: positive,
+  seeds: count,
+});
+
+export const configSchema = z.strictObject({
+  name: z.string().min(1).default("run"),
+  model: modelSchema,
+  data: dataSchema.prefault({}),
+  optimizer: optimizerSchema,
+  schedule: scheduleSchema.default({ kind: "constant" }),
+  training: trainingSchema,
+  /** What this configuration should reach; null if nobody measured it. */
+  expectedLoss: expectedLossSchema.nullable().default(null),
+});
+
+/** A configuration with every default filled in but those of the model and the optimizer, which depend on other options. */
+export type TrainConfig = z.infer<typeof configSchema>;
+
+type PlainObject = Record<string, unknown>;
+
+function isPlainObject(value: unknown): value is PlainObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** `over` laid over `base`; a different `kind` replaces a section instead of mixing options of two kinds. */
+function merge(base: unknown, over: unknown): unknown {
+  if (!isPlainObject(base) || !isPlainObject(over)) return over;
+  if (over.kind !== undefined && base.kind !== undefined && over.kind !== base.kind) return over;
+  const result: PlainObject = { ...base };
+  for (const [key, value] of Object.entries(over))
+    result[key] = key in base ? merge(base[key], value) : value;
+  return result;
+}
+
+/** One line for the first problem that the schema found. */
+function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+  const where = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0]!;
+    const known = knownKeys(issue.path);
+    const guess = nearest(key, known);
+    const place = where === "" ? key : `${where}.${key}`;
+    return `${place}: unknown key; ${guess === null ? `expected one of ${known.join(", ")}` : `did you mean ${guess}?`}`;
+  }
+  let actual: unknown = value;
+  for (const key of issue.path) actual = (actual as PlainObject | undefined)?.[key as string];
+  if (issue.code === "invalid_union" && "note" in issue) {
+    return `${where} ${JSON.stringify(actual)}: expected one of ${kindsOf(issue.path[0] as string).join(", ")}`;
+  }
+  if (issue.code === "invalid_union") return `${where} ${JSON.stringify(actual)}: ${expectedOfUnion(issue)}`;
+  const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
+  return `${where} ${shown}: ${issue.message.replace(/^Invalid input: /, "").replace(/^Invalid option: /, "")}`;
+}
+
+function expectedOfUnion(issue: z.core.$ZodIssueInvalidUnion): string {
+  const messages = issue.errors.map(([first]) => first?.message.replace(/^Invalid input: /, "") ?? "");
+  return [...new Set(messages)].join(", or ");
+}
+
+function kindsOf(section: string): string[] {
+  return section === "optimizer" ? ["adamw", "muon"] : ["constant", "warmup-cosine", "warmup-stable-decay"];
+}
+
+function knownKeys(at: readonly PropertyKey[]): string[] {
+  const [section] = at;
+  if (section === undefined) return Object.keys(configSchema.shape);
+  if (at[1] === "adamw") return Object.keys(adamwSchema.shape);
+  if (at[1] === "tokenizer") return ["bpe"];
+  const sections: Record<string, readonly { shape: object }[]> = {
+    model: [modelSchema],
+    data: [dataSchema],
+    training: [trainingSchema],
+    expectedLoss: [expectedLossSchema],
+    optimizer: optimizerSchema.options,
+    schedule: scheduleSchema.options,
+  };
+  const shapes = sections[section as string] ?? [];
+  return [...new Set(shapes.flatMap(({ shape }) => Object.keys(shape)))];
+}
+
+/**
+ * Checks a configuration and fills in defaults.
+ *
+ * @throws ConfigError naming the first key that is wrong, its value and what is allowed
+ */
+export function parseConfig(value: unknown): TrainConfig {
+  const parsed = configSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(`config: ${describeIssue(parsed.error.issues[0]!, value)}`);
+}
+
+/** Reads a configuration as plain data: a preset's name, a YAML file, or a module whose default export it is. */
+async function readConfig(reference: string): Promise<unknown> {
+  if (presetNames.includes(reference)) return presets[reference];
+  const extension = path.extname(reference).toLowerCase();
+  if (![".yaml", ".yml", ".json", ".ts", ".js", ".mjs"].includes(extension)) {
+    throw new ConfigError(
+      `config "${reference}": expected a preset (${presetNames.join(", ")}) or a .yaml, .json, .ts or .js file`,
+    );
+  }
+  try {
+    if (extension === ".yaml" || extension === ".yml" || extension === ".json") {
+      return parseYaml(readFileSync(reference, "utf8"));
+    }
+    const module = (await import(pathToFileURL(path.resolve(reference)).href)) as { default?: unknown };
+    return module.default;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem =
+      code === "ENOENT" || code === "ERR_MODULE_NOT_FOUND"
+        ? "no such file"
+        : (error as Error).message.split("\n")[0];
+    throw new ConfigError(`config "${reference}": ${problem}`, { cause: error });
+  }
+}
+
+/** Applies `path=value`; the value is read as YAML. */
+function override(config: unknown, assignment: string): unknown {
+  const split = assignment.indexOf("=");
+  if (split < 1)
+    throw new ConfigError(`--set ${assignment}: expected path=value, for example training.steps=100`);
+  const keys = assignment.slice(0, split).split(".");
+  let value: unknown;
+  try {
+    value = parseYaml(assignment.slice(split + 1));
+  } catch (error) {
+    throw new ConfigError(`--set ${assignment}: the value is not YAML`, { cause: error });
+  }
+  return merge(
+    config,
+    keys.reduceRight((inner: unknown, key) => ({ [key]: inner }), value),
+  );
+}
+
+/**
+ * Loads a configuration: a preset or a file (which may name a `preset` to start from), with `path=value` overrides.
+ *
+ * @throws ConfigError
+ */
+export async function loadConfig(reference: string, overrides: readonly string[] = []): Promise<TrainConfig> {
+  let config = await readConfig(reference);
+  if (!isPlainObject(config)) throw new ConfigError(`config "${reference}": expected a mapping of sections`);
+  if ("preset" in config) {
+    const { preset, ...rest } = config;
+    if (typeof preset !== "string" || !presetNames.includes(preset)) {
+      throw new ConfigError(
+        `config: preset ${JSON.stringify(preset)}: expected one of ${presetNames.join(", ")}`,
+      );
+    }
+    config = merge(presets[preset], rest);
+  }
+  for (const assignment of overrides) config = override(config, assignment);
+  // A loss measured for a preset says nothing about a changed one.
+  const changed = overrides.some(
+    (assignment) => !/^(name|training\.(seed|threads|evalEvery|log|sample|checkpoint|keep))/.test(assignment),
+  );
+  if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
+  return parseConfig(config);
+}

@@ -1,0 +1,97 @@
+import type { numpy as np } from "@jax-js/jax";
+import { compile, compileStep, EngineArray, type EngineLeaves } from "../compile/index.ts";
+import { mix, StreamDecoder, type Tokenizer } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import {
+  type DecodeCache,
+  decode,
+  initCache,
+  type TransformerConfig,
+  type TransformerParams,
+} from "../nn/index.ts";
+import { type SamplingOptions, sampleToken } from "./sampleToken.ts";
+
+export interface GenerateOptions extends SamplingOptions {
+  readonly prompt: string;
+  readonly numTokens: number;
+  readonly seed: number;
+  readonly threads?: number;
+}
+
+/** Generates text with a model, one token after the other, keeping keys and values of the past in the engine. */
+export class Generator {
+  readonly #config: TransformerConfig;
+  readonly #tokenizer: Tokenizer;
+  readonly #step;
+  readonly #empty;
+
+  constructor(config: TransformerConfig, tokenizer: Tokenizer, threads?: number) {
+    this.#config = config;
+    this.#tokenizer = tokenizer;
+    const engine = threads === undefined ? {} : { threads };
+    this.#step = compileStep(
+      (
+        cache: DecodeCache,
+        params: TransformerParams,
+        token: np.Array,
+        position: np.Array,
+      ): [DecodeCache, np.Array] => {
+        const result = decode(params, cache, token, position, config);
+        return [result.cache, result.logits];
+      },
+      { ...engine, name: "decode", outputs: "engine" },
+    );
+    this.#empty = compile(() => initCache(config, 1, config.maxLength), { ...engine, outputs: "engine" });
+  }
+
+  /**
+   * Yields pieces of text after the prompt; ends early with the end-of-text token.
+   *
+   * @throws ConfigError if prompt and tokens are longer than the model's `maxLength`
+   */
+  async *generate(
+    params: EngineLeaves<TransformerParams>,
+    { prompt, numTokens, seed, ...sampling }: GenerateOptions,
+  ): AsyncGenerator<string> {
+    const tokenizer = this.#tokenizer;
+    const prefix = prompt === "" ? [tokenizer.endOfText] : tokenizer.encode(prompt);
+    const { maxLength } = this.#config;
+    if (prefix.length + numTokens > maxLength) {
+      throw new ConfigError(
+        `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength)`,
+      );
+    }
+    using cache = await this.#step.init((await this.#empty()) as never);
+    const decoder = new StreamDecoder(tokenizer);
+    let token = prefix[0]!;
+    for (let position = 0; position < prefix.length + numTokens; position++) {
+      const logits = (await this.#step(
+        cache,
+        params as never,
+        EngineArray.from(Int32Array.of(token), [1, 1]) as never,
+        EngineArray.from(Int32Array.of(position), []) as never,
+      )) as unknown as EngineArray;
+      if (position + 1 < prefix.length) {
+        token = prefix[position + 1]!;
+        continue;
+      }
+      if (position + 1 >= prefix.length + numTokens) break;
+      token = sampleToken(logits.data, sampling, mix(seed, position) / 2 ** 32);
+      if (token === tokenizer.endOfText) break;
+      yield decoder.push(token);
+    }
+    yield decoder.end();
+  }
+
+  /** The whole text at once. */
+  async text(params: EngineLeaves<TransformerParams>, options: GenerateOptions): Promise<string> {
+    let text = "";
+    for await (const piece of this.generate(params, options)) text += piece;
+    return text;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#step.dispose();
+    await this.#empty.dispose();
+  }
+}

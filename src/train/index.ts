@@ -1,0 +1,23 @@
+export { type BuiltOptimizer, buildOptimizer } from "./buildOptimizer.ts";
+export {
+  type Checkpoint,
+  type CheckpointSidecar,
+  checkpointSteps,
+  firstDifference,
+  flattenState,
+  latestCheckpoint,
+  loadCheckpoint,
+  matchTensors,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "./checkpoint.ts";
+export { configSchema, loadConfig, parseConfig, type TrainConfig } from "./config.ts";
+export { type GenerateOptions, Generator } from "./generate.ts";
+export { measureMatmulPeak } from "./matmulPeak.ts";
+export { initialState, resolveModel, type StepOutputs, type TrainState, trainingStep } from "./model.ts";
+export { presetNames, presets } from "./presets.ts";
+export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
+export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
+export { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
+export { openConfiguredData, restoreTokenizer, type TrainOptions, trainRun } from "./trainer.ts";
+export { version } from "./version.ts";

@@ -1,0 +1,99 @@
+import { type numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
+import { type CompiledStep, compile, compileStep, type EngineState } from "../compile/index.ts";
+import { ConfigError } from "../errors.ts";
+import {
+  initTransformer,
+  resolveTransformerConfig,
+  type TransformerConfig,
+  type TransformerParams,
+  transformerLoss,
+} from "../nn/index.ts";
+import { applyUpdates, clipToNorm, globalNorm, type Tree } from "../optim/index.ts";
+import type { BuiltOptimizer } from "./buildOptimizer.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** All that a run carries from step to step. */
+export interface TrainState {
+  readonly params: TransformerParams;
+  readonly optimizer: Tree;
+}
+
+export interface StepOutputs {
+  /** Mean cross-entropy of the batch in nats, before the update. */
+  readonly loss: np.Array;
+  /** Global norm of the gradient before clipping; absent without clipping. */
+  readonly gradNorm?: np.Array;
+}
+
+/**
+ * The model's configuration for a tokenizer.
+ *
+ * @throws ConfigError if the vocabulary is smaller than the tokenizer's, or sequences are longer than the model allows
+ */
+export function resolveModel(config: TrainConfig, tokenizerSize: number): TransformerConfig {
+  const { vocabSize = tokenizerSize, ...options } = config.model;
+  if (vocabSize < tokenizerSize) {
+    throw new ConfigError(
+      `model.vocabSize ${vocabSize}: the tokenizer has ${tokenizerSize} ids; expected at least as many`,
+    );
+  }
+  const model = resolveTransformerConfig({
+    ...(Object.fromEntries(
+      Object.entries(options).filter(([, value]) => value !== undefined),
+    ) as typeof config.model),
+    vocabSize,
+  } as never);
+  if (config.training.length > model.maxLength) {
+    throw new ConfigError(
+      `training.length ${config.training.length}: expected at most model.maxLength ${model.maxLength}`,
+    );
+  }
+  return model;
+}
+
+/** Parameters and optimizer state at step 0, decided by the seed. */
+export function initialState(model: TransformerConfig, optimizer: BuiltOptimizer, seed: number): TrainState {
+  const params = initTransformer(random.key(seed), model);
+  return { params, optimizer: optimizer.transformation.init(tree.ref(params as never)) };
+}
+
+/** One step as one graph: forward, backward, clipping and optimizer. */
+export function trainingStep(
+  model: TransformerConfig,
+  optimizer: BuiltOptimizer,
+  clipNorm: number | null,
+  threads?: number,
+): CompiledStep<TrainState, [np.Array], StepOutputs> {
+  return compileStep(
+    (state: TrainState, tokens: np.Array): [TrainState, StepOutputs] => {
+      const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
+        transformerLoss(params, tokens, model),
+      )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
+      let clipped = gradients;
+      let gradNorm: np.Array | null = null;
+      if (clipNorm !== null) {
+        gradNorm = globalNorm(tree.ref(gradients));
+        clipped = clipToNorm(gradients, gradNorm.ref, clipNorm);
+      }
+      const [updates, next] = optimizer.transformation.update(
+        clipped,
+        state.optimizer,
+        tree.ref(state.params as never),
+      );
+      const params = applyUpdates(state.params, updates) as TransformerParams;
+      return [{ params, optimizer: next }, gradNorm === null ? { loss } : { loss, gradNorm }];
+    },
+    { ...(threads === undefined ? {} : { threads }), name: "train" },
+  );
+}
+
+/** Mean loss of a batch. */
+export function evaluationStep(model: TransformerConfig, threads?: number) {
+  return compile((params: TransformerParams, tokens: np.Array) => transformerLoss(params, tokens, model), {
+    ...(threads === undefined ? {} : { threads }),
+    name: "evaluate",
+  });
+}
+
+/** Handle of the state in the engine. */
+export type TrainHandle = EngineState<TrainState>;

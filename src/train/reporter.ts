@@ -1,0 +1,73 @@
+import type { ParameterCount, TransformerConfig } from "../nn/index.ts";
+import type { RunRecord } from "../runs/index.ts";
+import type { TrainConfig } from "./config.ts";
+
+/** What is known when training starts. */
+export interface StartInfo {
+  readonly run: RunRecord;
+  readonly config: TrainConfig;
+  readonly model: TransformerConfig;
+  readonly parameters: ParameterCount;
+  readonly flopsPerToken: number;
+  readonly trainTokens: number;
+  readonly validationTokens: number;
+  readonly numDocuments: number;
+  /** Floating-point operations per second of a large matrix product. */
+  readonly matmulPeak: number;
+  /** Step of the checkpoint that is continued from, 0 for a new run. */
+  readonly fromStep: number;
+  /** Seconds for tracing, lowering and loading the training step. */
+  readonly compileSeconds: number;
+}
+
+/** What is known after a step. */
+export interface StepInfo {
+  /** Steps done. */
+  readonly step: number;
+  readonly numSteps: number;
+  readonly loss: number;
+  /** Exponential average of the loss. */
+  readonly smoothLoss: number;
+  readonly gradNorm: number | null;
+  readonly learningRate: number;
+  readonly tokensPerSecond: number;
+  /** Model FLOPs per second as a share of the matrix-product peak. */
+  readonly peakShare: number;
+  readonly elapsedSeconds: number;
+  readonly remainingSeconds: number;
+}
+
+/** A validation loss. */
+export interface EvaluationInfo {
+  readonly step: number;
+  /** Nats per token. */
+  readonly loss: number;
+  readonly bitsPerByte: number;
+}
+
+/** Whether a final loss is where it is expected to be. */
+export type BandVerdict = "inside" | "below" | "above" | "not measured";
+
+/** The outcome of a run. */
+export interface TrainResult {
+  readonly run: RunRecord;
+  readonly status: "finished" | "interrupted";
+  readonly step: number;
+  /** Last validation, or null if the run was interrupted before one. */
+  readonly validation: EvaluationInfo | null;
+  readonly verdict: BandVerdict;
+  /** Text sampled at the end. */
+  readonly sample: string | null;
+  readonly checkpoint: string;
+}
+
+/** Who is told what happens; every method may be left out. */
+export interface Reporter {
+  start?(info: StartInfo): void;
+  step?(info: StepInfo): void;
+  evaluation?(info: EvaluationInfo): void;
+  sample?(step: number, text: string): void;
+  checkpoint?(step: number, file: string): void;
+  /** Something that a person should know, in one line. */
+  note?(message: string): void;
+}

@@ -1,0 +1,386 @@
+import path from "node:path";
+import type { numpy as np } from "@jax-js/jax";
+import { EngineArray } from "../compile/index.ts";
+import {
+  BatchSampler,
+  BpeTokenizer,
+  byteTokenizer,
+  evaluationBatches,
+  openTokenDataset,
+  type TokenDataset,
+  type Tokenizer,
+} from "../data/index.ts";
+import { CheckpointError, NonFiniteError } from "../errors.ts";
+import { countParameters, flopsPerToken, type TransformerConfig } from "../nn/index.ts";
+import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
+import { type BuiltOptimizer, buildOptimizer } from "./buildOptimizer.ts";
+import {
+  type Checkpoint,
+  checkpointSteps,
+  flattenState,
+  latestCheckpoint,
+  matchTensors,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "./checkpoint.ts";
+import { parseConfig, type TrainConfig } from "./config.ts";
+import { Generator } from "./generate.ts";
+import { measureMatmulPeak } from "./matmulPeak.ts";
+import { evaluationStep, initialState, resolveModel, type TrainHandle, trainingStep } from "./model.ts";
+import type { BandVerdict, EvaluationInfo, Reporter, TrainResult } from "./reporter.ts";
+import type { StoredTensor } from "./safetensors.ts";
+import { version } from "./version.ts";
+
+export interface TrainOptions {
+  /** A new run of this configuration. */
+  readonly config?: TrainConfig;
+  /** Or the run (id, name or `"latest"`) to continue from its newest checkpoint. */
+  readonly resume?: string;
+  /** Folder of the run store. Default `.rotor`. */
+  readonly home?: string;
+  readonly reporter?: Reporter;
+  /** Stops after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/** Weight of the newest loss in the running average. */
+const smoothing = 0.05;
+
+/** The tokenizer of a checkpoint, so that sampling needs no data. */
+export function restoreTokenizer(stored: unknown): Tokenizer {
+  return stored === "bytes" ? byteTokenizer() : BpeTokenizer.fromJSON(stored);
+}
+
+function storeTokenizer(tokenizer: Tokenizer): unknown {
+  return tokenizer instanceof BpeTokenizer ? tokenizer.toJSON() : "bytes";
+}
+
+function asStored(leaves: ReadonlyMap<string, EngineArray>): Map<string, StoredTensor> {
+  return new Map(
+    [...leaves].map(([name, { dtype, shape, data }]) => [
+      name,
+      { dtype: dtype as StoredTensor["dtype"], shape, data },
+    ]),
+  );
+}
+
+/** Opens the tokens that a configuration asks for; the cache lies in the home folder. */
+export function openConfiguredData(config: TrainConfig, home: string): TokenDataset {
+  const { source, format, field, tokenizer, validationFraction, seed } = config.data;
+  return openTokenDataset({
+    source,
+    ...(format === undefined ? {} : { format }),
+    ...(field === undefined ? {} : { field }),
+    tokenizer,
+    validationFraction,
+    seed,
+    cacheDirectory: path.join(home, "cache"),
+  });
+}
+
+/** One run from start or checkpoint to its end. */
+class Trainer {
+  readonly #config: TrainConfig;
+  readonly #store: RunStore;
+  readonly #run: RunRecord;
+  readonly #reporter: Reporter;
+  readonly #data: TokenDataset;
+  readonly #model: TransformerConfig;
+  readonly #optimizer: BuiltOptimizer;
+  readonly #log: MetricLog;
+  readonly #signal: AbortSignal | undefined;
+  readonly #sampler: BatchSampler;
+  readonly #validation: Int32Array<ArrayBuffer>[];
+  #pending: MetricRow[] = [];
+  #best: { step: number; loss: number } | null = null;
+  #lastEvaluation: EvaluationInfo | null = null;
+
+  constructor(
+    config: TrainConfig,
+    store: RunStore,
+    run: RunRecord,
+    data: TokenDataset,
+    options: TrainOptions,
+  ) {
+    this.#config = config;
+    this.#store = store;
+    this.#run = run;
+    this.#data = data;
+    this.#reporter = options.reporter ?? {};
+    this.#signal = options.signal;
+    this.#log = new MetricLog(run.directory);
+    this.#model = resolveModel(config, data.tokenizer.vocabSize);
+    this.#optimizer = buildOptimizer(config);
+    const { batchSize, length, seed, evalBatches } = config.training;
+    this.#sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
+    this.#validation = evaluationBatches(data.validation, batchSize, length, evalBatches);
+  }
+
+  async run(checkpoint: Checkpoint | null): Promise<TrainResult> {
+    const { training } = this.#config;
+    const { threads } = training;
+    const matmulPeak = await measureMatmulPeak(threads);
+    const step = trainingStep(this.#model, this.#optimizer, training.clipNorm, threads);
+    const evaluate = evaluationStep(this.#model, threads);
+    const generator = new Generator(this.#model, this.#data.tokenizer, threads);
+    try {
+      using state = await step.init(initialState(this.#model, this.#optimizer, training.seed) as never);
+      const fromStep = checkpoint?.sidecar.step ?? 0;
+      if (checkpoint !== null) this.#restore(state, checkpoint);
+      const startCompile = performance.now();
+      const { batchSize, length } = training;
+      const batchArray = (tokens: Int32Array<ArrayBuffer>) =>
+        EngineArray.from(tokens, [batchSize, length + 1]);
+      await step.prepare(state, batchArray(this.#sampler.batch(fromStep)) as never);
+      this.#reporter.start?.({
+        run: this.#run,
+        config: this.#config,
+        model: this.#model,
+        parameters: countParameters(this.#model),
+        flopsPerToken: flopsPerToken(this.#model, length),
+        trainTokens: this.#data.train.length,
+        validationTokens: this.#data.validation.length,
+        numDocuments: this.#data.numDocuments,
+        matmulPeak,
+        fromStep,
+        compileSeconds: (performance.now() - startCompile) / 1000,
+      });
+
+      const evaluateNow = async (at: number) => this.#evaluate(at, state, evaluate, batchArray);
+      const sampleNow = async (at: number) => {
+        const text = await generator.text(state.leaves().params as never, {
+          prompt: training.samplePrompt,
+          numTokens: Math.min(
+            training.sampleTokens,
+            this.#model.maxLength - this.#data.tokenizer.encode(training.samplePrompt).length,
+          ),
+          seed: training.seed,
+          temperature: 0.8,
+          topK: 50,
+        });
+        this.#reporter.sample?.(at, training.samplePrompt + text);
+        return training.samplePrompt + text;
+      };
+
+      const tokensPerStep = batchSize * length;
+      const flops = flopsPerToken(this.#model, length) * tokensPerStep;
+      const start = performance.now();
+      let smoothLoss = Number.NaN;
+      let trainSeconds = 0;
+      let done = fromStep;
+      let saved = fromStep;
+      while (done < training.steps && !this.#signal?.aborted) {
+        const stepStart = performance.now();
+        const outputs = await step(state, batchArray(this.#sampler.batch(done)) as never);
+        const loss = (await outputs.loss.data())[0]!;
+        const gradNorm = outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]!;
+        const seconds = (performance.now() - stepStart) / 1000;
+        // The first step of a process also loads the graph.
+        if (done > fromStep) trainSeconds += seconds;
+        const learningRate = this.#optimizer.learningRate.at(done);
+        done++;
+        if (!Number.isFinite(loss)) this.#stopOnNonFinite(done, loss, state);
+        smoothLoss = Number.isNaN(smoothLoss) ? loss : smoothLoss + smoothing * (loss - smoothLoss);
+        this.#record(done, { loss, learningRate, ...(gradNorm === null ? {} : { gradNorm }) });
+        const perStep = done - 1 > fromStep ? trainSeconds / (done - 1 - fromStep) : seconds;
+        this.#reporter.step?.({
+          step: done,
+          numSteps: training.steps,
+          loss,
+          smoothLoss,
+          gradNorm,
+          learningRate,
+          tokensPerSecond: tokensPerStep / perStep,
+          peakShare: flops / perStep / matmulPeak,
+          elapsedSeconds: (performance.now() - start) / 1000,
+          remainingSeconds: perStep * (training.steps - done),
+        });
+        if (done % training.logEvery === 0) this.#flush();
+        const isLast = done === training.steps;
+        if (!isLast && training.evalEvery > 0 && done % training.evalEvery === 0) await evaluateNow(done);
+        if (!isLast && training.sampleEvery > 0 && done % training.sampleEvery === 0) await sampleNow(done);
+        if (!isLast && training.checkpointEvery > 0 && done % training.checkpointEvery === 0) {
+          this.#save(done, state);
+          saved = done;
+        }
+      }
+
+      const finished = done === training.steps;
+      if (finished && this.#lastEvaluation?.step !== done) await evaluateNow(done);
+      this.#flush();
+      if (saved !== done || checkpointSteps(this.#run.directory).at(-1) !== done) this.#save(done, state);
+      const sample = finished && training.sampleTokens > 0 ? await sampleNow(done) : null;
+      const status = finished ? "finished" : "interrupted";
+      this.#store.setSummary(this.#run.id, {
+        step: done,
+        loss: smoothLoss,
+        ...(this.#lastEvaluation === null
+          ? {}
+          : { validationLoss: this.#lastEvaluation.loss, bitsPerByte: this.#lastEvaluation.bitsPerByte }),
+      });
+      this.#store.setStatus(this.#run.id, status);
+      return {
+        run: this.#store.getRun(this.#run.id),
+        status,
+        step: done,
+        validation: this.#lastEvaluation,
+        verdict: finished ? this.#verdict() : "not measured",
+        sample,
+        checkpoint: path.join(this.#run.directory, "checkpoints"),
+      };
+    } finally {
+      await step.dispose();
+      await evaluate.dispose();
+      await generator.dispose();
+    }
+  }
+
+  #restore(state: TrainHandle, checkpoint: Checkpoint): void {
+    const template = flattenState(state.leaves());
+    matchTensors(checkpoint.tensors, template, checkpoint.file);
+    for (const [name, leaf] of template) {
+      (leaf.data as Float32Array).set(checkpoint.tensors.get(name)!.data as Float32Array);
+    }
+    this.#store.truncateMetrics(this.#run.id, checkpoint.sidecar.step);
+    this.#log.truncate(checkpoint.sidecar.step);
+    const { step, validationLoss } = checkpoint.sidecar;
+    if (validationLoss !== null) this.#best = { step, loss: validationLoss };
+  }
+
+  #record(step: number, values: Readonly<Record<string, number>>): void {
+    for (const [name, value] of Object.entries(values)) this.#pending.push({ step, name, value });
+  }
+
+  /** Writes the metrics since the last call to the store and the log. */
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    this.#store.appendMetrics(this.#run.id, this.#pending);
+    const byStep = new Map<number, Record<string, number>>();
+    for (const { step, name, value } of this.#pending)
+      byStep.set(step, { ...byStep.get(step), [name]: value });
+    for (const [step, values] of byStep) this.#log.append(step, values);
+    this.#pending = [];
+  }
+
+  async #evaluate(
+    step: number,
+    state: TrainHandle,
+    evaluate: ReturnType<typeof evaluationStep>,
+    batchArray: (tokens: Int32Array<ArrayBuffer>) => EngineArray,
+  ): Promise<void> {
+    const params = state.leaves().params;
+    let sum = 0;
+    let bytes = 0;
+    let targets = 0;
+    const rowLength = this.#config.training.length + 1;
+    for (const batch of this.#validation) {
+      const loss = (await evaluate(params as never, batchArray(batch) as never)) as np.Array;
+      sum += (await loss.data())[0]!;
+      batch.forEach((token, i) => {
+        if (i % rowLength === 0) return;
+        bytes += this.#data.tokenizer.bytes(token).length;
+        targets++;
+      });
+    }
+    const loss = sum / this.#validation.length;
+    const info: EvaluationInfo = { step, loss, bitsPerByte: (loss * targets) / bytes / Math.LN2 };
+    this.#lastEvaluation = info;
+    if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
+    this.#record(step, { validationLoss: loss, bitsPerByte: info.bitsPerByte });
+    this.#reporter.evaluation?.(info);
+  }
+
+  #save(step: number, state: TrainHandle): void {
+    this.#flush();
+    const file = saveCheckpoint(this.#run.directory, asStored(flattenState(state.leaves())), {
+      step,
+      config: this.#config,
+      seed: this.#config.training.seed,
+      dataCursor: { step, epochs: this.#sampler.epochs(step) },
+      codeVersion: version,
+      tokenizer: storeTokenizer(this.#data.tokenizer),
+      validationLoss: this.#lastEvaluation?.step === step ? this.#lastEvaluation.loss : null,
+    });
+    pruneCheckpoints(this.#run.directory, this.#config.training.keepCheckpoints, this.#best?.step ?? null);
+    this.#reporter.checkpoint?.(step, file);
+  }
+
+  #stopOnNonFinite(step: number, loss: number, state: TrainHandle): never {
+    this.#flush();
+    let culprit = "all tensors are still finite";
+    for (const [name, { data }] of flattenState(state.leaves())) {
+      const place = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
+      if (place >= 0) {
+        culprit = `the first non-finite tensor is ${name}[${place}] = ${data[place]}`;
+        break;
+      }
+    }
+    const last = checkpointSteps(this.#run.directory).at(-1);
+    throw new NonFiniteError(
+      `run ${this.#run.id}: the loss of step ${step} is ${loss}; ${culprit}; ${last === undefined ? "there is no checkpoint before it" : `the last good checkpoint is of step ${last}`}`,
+    );
+  }
+
+  #verdict(): BandVerdict {
+    const { expectedLoss } = this.#config;
+    const loss = this.#lastEvaluation?.loss;
+    if (expectedLoss === null || loss === undefined) return "not measured";
+    if (Math.abs(loss - expectedLoss.mean) <= expectedLoss.spread) return "inside";
+    return loss < expectedLoss.mean ? "below" : "above";
+  }
+}
+
+/**
+ * Trains a new run, or continues one bit for bit from its newest checkpoint.
+ *
+ * @throws ConfigError, DataError, CheckpointError, RunStoreError for what can't be used; NonFiniteError if the loss diverges.
+ *   A run that has begun is marked as failed then.
+ */
+export async function trainRun(options: TrainOptions): Promise<TrainResult> {
+  const home = options.home ?? ".rotor";
+  // All that can be wrong with a configuration is found before the store is touched.
+  if (options.resume === undefined) {
+    if (options.config === undefined)
+      throw new CheckpointError("trainRun: expected a config, or a run to resume");
+    const { config } = options;
+    buildOptimizer(config);
+    using data = openConfiguredData(config, home);
+    resolveModel(config, data.tokenizer.vocabSize);
+    const { batchSize, length, seed, evalBatches } = config.training;
+    new BatchSampler({ source: data.train, batchSize, length, seed });
+    evaluationBatches(data.validation, batchSize, length, evalBatches);
+    using store = new RunStore(home);
+    const run = store.createRun({ name: config.name, config, seed, codeVersion: version });
+    return await runTrainer(config, store, run, data, null, options);
+  }
+  using store = new RunStore(home);
+  const run = store.getRun(options.resume);
+  const checkpoint = latestCheckpoint(run.directory, options.reporter?.note);
+  const config = parseConfig(checkpoint.sidecar.config);
+  using data = openConfiguredData(config, home);
+  const stored = restoreTokenizer(checkpoint.sidecar.tokenizer);
+  if (stored.id !== data.tokenizer.id) {
+    throw new CheckpointError(
+      `run ${run.id}: was trained with tokenizer ${stored.id}, the data now gives ${data.tokenizer.id}: the source has changed`,
+    );
+  }
+  return await runTrainer(config, store, run, data, checkpoint, options);
+}
+
+async function runTrainer(
+  config: TrainConfig,
+  store: RunStore,
+  run: RunRecord,
+  data: TokenDataset,
+  checkpoint: Checkpoint | null,
+  options: TrainOptions,
+): Promise<TrainResult> {
+  using _lock = acquireRunLock(run.directory);
+  store.setStatus(run.id, "running");
+  try {
+    return await new Trainer(config, store, run, data, options).run(checkpoint);
+  } catch (error) {
+    store.setStatus(run.id, "failed", (error as Error).message);
+    throw error;
+  }
+}
