@@ -4,8 +4,15 @@ function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** An array of the given dtype with the given elements in row-major order. */
+/**
+ * An array of the given dtype with the given elements in row-major order.
+ *
+ * It is always stored: jax-js keeps small arrays of equal elements as expressions, which it evaluates in JavaScript numbers
+ * and simplifies wrongly (−2 / x becomes 0 for int32 in 0.1.25), so that it would be no oracle for them.
+ */
 export function arrayOf(dtype: DType, shape: readonly number[], values: ArrayLike<number>): np.Array {
+  // jax-js can't make an empty array from elements.
+  if (product(shape) === 0) return np.zeros([...shape], { dtype });
   const make = {
     [DType.Float32]: Float32Array,
     [DType.Float64]: Float64Array,
@@ -14,7 +21,16 @@ export function arrayOf(dtype: DType, shape: readonly number[], values: ArrayLik
     [DType.Uint32]: Uint32Array,
     [DType.Bool]: Int32Array,
   }[dtype];
-  return np.array(make.from(values) as Float32Array<ArrayBuffer>, { shape: [...shape], dtype });
+  const elements = make.from(values);
+  if (elements.some((v) => !Object.is(v, elements[0]))) {
+    return np.array(elements as Float32Array<ArrayBuffer>, { shape: [...shape], dtype });
+  }
+  const different = elements[0] === 0 ? 1 : 0;
+  const longer = make.from([...elements, different]) as Float32Array<ArrayBuffer>;
+  return np
+    .array(longer, { shape: [longer.length], dtype })
+    .slice([0, elements.length])
+    .reshape([...shape]);
 }
 
 export function float32(shape: readonly number[], values: ArrayLike<number>): np.Array {

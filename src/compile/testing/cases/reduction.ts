@@ -1,0 +1,261 @@
+import { type DType, grad, numpy as np, vmap } from "@jax-js/jax";
+import { arrayOf, float32, randomArray } from "../arrays.ts";
+import { roundingOfFloat32, type Tolerance } from "../compareWithJax.ts";
+import {
+  allDtypes,
+  Bool,
+  CaseTable,
+  exact,
+  Float32,
+  Float64,
+  Int32,
+  sample,
+  shapes,
+  specialValues,
+  Uint32,
+} from "../primitiveCase.ts";
+
+const table = new CaseTable();
+
+/** Sums of up to some hundred terms around 1, in another order. */
+const sums: Tolerance = { relative: 1e-6, absolute: 2e-6 };
+const sumsOf = (dtype: DType) =>
+  dtype === Float32 ? sums : dtype === Float64 ? { relative: 1e-13, absolute: 1e-14 } : exact;
+
+for (const [name, op] of [
+  ["sum", np.sum],
+  ["prod", np.prod],
+  ["min", np.min],
+  ["max", np.max],
+] as const) {
+  for (const dtype of allDtypes) {
+    // jax-js 0.1.25 multiplies booleans wrongly where it reduces four of them at once; dtypes.test.ts tests those products.
+    if (dtype === Bool && name === "prod") continue;
+    table.add(
+      "reduce",
+      `${name}, ${dtype}, over every set of axes`,
+      (x: np.Array) => [
+        op(x.ref),
+        op(x.ref, 0),
+        op(x.ref, 1),
+        op(x.ref, -1, { keepdims: true }),
+        op(x.ref, [0, 1]),
+        op(x.ref, [0, 2]),
+        op(x.ref, [1, 2]),
+        op(x.ref, [0, 1, 2], { keepdims: true }),
+        op(x, []),
+      ],
+      () => [sample(dtype, [2, 3, 4], 1)],
+      sumsOf(dtype),
+    );
+    table.add(
+      "reduce",
+      `${name}, ${dtype}, of moved, merged and broadcast arrays`,
+      (x: np.Array, y: np.Array) => [
+        op(x.ref.transpose([2, 0, 1]), 1),
+        op(x.ref.transpose([1, 2, 0]), [0, 2]),
+        op(x.ref.reshape([6, 4]), 0),
+        op(x.ref.transpose([1, 0, 2]).reshape([6, 4]), 1),
+        op(x.ref.reshape([2, 3, 2, 2]).transpose([3, 1, 0, 2]), [0, 2]),
+        op(np.broadcastTo(y.ref, [3, 4]), 0),
+        op(np.broadcastTo(y.ref, [3, 4]), 1),
+        op(np.broadcastTo(y.ref, [3, 4])),
+        op(np.broadcastTo(y.reshape([4, 1]), [2, 4, 3]).reshape([2, 12]), 1),
+        op(x.slice([], [1, 3]), [1]),
+      ],
+      () => [sample(dtype, [2, 3, 4], 2), sample(dtype, [4], 3)],
+      sumsOf(dtype),
+    );
+    table.add(
+      "reduce",
+      `${name}, ${dtype}, all ranks`,
+      (...xs: np.Array[]) => xs.map((x) => op(x)),
+      () => shapes.map((shape, i) => sample(dtype, shape, i)),
+      sumsOf(dtype),
+    );
+    table.add(
+      "reduce",
+      `${name}, ${dtype}, over empty axes`,
+      (x: np.Array) => [op(x.ref), op(x.ref, 0), op(x.ref, 1), op(x, 2)],
+      () => [arrayOf(dtype, [2, 0, 3], [])],
+    );
+  }
+  for (const dtype of [Int32, Uint32]) {
+    const values = specialValues(dtype);
+    table.add(
+      "reduce",
+      `${name}, ${dtype}, values that overflow`,
+      (x: np.Array, y: np.Array) => [op(x), op(y, 0)],
+      () => [
+        arrayOf(dtype, [values.length], values),
+        arrayOf(dtype, [2, values.length], [...values, ...values].reverse()),
+      ],
+    );
+  }
+  table.add(
+    "reduce",
+    `${name}, NaN and infinities`,
+    (x: np.Array) => [op(x.ref, 0), op(x, 1)],
+    () => {
+      const special = [1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
+      return [
+        float32(
+          [5, 5],
+          special.flatMap((a) => special.map((b) => (Number.isNaN(a) ? b : a === 0 ? 2 : a))),
+        ),
+      ];
+    },
+  );
+  table.add(
+    "reduce",
+    `${name}, gradient with ties and zeros`,
+    grad((x: np.Array) => op(x.ref, 0).mul(op(x, 1)).sum()),
+    () => [float32([3, 3], [1, 2, 2, 3, 1, 3, 2, 2, -1])],
+    roundingOfFloat32,
+  );
+}
+
+table.add(
+  "reduce",
+  "mean, variance, argmax, argmin, any, all, softmax, logsumexp, cumulative sums",
+  (x: np.Array, b: np.Array) => [
+    np.mean(x.ref, 1),
+    np.var_(x.ref, 0),
+    np.std(x.ref),
+    np.argmax(x.ref, 1),
+    np.argmin(x.ref.transpose(), 1),
+    np.argmax(x.ref),
+    np.any(b.ref, 0),
+    np.all(b, 1),
+    np.cumsum(x.ref, 1),
+    np.cumprod(x.ref, 0),
+    np.countNonzero(x.astype(Int32)),
+  ],
+  () => [float32([3, 4], [1, 5, 2, 5, -1, -1, -3, 0, 0.5, 0.25, 2, 2]), sample(Bool, [3, 4], 1)],
+  roundingOfFloat32,
+);
+table.add(
+  "reduce",
+  "sums of squares and of products that are no matrix product",
+  (x: np.Array, y: np.Array) => [
+    np.square(x.ref).sum(),
+    np.square(x.ref).sum(0),
+    x.ref.mul(y.ref).sum(),
+    x.ref.mul(y.ref).sum(1),
+    x.ref.transpose().mul(y.ref.transpose()).sum(0),
+    x.ref.mul(y.ref.slice([0, 1])).sum([0, 1]),
+    x.ref
+      .reshape([3, 1, 4])
+      .mul(y.ref.reshape([1, 3, 4]))
+      .sum(0),
+    x
+      .reshape([3, 1, 4])
+      .mul(y.reshape([1, 3, 4]))
+      .sum([0, 1]),
+  ],
+  () => [randomArray(1, [3, 4]), randomArray(2, [3, 4])],
+  sums,
+);
+
+for (const dtype of allDtypes) {
+  const tolerance = sumsOf(dtype);
+  table.add(
+    "dot",
+    `${dtype}, vectors and matrices`,
+    (v: np.Array, a: np.Array, b: np.Array) => [
+      np.dot(v.ref, v.ref),
+      np.matmul(a.ref, v.ref),
+      np.matmul(v.ref, b.ref),
+      np.matmul(a.ref, b.ref),
+      np.matmul(b.ref.transpose(), a.ref.transpose()),
+      np.matmul(a.ref, a.ref.transpose()),
+      np.matmul(b.ref.reshape([2, 4]).transpose(), b.ref.transpose()),
+      np.outer(v.ref, v.ref),
+      np.inner(a.ref, v),
+      np.tensordot(a, b, [[1], [0]]),
+    ],
+    () => [sample(dtype, [4], 1), sample(dtype, [3, 4], 2), sample(dtype, [4, 2], 3)],
+    tolerance,
+  );
+  table.add(
+    "dot",
+    `${dtype}, batches`,
+    (x: np.Array, y: np.Array, z: np.Array) => [
+      np.matmul(x.ref, y.ref),
+      np.matmul(x.ref, y.ref.slice(0)),
+      np.matmul(x.ref.slice(1), y.ref),
+      np.matmul(x.ref, y.ref.slice([0, 1])),
+      np.matmul(z.ref, y.ref),
+      np.matmul(x.ref.transpose([0, 2, 1]), x.ref),
+      np.matmul(x.ref.reshape([3, 2, 4]).transpose([1, 0, 2]), y.ref),
+      np.einsum("bij,bjk->kbi", x.ref, y.ref),
+      np.einsum("bij,bjk->ik", x.ref, y.ref),
+      np.einsum("bij,bjk->b", x.ref, y),
+      np.einsum("abij,ij->ba", z, x.slice(0)),
+    ],
+    () => [sample(dtype, [2, 3, 4], 4), sample(dtype, [2, 4, 2], 5), sample(dtype, [5, 1, 3, 4], 6)],
+    tolerance,
+  );
+}
+table.add(
+  "dot",
+  "axes of size 1 and 0",
+  (a: np.Array, b: np.Array, e: np.Array) => [
+    np.matmul(a.ref, b.ref),
+    np.matmul(b.reshape([5, 1]), a.reshape([1, 4])),
+    np.matmul(e.ref.transpose(), e.ref),
+    np.matmul(e.ref, e.ref.transpose()),
+    np.matmul(e, np.ones([3, 2])),
+  ],
+  () => [randomArray(1, [4, 1]), randomArray(2, [1, 5]), float32([0, 3], [])],
+  sums,
+);
+table.add(
+  "dot",
+  "attention: heads in every place, and gradients",
+  grad(
+    (q: np.Array, k: np.Array, v: np.Array) => {
+      const scores = np.einsum("blnh,bsnh->bnls", q, k).mul(0.5);
+      return np.einsum("bnls,bsnh->blnh", scores, v).sum();
+    },
+    { argnums: [0, 1, 2] },
+  ),
+  () => [1, 2, 3].map((seed) => randomArray(seed, [2, 3, 2, 4])),
+  roundingOfFloat32,
+);
+table.add(
+  "dot",
+  "several axes contracted, traces and diagonals",
+  (x: np.Array, y: np.Array) => [
+    np.einsum("ijk,jil->kl", x.ref, y.ref),
+    np.einsum("ijk,jkl->il", x.ref, y.ref.reshape([3, 4, 2])),
+    np.tensordot(x.ref, y.ref, [
+      [0, 1],
+      [1, 0],
+    ]),
+    np.einsum("ijk,jil->", x.ref, y.ref),
+    np.trace(x.ref.slice([], [0, 2], 0)),
+    np.einsum("jil,jil->jil", y.ref, y.ref),
+    np.einsum("ijk,j->ik", x, y.slice([], 0, 0)),
+  ],
+  () => [randomArray(1, [2, 3, 4]), randomArray(2, [3, 2, 4])],
+  roundingOfFloat32,
+);
+table.add(
+  "dot",
+  "vmap over different axes",
+  (x: np.Array, y: np.Array) => [
+    vmap((a: np.Array, b: np.Array) => np.matmul(a, b), [1, 0])(x.ref, y.ref),
+    vmap((a: np.Array, b: np.Array) => np.matmul(a, b.transpose()), [0, 2])(x, y),
+  ],
+  () => [randomArray(1, [2, 3, 4]), randomArray(2, [3, 4, 2])],
+  roundingOfFloat32,
+);
+table.add(
+  "dot",
+  "NaN and infinities stay where they belong",
+  (x: np.Array, y: np.Array) => np.matmul(x, y),
+  () => [float32([3, 2], [1, 2, Number.NaN, 1, Number.POSITIVE_INFINITY, 1]), float32([2, 2], [1, 2, 3, 4])],
+);
+
+export const reductionCases = table.cases;
