@@ -131,7 +131,14 @@ export class Graph {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const made: Tensor[] = [];
-    const node: GraphNode = { op, domain, inputs, attributes, outputs: made, origin: this.origin };
+    const node: GraphNode = {
+      op,
+      domain,
+      inputs: [...inputs],
+      attributes,
+      outputs: made,
+      origin: this.origin,
+    };
     for (const { type, shape } of outputs) made.push({ id: this.#nextId++, type, shape, producer: node });
     this.nodes.push(node);
     this.#known.set(key, made);
@@ -154,7 +161,10 @@ export class Graph {
   reshape(tensor: Tensor, shape: readonly number[]): Tensor {
     if (tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i]))
       return tensor;
-    if (tensor.constant !== undefined) return this.constant(tensor.type, shape, tensor.constant);
+    if (tensor.constant !== undefined) {
+      const data = sizeOf(shape) === 0 ? tensor.constant.slice(0, 0) : tensor.constant;
+      return this.constant(tensor.type, shape, data as TensorData);
+    }
     const { producer } = tensor;
     if (producer?.op === "Reshape") return this.reshape(producer.inputs[0]!, shape);
     if (sizeOf(shape) === 0) {

@@ -1,4 +1,4 @@
-import type { DType } from "@jax-js/jax";
+import { DType } from "@jax-js/jax";
 import { UnsupportedPrimitiveError } from "./errors.ts";
 import { type Attribute, Graph, microsoftDomain, type Tensor, type TensorType } from "./graph.ts";
 import { type Atom, type Equation, isLiteral, type Var } from "./jaxpr.ts";
@@ -100,7 +100,9 @@ export class Lowering {
       const tensor = this.graph.cast(this.graph.scalar("float32", value), "float16");
       return { tensor, view: View.contiguous([]), dtype };
     }
-    return { tensor: this.graph.scalar(tensorTypeOf(dtype), value), view: View.contiguous([]), dtype };
+    // jax-js writes 2³² − 1 as a float32, which rounds it up to 2³².
+    const exact = dtype === DType.Uint32 && value > 0xffffffff ? 0xffffffff : value;
+    return { tensor: this.graph.scalar(tensorTypeOf(dtype), exact), view: View.contiguous([]), dtype };
   }
 
   /** A value whose tensor is already in logical order. */
@@ -322,7 +324,10 @@ export class Lowering {
       view: new View(compactStrides(kept.filter((axis) => axis !== null))),
       dtype: value.dtype,
     };
-    if (repeats !== 1 && op === "Add") result = this.multiply(result, this.scalar(value.dtype, repeats));
+    if (repeats !== 1 && op === "Add") {
+      const factor = this.graph.scalar(tensor.type, repeats);
+      result = this.unary(result, (t) => this.graph.op("Mul", [t, factor], t.type, t.shape));
+    }
     if (repeats !== 1 && op === "Mul") {
       const exponent = this.graph.scalar(tensor.type, repeats);
       result = this.unary(result, (t) => this.graph.op("Pow", [t, exponent], t.type, t.shape));
@@ -350,12 +355,16 @@ export class Lowering {
     axes: readonly number[],
     prefer: (rowsFirst: View, columnsFirst: View) => "rows" | "columns",
   ): Value {
+    const keptShape = shape.filter((_, i) => !axes.includes(i));
+    if (sizeOf(shape) === 0) {
+      const zero = { tensor: this.graph.scalar(x.tensor.type, 0), view: View.contiguous([]), dtype: x.dtype };
+      return { ...zero, view: View.broadcastScalar(keptShape) };
+    }
     const shared = this.#share([x, y], shape);
     const { dimensions } = shared;
     const contracted = (d: SharedDimension) => axes.includes(d.axis);
     const inX = (d: SharedDimension) => d.strides[0] !== 0;
     const inY = (d: SharedDimension) => d.strides[1] !== 0;
-    const keptShape = shape.filter((_, i) => !axes.includes(i));
     const keptAxis = (axis: number) => axis - axes.filter((a) => a < axis).length;
 
     const inner = dimensions.filter((d) => contracted(d) && inX(d) && inY(d));

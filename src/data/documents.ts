@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -142,12 +143,15 @@ function invalidByte(descriptor: number, offset: number, count: number): number 
       return false;
     }
   };
+  const isComplete = (end: number) => isUtf8(bytes.subarray(first, end));
   let [low, high] = [first, bytes.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     if (isValid(middle + 1)) low = middle + 1;
     else high = middle;
   }
+  // What breaks is the sequence that the byte should have continued.
+  while (low > first && (bytes[low]! & 0xc0) !== 0x80 && !isComplete(low)) low--;
   return start + low;
 }
 

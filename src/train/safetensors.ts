@@ -54,9 +54,13 @@ export function writeSafetensors(
 /**
  * Reads a safetensors file.
  *
+ * @param onBytes - is given all bytes in order, for a checksum
  * @throws CheckpointError naming the file and what is wrong with it
  */
-export function readSafetensors(file: string): {
+export function readSafetensors(
+  file: string,
+  onBytes: (bytes: Uint8Array) => void = () => {},
+): {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
 } {
@@ -80,6 +84,7 @@ export function readSafetensors(file: string): {
         if (count === 0) fail("is cut off");
         done += count;
       }
+      onBytes(bytes);
     };
     const length = Buffer.alloc(8);
     if (size < 8) fail("is no safetensors file: shorter than 8 bytes");

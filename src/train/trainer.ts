@@ -351,10 +351,12 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
     evaluationBatches(data.validation, batchSize, length, evalBatches);
     using store = new RunStore(home);
     const run = store.createRun({ name: config.name, config, seed, codeVersion: version });
+    using _lock = acquireRunLock(run.directory);
     return await runTrainer(config, store, run, data, null, options);
   }
   using store = new RunStore(home);
   const run = store.getRun(options.resume);
+  using _lock = acquireRunLock(run.directory);
   const checkpoint = latestCheckpoint(run.directory, options.reporter?.note);
   const config = parseConfig(checkpoint.sidecar.config);
   using data = openConfiguredData(config, home);
@@ -375,7 +377,6 @@ async function runTrainer(
   checkpoint: Checkpoint | null,
   options: TrainOptions,
 ): Promise<TrainResult> {
-  using _lock = acquireRunLock(run.directory);
   store.setStatus(run.id, "running");
   try {
     return await new Trainer(config, store, run, data, options).run(checkpoint);

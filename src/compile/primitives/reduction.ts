@@ -1,7 +1,9 @@
 import { DType } from "@jax-js/jax";
+import type { Tensor, TensorType } from "../graph.ts";
 import type { Equation } from "../jaxpr.ts";
 import { broadcastShapes, type Lowering, type ReduceOp, type Value } from "../lowering.ts";
 import { resultOrder } from "../resultOrder.ts";
+import { View } from "../view.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
 const onnxReductions: Record<ReduceOp, string> = {
@@ -11,18 +13,49 @@ const onnxReductions: Record<ReduceOp, string> = {
   Max: "ReduceMax",
 };
 
-/** Runs a reduction in a dtype that has a kernel: int32 stands in for bool, int64 for uint32. */
+/** What jax-js gives for the reduction of nothing. */
+function emptyReduction(dtype: DType, op: ReduceOp): number {
+  if (op === "Add") return 0;
+  if (op === "Mul") return 1;
+  const [low, high] = {
+    [DType.Bool]: [0, 1],
+    [DType.Int32]: [-2147483648, 2147483647],
+    [DType.Uint32]: [0, 4294967295],
+    [DType.Float16]: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+    [DType.Float32]: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+    [DType.Float64]: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
+  }[dtype] as [number, number];
+  return op === "Max" ? low : high;
+}
+
+/**
+ * Runs a reduction in a dtype whose kernel is right: int32 stands in for bool; sums of integers are taken in int64, because
+ * those in int32 saturate instead of wrapping; extrema of uint32 as int32 with the sign bit flipped, because those of int64
+ * look at half of the bits.
+ */
 function reduceInKernelType(lowering: Lowering, value: Value, axes: readonly number[], op: ReduceOp): Value {
-  if (value.dtype === "bool") {
-    const sum = reduceInKernelType(lowering, lowering.cast(value, DType.Int32), axes, op);
-    return lowering.cast(sum, DType.Bool);
+  const { graph } = lowering;
+  if (value.view.size === 0) {
+    const kept = value.view.shape.filter((_, axis) => !axes.includes(axis));
+    const fill = lowering.scalar(value.dtype, emptyReduction(value.dtype, op));
+    return { ...fill, view: View.broadcastScalar(kept) };
   }
-  if (value.dtype === "uint32") {
-    const wide: Value = { ...value, tensor: lowering.graph.cast(value.tensor, "int64") };
-    const result = lowering.reduce(wide, axes, op, onnxReductions[op]);
-    return { ...result, tensor: lowering.graph.cast(result.tensor, "uint32") };
+  const reduceAs = (tensor: Tensor, finish: (tensor: Tensor) => Tensor): Value => {
+    const result = lowering.reduce({ ...value, tensor }, axes, op, onnxReductions[op]);
+    return { ...result, tensor: finish(result.tensor) };
+  };
+  const { dtype, tensor } = value;
+  const isExtremum = op === "Min" || op === "Max";
+  if (dtype === DType.Bool) return reduceAs(graph.cast(tensor, "int32"), (t) => graph.cast(t, "bool"));
+  if (dtype === DType.Uint32 && isExtremum) {
+    const flip = (t: Tensor) =>
+      graph.op("BitwiseXor", [t, graph.scalar("uint32", 0x80000000)], "uint32", t.shape);
+    return reduceAs(graph.cast(flip(tensor), "int32"), (t) => flip(graph.cast(t, "uint32")));
   }
-  return lowering.reduce(value, axes, op, onnxReductions[op]);
+  if ((dtype === DType.Uint32 || dtype === DType.Int32) && !isExtremum) {
+    return reduceAs(graph.cast(tensor, "int64"), (t) => graph.cast(t, dtype as TensorType));
+  }
+  return reduceAs(tensor, (t) => t);
 }
 
 /** The operands of a product of floats that this equation sums, if summing it is a matrix product. */
@@ -43,8 +76,17 @@ function summedProduct(lowering: Lowering, equation: Equation): readonly [Value,
   return isProduct ? [x, y] : null;
 }
 
+/** The x of a sum of x·x, which ONNX Runtime computes in one pass without writing the squares. */
+function summedSquare(lowering: Lowering, equation: Equation): Value | null {
+  if (equation.params.op !== "Add") return null;
+  const maker = lowering.makerOf(equation.inputs[0]!);
+  if (maker?.primitive !== "mul" || maker.inputs[0] !== maker.inputs[1]) return null;
+  const x = lowering.read(maker.inputs[0]!);
+  return x.dtype === DType.Float32 && !x.view.hasBroadcast && x.view.size > 0 ? x : null;
+}
+
 const reduce: PrimitiveRule = {
-  support: "all",
+  support: "all; a float32 maximum or minimum may pass over NaN, and integer products saturate",
   operators: "ReduceSum, ReduceProd, ReduceMin, ReduceMax; Gemm or FusedMatMul for a summed product",
   lower(lowering, [x], equation) {
     const axes = equation.params.axis as number[];
@@ -54,6 +96,8 @@ const reduce: PrimitiveRule = {
       const prefer = resultOrder(lowering, equation.outBinders[0]!);
       return [lowering.contract(product[0], product[1], shape, axes, prefer)];
     }
+    const square = summedSquare(lowering, equation);
+    if (square !== null) return [lowering.reduce(square, axes, "Add", "ReduceSumSquare")];
     return [reduceInKernelType(lowering, x!, axes, equation.params.op as ReduceOp)];
   },
 };

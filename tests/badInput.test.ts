@@ -1,0 +1,397 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, describe, test } from "node:test";
+import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
+
+/** One line on standard error that begins with the program's name. */
+function assertOneLine(stderr: string, message: RegExp): void {
+  assert.match(stderr, /^rotor: [^\n]+\n$/);
+  assert.match(stderr, message);
+}
+
+/** Names of files and folders below a folder, without caches of tokens, which are whole by construction. */
+function contents(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return (readdirSync(folder, { recursive: true }) as string[])
+    .filter((name) => !/cache|rotor\.sqlite/.test(name))
+    .sort();
+}
+
+describe("configurations that can't be used", () => {
+  const rows: [what: string, args: string[], code: number, message: RegExp][] = [
+    [
+      "unknown key",
+      ["--set", "training.stepz=3"],
+      1,
+      /config: training\.stepz: unknown key; did you mean steps\?/,
+    ],
+    [
+      "unknown section",
+      ["--set", "modle.numLayers=3"],
+      1,
+      /config: modle: unknown key; did you mean model\?/,
+    ],
+    [
+      "unknown key of an optimizer",
+      ["--set", "optimizer.momentun=0.9"],
+      1,
+      /optimizer\.momentun: unknown key; did you mean momentum\?/,
+    ],
+    ["wrong type", ["--set", "training.steps=many"], 1, /config: training\.steps "many": expected number/],
+    ["negative number", ["--set", "training.steps=-3"], 1, /config: training\.steps -3: /],
+    ["fraction of a step", ["--set", "training.steps=1.5"], 1, /config: training\.steps 1\.5: /],
+    [
+      "unknown optimizer",
+      ["--set", "optimizer={kind: lion}"],
+      1,
+      /optimizer\.kind "lion": expected one of adamw, muon/,
+    ],
+    ["unknown MLP", ["--set", "model.mlp=tanh"], 1, /model\.mlp "tanh": expected one of/],
+    [
+      "odd head size",
+      ["--set", "model.modelDim=18", "--set", "model.numHeads=6"],
+      1,
+      /headDim 3: expected an even size/,
+    ],
+    [
+      "width that heads don't divide",
+      ["--set", "model.numHeads=3"],
+      1,
+      /modelDim 16: expected a multiple of numHeads 3/,
+    ],
+    [
+      "key heads that don't divide",
+      ["--set", "model.numHeads=4", "--set", "model.numKvHeads=3"],
+      1,
+      /numKvHeads 3/,
+    ],
+    [
+      "vocabulary too small",
+      ["--set", "model.vocabSize=100"],
+      1,
+      /model\.vocabSize 100: the tokenizer has 257 ids/,
+    ],
+    [
+      "sequence longer than the model's",
+      ["--set", "training.length=65"],
+      1,
+      /training\.length 65: expected at most model\.maxLength 64/,
+    ],
+    [
+      "sequence longer than the data",
+      ["--set", "training.length=50000", "--set", "model.maxLength=50000"],
+      1,
+      /sequence length 50000: longer than the data, which has \d+ tokens/,
+    ],
+    [
+      "schedule longer than the run",
+      ["--set", "schedule={kind: warmup-cosine, warmupSteps: 20}"],
+      1,
+      /warmupSteps 20: expected less than numSteps 20/,
+    ],
+    [
+      "missing source",
+      ["--set", "data.source=nothing.txt"],
+      1,
+      /data source "nothing\.txt": no such file, folder or corpus/,
+    ],
+    ["missing tokenizer", ["--set", "data.tokenizer=nothing.json"], 1, /tokenizer "nothing\.json"/],
+    [
+      "tokenizer of another kind",
+      ["--set", "data.tokenizer=micro.json"],
+      1,
+      /expected a tokenizer\.json whose model is of type BPE/,
+    ],
+    ["--set without a value", ["--set", "training.steps"], 1, /--set training\.steps: expected path=value/],
+    ["unknown flag", ["--fast"], 2, /unknown option '--fast'/],
+    [
+      "--resume with a configuration",
+      ["--resume"],
+      1,
+      /--resume: continues a run with its own configuration/,
+    ],
+  ];
+  for (const [what, args, code, message] of rows) {
+    test(what, async () => {
+      using folder = temporaryFolder();
+      const result = await rotor(folder.path, "train", writeMicroConfig(folder.path), ...args);
+      assertOneLine(result.stderr, message);
+      assert.equal(result.code, code);
+      assert.deepEqual(contents(path.join(folder.path, ".rotor")), []);
+    });
+  }
+});
+
+describe("files that can't be used", () => {
+  const rows: [what: string, prepare: (folder: string) => string[], message: RegExp][] = [
+    [
+      "no configuration of that name",
+      () => ["train", "large"],
+      /config "large": expected a preset \(tiny, small, medium, gpt2-small\)/,
+    ],
+    ["missing configuration file", () => ["train", "none.yaml"], /config "none\.yaml": no such file/],
+    [
+      "configuration that is not YAML",
+      (folder) => {
+        writeFileSync(path.join(folder, "bad.yaml"), "model: [1, 2\ntraining: }");
+        return ["train", "bad.yaml"];
+      },
+      /config "bad\.yaml": /,
+    ],
+    [
+      "configuration that is no mapping",
+      (folder) => {
+        writeFileSync(path.join(folder, "list.yaml"), "- 1\n");
+        return ["train", "list.yaml"];
+      },
+      /config "list\.yaml": expected a mapping/,
+    ],
+    [
+      "text that is not UTF-8",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        const bytes = Buffer.concat([
+          Buffer.from("caf"),
+          Buffer.from([0xe9]),
+          Buffer.from(" noir ".repeat(1000)),
+        ]);
+        writeFileSync(path.join(folder, "text.txt"), bytes);
+        return ["train", config];
+      },
+      /text\.txt: byte 3 is not UTF-8/,
+    ],
+    [
+      "empty corpus",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        writeFileSync(path.join(folder, "text.txt"), "");
+        return ["train", config];
+      },
+      /data source "text\.txt": holds no text/,
+    ],
+    [
+      "folder without text",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        mkdirSync(path.join(folder, "empty"));
+        return ["train", config, "--set", "data.source=empty"];
+      },
+      /data source "empty": no \.txt, \.md or \.jsonl file in it/,
+    ],
+    [
+      "JSONL with a bad line",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        writeFileSync(path.join(folder, "lines.jsonl"), '{"text": "good"}\n{"text": \n');
+        return ["train", config, "--set", "data.source=lines.jsonl"];
+      },
+      /lines\.jsonl: line 2 is not JSON/,
+    ],
+    [
+      "JSONL without the field",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        writeFileSync(path.join(folder, "lines.jsonl"), '{"body": "good"}\n');
+        return ["train", config, "--set", "data.source=lines.jsonl"];
+      },
+      /lines\.jsonl: line 1 has no text in field "text"/,
+    ],
+    [
+      "home that is a file",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        writeFileSync(path.join(folder, "home"), "");
+        return ["train", config, "--home", "home"];
+      },
+      /home/,
+    ],
+    [
+      "store of a newer version",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        mkdirSync(path.join(folder, ".rotor"));
+        const database = new DatabaseSync(path.join(folder, ".rotor/rotor.sqlite"));
+        database.exec("PRAGMA user_version = 99");
+        database.close();
+        return ["train", config];
+      },
+      /has version 99, this Rotor knows 1/,
+    ],
+    [
+      "store that is no database",
+      (folder) => {
+        const config = writeMicroConfig(folder);
+        mkdirSync(path.join(folder, ".rotor"));
+        writeFileSync(
+          path.join(folder, ".rotor/rotor.sqlite"),
+          "not a database, but long enough to look at".repeat(100),
+        );
+        return ["train", config];
+      },
+      /rotor\.sqlite: file is not a database/,
+    ],
+    ["sampling from no run", () => ["sample", "latest"], /run "latest": not in .*; there are no runs yet/],
+    ["showing no run", () => ["runs", "show", "abc"], /run "abc": not in/],
+    ["resuming no run", () => ["train", "--resume"], /run "latest": not in/],
+  ];
+  for (const [what, prepare, message] of rows) {
+    test(what, async () => {
+      using folder = temporaryFolder();
+      const result = await rotor(folder.path, ...prepare(folder.path));
+      assertOneLine(result.stderr, message);
+      assert.equal(result.code, 1);
+      assert.deepEqual(contents(path.join(folder.path, ".rotor/runs")), []);
+    });
+  }
+});
+
+describe("runs and checkpoints that can't be used", () => {
+  const folder = temporaryFolder();
+  let run = "";
+  before(async () => {
+    const config = writeMicroConfig(folder.path);
+    const result = await rotor(folder.path, "train", config, "--json");
+    run = (JSON.parse(result.stdout) as { run: { id: string } }).run.id;
+  });
+  after(() => folder[Symbol.dispose]());
+
+  const rows: [what: string, damage: (checkpoint: string) => void, args: string[], message: RegExp][] = [
+    [
+      "tensor file cut off",
+      (base) => truncate(`${base}.safetensors`),
+      [],
+      /has no usable checkpoint|is cut off/,
+    ],
+    ["one flipped bit", (base) => flip(`${base}.safetensors`), [], /checksum differs: it is damaged/],
+    ["tensor file missing", (base) => writeFileSync(`${base}.safetensors`, ""), [], /shorter than 8 bytes/],
+    [
+      "sidecar of another program",
+      (base) => writeFileSync(`${base}.json`, '{"format": "other"}'),
+      [],
+      /is not a checkpoint of Rotor/,
+    ],
+    ["sidecar that is not JSON", (base) => writeFileSync(`${base}.json`, "{"), [], /is not JSON/],
+    ["step without a checkpoint", () => {}, ["--checkpoint", "7"], /no such checkpoint/],
+    ["temperature below 0", () => {}, ["--temperature", "-1"], /temperature -1: expected a number ≥ 0/],
+    ["top-p above 1", () => {}, ["--top-p", "2"], /topP 2: expected a number in \(0, 1\]/],
+    ["more tokens than the model allows", () => {}, ["--tokens", "500"], /expected at most 64 together/],
+  ];
+  for (const [what, damage, args, message] of rows) {
+    test(what, async () => {
+      using copy = temporaryFolder();
+      cpSync(folder.path, copy.path, { recursive: true });
+      const base = path.join(copy.path, ".rotor/runs", run, "checkpoints/step-00000020");
+      damage(base);
+      const result = await rotor(
+        copy.path,
+        "sample",
+        run,
+        ...(args.length > 0 ? args : ["--checkpoint", "20"]),
+      );
+      assertOneLine(result.stderr, message);
+      assert.equal(result.code, 1);
+    });
+  }
+
+  test("a damaged newest checkpoint is passed over with a word", async () => {
+    using copy = temporaryFolder();
+    const config = writeMicroConfig(copy.path);
+    await rotor(copy.path, "train", config, "--set", "training.checkpointEvery=10");
+    const id = readdirSync(path.join(copy.path, ".rotor/runs"))[0]!;
+    flip(path.join(copy.path, ".rotor/runs", id, "checkpoints/step-00000020.safetensors"));
+    const result = await rotor(copy.path, "sample", id, "--tokens", "4");
+    assert.equal(result.code, 0);
+    assert.match(result.stderr, /^rotor: .*checksum differs: it is damaged; using the one before\n$/);
+  });
+
+  test("--temperature that is no number is wrong usage", async () => {
+    const result = await rotor(folder.path, "sample", run, "--temperature", "warm");
+    assertOneLine(result.stderr, /option '--temperature <t>' argument 'warm' is invalid. expected a number/);
+    assert.equal(result.code, 2);
+  });
+});
+
+function truncate(file: string): void {
+  writeFileSync(file, readFileSync(file).subarray(0, -10));
+}
+
+function flip(file: string): void {
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 5]! ^= 1;
+  writeFileSync(file, bytes);
+}
+
+test("a loss that becomes NaN stops the run and names the tensor and the last good checkpoint", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path, {
+    optimizer: { kind: "adamw", learningRate: 1e30 },
+    training: {
+      steps: 20,
+      batchSize: 4,
+      length: 16,
+      evalBatches: 2,
+      clipNorm: null,
+      checkpointEvery: 1,
+      sampleTokens: 0,
+      threads: 1,
+    },
+  });
+  const result = await rotor(folder.path, "train", config);
+  assert.equal(result.code, 1);
+  assertOneLine(
+    result.stderr,
+    /the loss of step \d+ is NaN; the first non-finite tensor is params\.\S+ = \S+; the last good checkpoint is of step \d+/,
+  );
+  const runs = JSON.parse((await rotor(folder.path, "runs", "list", "--json")).stdout) as {
+    status: string;
+  }[];
+  assert.equal(runs[0]!.status, "failed");
+});
+
+const isRoot = process.getuid?.() === 0;
+
+test("an unwritable folder", { skip: isRoot ? "root may write everywhere" : false }, async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path);
+  mkdirSync(path.join(folder.path, "home"));
+  chmodSync(path.join(folder.path, "home"), 0o500);
+  const result = await rotor(folder.path, "train", config, "--home", "home");
+  assertOneLine(result.stderr, /home/);
+  assert.equal(result.code, 1);
+});
+
+test("a full disk", {
+  skip: isRoot && process.platform === "linux" ? false : "needs root to mount a small disk",
+}, async (t) => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path, {
+    model: { numLayers: 2, modelDim: 128, numHeads: 2, maxLength: 64 },
+    training: {
+      steps: 3,
+      batchSize: 2,
+      length: 16,
+      evalBatches: 2,
+      checkpointEvery: 1,
+      sampleTokens: 0,
+      threads: 1,
+    },
+  });
+  const home = path.join(folder.path, "disk");
+  mkdirSync(home);
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", home]).status !== 0) {
+    t.skip("can't mount a small disk here");
+    return;
+  }
+  try {
+    const result = await rotor(folder.path, "train", config, "--home", home);
+    assertOneLine(result.stderr, /no space left on device|database or disk is full/i);
+    assert.equal(result.code, 1);
+    const left = contents(home).filter((name) => /\.tmp$|\.safetensors$/.test(name));
+    assert.deepEqual(left, []);
+  } finally {
+    spawnSync("umount", [home]);
+  }
+});

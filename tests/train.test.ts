@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
+
+interface Summary {
+  id: string;
+  status: string;
+  summary: { step: number; loss: number; validationLoss: number };
+  checkpoints: number[];
+}
+
+async function show(folder: string, run: string): Promise<Summary> {
+  const { stdout } = await rotor(folder, "runs", "show", run, "--json");
+  return JSON.parse(stdout) as Summary;
+}
+
+test("a run learns, is stored, drawn, sampled from, compared and deleted", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path);
+  const trained = await rotor(
+    folder.path,
+    "train",
+    config,
+    "--set",
+    "training.steps=60",
+    "--set",
+    "training.evalEvery=20",
+  );
+  assert.equal(trained.code, 0, trained.stderr);
+  assert.match(trained.stdout, /final validation loss \d\.\d{4} nats per token, \d\.\d{3} bits per byte/);
+  assert.match(trained.stdout, /┤/);
+  const run = await show(folder.path, "latest");
+  assert.equal(run.status, "finished");
+  // Uniform guessing over 257 ids is 5.55 nats; 60 steps learn the letters at least.
+  assert.ok(run.summary.validationLoss < 3, String(run.summary.validationLoss));
+  const log = readFileSync(path.join(folder.path, ".rotor/runs", run.id, "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  assert.equal(log.filter((line) => "loss" in JSON.parse(line)).length, 60);
+
+  const samples = await Promise.all(
+    [1, 1, 2].map((seed) => rotor(folder.path, "sample", "micro", "--tokens", "30", "--seed", String(seed))),
+  );
+  assert.equal(samples[0]!.code, 0, samples[0]!.stderr);
+  assert.ok(samples[0]!.stdout.startsWith("The "));
+  assert.equal(samples[0]!.stdout, samples[1]!.stdout);
+  assert.notEqual(samples[0]!.stdout, samples[2]!.stdout);
+
+  const again = await rotor(folder.path, "train", config, "--name", "other", "--json");
+  const result = JSON.parse(again.stdout) as { run: { id: string }; status: string };
+  assert.equal(result.status, "finished");
+  const compared = await rotor(folder.path, "runs", "compare", run.id, "other");
+  assert.match(compared.stdout, /training\.steps\s+60\s+20/);
+  const different = await rotor(folder.path, "runs", "compare", run.id, "other", "--identical");
+  assert.equal(different.code, 1);
+  assert.match(different.stderr, /^rotor: runs .* differ: .*\n$/);
+
+  assert.equal((await rotor(folder.path, "runs", "delete", run.id)).code, 0);
+  assert.deepEqual(readdirSync(path.join(folder.path, ".rotor/runs")), [result.run.id]);
+});
+
+test("a run killed again and again and resumed equals an uninterrupted one bit for bit", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path, {
+    training: {
+      steps: 400,
+      batchSize: 4,
+      length: 16,
+      evalBatches: 2,
+      evalEvery: 50,
+      checkpointEvery: 5,
+      sampleTokens: 0,
+      threads: 1,
+      logEvery: 3,
+    },
+  });
+  assert.equal((await rotor(folder.path, "train", config, "--name", "whole")).code, 0);
+  let state = 3;
+  let kills = 0;
+  let args = ["train", config, "--name", "killed"];
+  for (let attempt = 0; ; attempt++) {
+    assert.ok(attempt < 60, "the run never finishes");
+    const { child, finished } = start(folder.path, args);
+    state = (state * 48271) % 2147483647;
+    // Between the first checkpoints and the end of what is left.
+    const timer = setTimeout(() => child.kill("SIGKILL"), 700 + (state % 700));
+    const { signal, code, stderr } = await finished;
+    clearTimeout(timer);
+    if (signal === "SIGKILL") {
+      kills++;
+      const run = await show(folder.path, "killed").catch(() => null);
+      // Killed before its first checkpoint, a run can't be resumed: it starts anew.
+      args =
+        run !== null && run.checkpoints.length > 0
+          ? ["train", "--resume", run.id]
+          : ["train", config, "--name", "killed"];
+      if (run !== null) assert.equal(run.status, "interrupted");
+      continue;
+    }
+    assert.equal(code, 0, stderr);
+    break;
+  }
+  assert.ok(kills >= 2, `${kills} kills`);
+  const compared = await rotor(folder.path, "runs", "compare", "whole", "killed", "--identical");
+  assert.equal(compared.code, 0, compared.stderr);
+  assert.match(compared.stdout, /^identical: /);
+});
+
+test("Ctrl-C saves a checkpoint and exits with 130; the run continues to the same end", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path, {
+    training: {
+      steps: 1500,
+      batchSize: 4,
+      length: 16,
+      evalBatches: 2,
+      sampleTokens: 0,
+      threads: 1,
+      logEvery: 1,
+    },
+  });
+  const { child, finished } = start(folder.path, ["train", config]);
+  child.stdout!.on("data", (text: string) => {
+    if (/step +\d+\/1500/.test(text)) child.kill("SIGINT");
+  });
+  const { code, stdout } = await finished;
+  assert.equal(code, 130);
+  assert.match(stdout, /stopped after step \d+; continue with: rotor train --resume/);
+  const run = await show(folder.path, "latest");
+  assert.equal(run.status, "interrupted");
+  assert.deepEqual(run.checkpoints, [run.summary.step]);
+  assert.ok(!existsSync(path.join(folder.path, ".rotor/runs", run.id, "lock")));
+  assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
+  assert.equal((await show(folder.path, run.id)).summary.step, 1500);
+});
+
+test("--dry-run prints the configuration, sizes and time, and leaves no run", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout, stderr } = await rotor(
+    folder.path,
+    "train",
+    writeMicroConfig(folder.path),
+    "--dry-run",
+  );
+  assert.equal(code, 0, stderr);
+  for (const part of [
+    /numLayers: 1/,
+    /parameters +\S+ \(\d+\)/,
+    /FLOPs per token/,
+    /blocks\.0\.mlp\.up +16 × 64 +muon/,
+    /time per step/,
+  ]) {
+    assert.match(stdout, part);
+  }
+  assert.ok(!existsSync(path.join(folder.path, ".rotor")));
+});
+
+test("two trainers can't write one run", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path, {
+    training: {
+      steps: 100000,
+      batchSize: 4,
+      length: 16,
+      evalBatches: 2,
+      checkpointEvery: 1,
+      sampleTokens: 0,
+      threads: 1,
+      logEvery: 1,
+    },
+  });
+  const { child, finished } = start(folder.path, ["train", config]);
+  await new Promise<void>((resolve) => {
+    child.stdout!.on("data", (text: string) => {
+      if (text.includes("checkpoint")) resolve();
+    });
+  });
+  const second = await rotor(folder.path, "train", "--resume");
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /^rotor: run \S+: process \d+ is training it already\n$/);
+  const deleted = await rotor(folder.path, "runs", "delete", "latest");
+  assert.equal(deleted.code, 1);
+  child.kill("SIGKILL");
+  await finished;
+});
