@@ -19,6 +19,14 @@ export function isFloat(dtype: DType): boolean {
   return dtype === "float32" || dtype === "float64" || dtype === "float16";
 }
 
+/** A number as jax-js casts it: floats saturate as integers and NaN becomes 0. */
+function convertNumber(value: number, dtype: DType): number {
+  if (dtype === DType.Bool) return Number(value !== 0);
+  if (isFloat(dtype)) return value;
+  const [low, high] = dtype === DType.Int32 ? [-2147483648, 2147483647] : [0, 4294967295];
+  return Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, low), high));
+}
+
 const byStrideDescending = (a: { stride: number }, b: { stride: number }) => b.stride - a.stride;
 
 /** Axes of an output whose dimensions lie in memory in the order given; dimensions that are absent from it are broadcasts. */
@@ -100,9 +108,7 @@ export class Lowering {
       const tensor = this.graph.cast(this.graph.scalar("float32", value), "float16");
       return { tensor, view: View.contiguous([]), dtype };
     }
-    // jax-js writes 2³² − 1 as a float32, which rounds it up to 2³².
-    const exact = dtype === DType.Uint32 && value > 0xffffffff ? 0xffffffff : value;
-    return { tensor: this.graph.scalar(tensorTypeOf(dtype), exact), view: View.contiguous([]), dtype };
+    return { tensor: this.graph.scalar(tensorTypeOf(dtype), value), view: View.contiguous([]), dtype };
   }
 
   /** A value whose tensor is already in logical order. */
@@ -159,6 +165,10 @@ export class Lowering {
 
   cast(value: Value, dtype: DType): Value {
     if (value.dtype === dtype) return value;
+    const { constant } = value.tensor;
+    if (constant?.length === 1 && dtype !== DType.Float16) {
+      return { ...this.scalar(dtype, convertNumber(Number(constant[0]), dtype)), view: value.view };
+    }
     return { ...value, tensor: this.graph.cast(value.tensor, tensorTypeOf(dtype)), dtype };
   }
 

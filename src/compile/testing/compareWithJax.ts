@@ -1,10 +1,12 @@
 import { DType, makeJaxpr, numpy as np, tree } from "@jax-js/jax";
 import { type CompileOptions, compile } from "../index.ts";
 
-/** How far two floats may be apart: `|actual − expected| ≤ absolute + relative · |expected|`. */
+/** How far two floats may be apart: `|actual − expected| ≤ absolute + relative · |expected| + ofLargest · max |expected|`. */
 export interface Tolerance {
   readonly relative: number;
   readonly absolute: number;
+  /** Relative to the largest finite element of the same array. Default 0. */
+  readonly ofLargest?: number;
 }
 
 /**
@@ -65,6 +67,17 @@ function isClose(actual: number, expected: number, { relative, absolute }: Toler
   return Math.abs(actual - expected) <= absolute + relative * Math.abs(expected);
 }
 
+/** The tolerance for one array, with what is relative to its largest element made absolute. */
+function widened({ relative, absolute, ofLargest = 0 }: Tolerance, data: ArrayLike<number>): Tolerance {
+  if (ofLargest === 0) return { relative, absolute };
+  let largest = 0;
+  for (let j = 0; j < data.length; j++) {
+    const magnitude = Math.abs(data[j]!);
+    if (Number.isFinite(magnitude) && magnitude > largest) largest = magnitude;
+  }
+  return { relative, absolute: absolute + ofLargest * largest };
+}
+
 /**
  * Says how two results differ, in a few lines, or returns null if they don't: structure, dtypes and shapes must be the same,
  * integers and booleans equal, NaNs and infinities at the same places, other floats within the tolerance.
@@ -88,7 +101,7 @@ export function describeDifference(
       problems.push(`leaf ${i}: ${a.data.length} elements, expected ${e.data.length}`);
       return;
     }
-    const limit = isFloat(e.dtype) ? tolerance : { relative: 0, absolute: 0 };
+    const limit = isFloat(e.dtype) ? widened(tolerance, e.data) : { relative: 0, absolute: 0 };
     const wrong: number[] = [];
     for (let j = 0; j < e.data.length; j++) {
       const [x, y] = [a.data[j]!, e.data[j]!];

@@ -1,0 +1,97 @@
+import { test } from "node:test";
+import { grad, jvp, type numpy as np, vmap } from "@jax-js/jax";
+import fc from "fast-check";
+import { randomArray } from "./testing/arrays.ts";
+import { type AnyFunction, compareWithJax } from "./testing/compareWithJax.ts";
+import { programOperations } from "./testing/programOperations.ts";
+import { type ProgramTape, RandomProgram } from "./testing/randomProgram.ts";
+
+/** Raise it for a longer search: `ROTOR_FUZZ_RUNS=20 node --test src/compile/randomPrograms.test.ts` runs 20 times as many. */
+const factor = Number(process.env.ROTOR_FUZZ_RUNS ?? "1");
+const seed = Number(process.env.ROTOR_FUZZ_SEED ?? "20261123");
+
+/**
+ * Values are at most 32 in absolute value and slopes are bounded, so that float32 rounding (6·10⁻⁸ each) of a dozen operations
+ * stays below 10⁻⁴ of the largest element, while a wrong element is off by about as much as it is large.
+ */
+const tolerance = { relative: 1e-3, absolute: 1e-5, ofLargest: 1e-4 };
+
+const shape = fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 });
+const tapes: fc.Arbitrary<ProgramTape> = fc.record({
+  inputs: fc.array(shape, { minLength: 1, maxLength: 3 }),
+  instructions: fc.array(
+    fc
+      .tuple(fc.nat(programOperations.length - 1), fc.array(fc.nat(119), { maxLength: 12 }))
+      .map(([op, rest]) => [op, ...rest]),
+    { minLength: 3, maxLength: 12 },
+  ),
+  seed: fc.nat(999),
+});
+
+async function holds(
+  numRuns: number,
+  make: (program: RandomProgram) => { fn: AnyFunction; args: np.Array[] },
+): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(tapes, async (tape) => {
+      const program = new RandomProgram(tape, programOperations);
+      const { fn, args } = make(program);
+      await compareWithJax(fn, args, { tolerance, label: program.toString() });
+    }),
+    { seed, numRuns: Math.ceil(numRuns * factor), interruptAfterTimeLimit: 3_600_000 },
+  );
+}
+
+/** Indices of the inputs, as an option of `grad`. */
+function argnums(program: RandomProgram): { argnums: number[] } {
+  return { argnums: Array.from({ length: program.numInputs }, (_, i) => i) };
+}
+
+test("random programs give what jax-js gives", async () => {
+  await holds(250, (program) => ({
+    fn: (...args: np.Array[]) => program.evaluate(args),
+    args: program.inputs(),
+  }));
+});
+
+test("their gradients do", async () => {
+  await holds(200, (program) => ({
+    fn: grad((...args: np.Array[]) => program.weightedSum(args), argnums(program)),
+    args: program.inputs(),
+  }));
+});
+
+test("the gradients of a weighted sum of their gradients do", async () => {
+  await holds(80, (program) => {
+    const gradient = grad((...args: np.Array[]) => program.weightedSum(args), argnums(program));
+    return {
+      fn: grad((...args: np.Array[]) => {
+        const parts = gradient(...args) as unknown as np.Array[];
+        return parts.map((g, i) => g.mul(randomArray(i, g.shape)).sum()).reduce((a, b) => a.add(b));
+      }, argnums(program)),
+      args: program.inputs(),
+    };
+  });
+});
+
+test("the directional derivatives of their gradients do (Hessian-vector products)", async () => {
+  await holds(80, (program) => {
+    const gradient = grad((...args: np.Array[]) => program.weightedSum(args), argnums(program));
+    return {
+      fn: (...args: np.Array[]) =>
+        jvp(
+          gradient as unknown as AnyFunction,
+          args,
+          args.map((x, i) => randomArray(i, x.shape)),
+        ),
+      args: program.inputs(),
+    };
+  });
+});
+
+test("their batched forms do (vmap over a first axis)", async () => {
+  await holds(80, (program) => ({
+    fn: vmap((...args: np.Array[]) => program.evaluate(args)) as unknown as AnyFunction,
+    args: program.inputs([2]),
+  }));
+});

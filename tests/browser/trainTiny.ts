@@ -1,0 +1,67 @@
+import { numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
+import { compileStep } from "../../src/compile/index.ts";
+import {
+  initTransformer,
+  resolveTransformerConfig,
+  type TransformerParams,
+  transformerLoss,
+} from "../../src/nn/index.ts";
+import { adamw, applyUpdates, type Tree } from "../../src/optim/index.ts";
+
+const config = resolveTransformerConfig({
+  vocabSize: 32,
+  numLayers: 2,
+  modelDim: 16,
+  numHeads: 2,
+  maxLength: 16,
+});
+const numSteps = 8;
+const optimizer = adamw({ learningRate: 0.01 });
+
+function tokens(step: number): np.Array {
+  const data = Int32Array.from({ length: 4 * 13 }, (_, i) => (i * i + 7 * i * step + 3) % 32);
+  return np.array(data, { shape: [4, 13] });
+}
+
+interface State {
+  params: TransformerParams;
+  optimizer: Tree;
+}
+
+function initialState(): State {
+  const params = initTransformer(random.key(5), config);
+  return { params, optimizer: optimizer.init(tree.ref(params as never)) };
+}
+
+function step(state: State, batch: np.Array): [State, np.Array] {
+  const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
+    transformerLoss(params, batch, config),
+  )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
+  const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
+  return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, loss];
+}
+
+/** Losses of some steps of a tiny transformer, run by ONNX Runtime. */
+export async function trainWithEngine(): Promise<number[]> {
+  const compiled = compileStep(step as (state: State, batch: np.Array) => [State, np.Array], { threads: 1 });
+  const state = await compiled.init(initialState() as never);
+  const losses: number[] = [];
+  for (let i = 0; i < numSteps; i++)
+    losses.push((await (await compiled(state, tokens(i) as never)).data())[0]!);
+  state.dispose();
+  await compiled.dispose();
+  return losses;
+}
+
+/** The same steps by jax-js itself, on its current device. */
+export async function trainWithJax(): Promise<number[]> {
+  let state = initialState();
+  const losses: number[] = [];
+  for (let i = 0; i < numSteps; i++) {
+    const [next, loss] = step(state, tokens(i));
+    state = next;
+    losses.push((await loss.data())[0]!);
+  }
+  tree.dispose(state as never);
+  return losses;
+}
