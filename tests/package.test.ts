@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,19 +23,8 @@ function run(folder: string, command: string, args: readonly string[]): string {
   return result.stdout;
 }
 
-/** The program of the README, on a text of its own. */
-const program = `
-import { loadConfig, trainRun } from "rotor/train";
-const config = await loadConfig("tiny", [
-  "data.source=text.txt",
-  "training.steps=60",
-]);
-const result = await trainRun({
-  config,
-  reporter: { step: ({ step, loss }) => step % 20 === 0 && console.log(step, loss.toFixed(3)) },
-});
-console.log(result.status, result.validation.loss);
-`;
+/** The first program of the README. */
+const program = /```js\n([\s\S]*?)```/.exec(readFileSync(path.join(root, "README.md"), "utf8"))![1]!;
 
 test("the package holds what it should, installs into an empty project and trains there", () => {
   run(root, process.execPath, ["scripts/build.ts"]);

@@ -157,6 +157,18 @@ export class Graph {
     return this.node(op, inputs, [{ type, shape }], attributes, domain)[0]!;
   }
 
+  /** Nodes that the outputs need, in an order in which each comes after its inputs. */
+  liveNodes(outputs: readonly Tensor[]): GraphNode[] {
+    const live = new Set<GraphNode>();
+    const visit = outputs.flatMap(({ producer }) => (producer === undefined ? [] : [producer]));
+    for (let node = visit.pop(); node !== undefined; node = visit.pop()) {
+      if (live.has(node)) continue;
+      live.add(node);
+      for (const input of node.inputs) if (input?.producer !== undefined) visit.push(input.producer);
+    }
+    return this.nodes.filter((node) => live.has(node));
+  }
+
   /** The same buffer under another shape (free at run time). */
   reshape(tensor: Tensor, shape: readonly number[]): Tensor {
     if (tensor.shape.length === shape.length && tensor.shape.every((size, i) => size === shape[i]))

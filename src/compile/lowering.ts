@@ -495,6 +495,7 @@ export class Lowering {
       ...value,
       view: new View(value.view.axes.map((axis, i) => (shrunk[i] === 1 ? [] : axis))),
     })) as [Value, Value];
+    const isStored = ({ view }: Value, i: number) => (view.axes[i]![0]?.stride ?? 0) !== 0;
     const remaining = dimensions.flatMap((_, i) => (isContracted[i] ? [i] : []));
     const still = remaining.filter((i) => shrunk[i] !== 1);
     let result: Value;
@@ -505,8 +506,7 @@ export class Lowering {
         fineShape.filter((_, i) => !isContracted[i]),
       );
     } else if (
-      shrunk.some((size, i) => size !== 1 && !isContracted[i] && (a.view.axes[i]![0]?.stride ?? 0) === 0) ||
-      shrunk.some((size, i) => size !== 1 && !isContracted[i] && (b.view.axes[i]![0]?.stride ?? 0) === 0)
+      shrunk.some((size, i) => size !== 1 && !isContracted[i] && isStored(a, i) !== isStored(b, i))
     ) {
       result = this.contract(a, b, shrunk, remaining, (rowsFirst, columnsFirst) =>
         prefer(rowsFirst.reshape(keptShape)!, columnsFirst.reshape(keptShape)!),

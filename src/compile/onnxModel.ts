@@ -94,18 +94,6 @@ function tensorProto(tensor: Tensor) {
   });
 }
 
-/** Nodes that the outputs need, in an order in which each comes after its inputs. */
-function liveNodes(graph: Graph, outputs: readonly Tensor[]): GraphNode[] {
-  const live = new Set<GraphNode>();
-  const visit = outputs.flatMap(({ producer }) => (producer === undefined ? [] : [producer]));
-  for (let node = visit.pop(); node !== undefined; node = visit.pop()) {
-    if (live.has(node)) continue;
-    live.add(node);
-    for (const input of node.inputs) if (input?.producer !== undefined) visit.push(input.producer);
-  }
-  return graph.nodes.filter((node) => live.has(node));
-}
-
 /** A graph as ONNX knows it. */
 export interface OnnxModel {
   /** A serialized `ModelProto`. */
@@ -122,7 +110,7 @@ export interface OnnxModel {
  * or a constant, is returned through an Identity node, because ONNX wants every output made once by a node.
  */
 export function encodeModel(graph: Graph, outputs: readonly Tensor[], name: string): OnnxModel {
-  const nodes = liveNodes(graph, outputs);
+  const nodes = graph.liveNodes(outputs);
   const inputNames = graph.inputs.map((_, i) => `in${i}`);
   const outputNames = outputs.map((_, i) => `out${i}`);
   const names = new Map<Tensor, string>(graph.inputs.map((tensor, i) => [tensor, inputNames[i]!]));

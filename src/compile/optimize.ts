@@ -1,9 +1,242 @@
-import type { Graph, Tensor } from "./graph.ts";
+import { Graph, type GraphNode, microsoftDomain, type Tensor } from "./graph.ts";
+import { sizeOf } from "./view.ts";
 
-/** Rewrites a graph into one that computes the same with fewer passes over memory. */
+/** Nodes that only carry elements from one place to another. */
+const carriers = new Set(["Reshape", "Transpose"]);
+
+function isProduct({ op, domain }: GraphNode): boolean {
+  return op === "Gemm" || (op === "FusedMatMul" && domain === microsoftDomain);
+}
+
+/** The number that a float32 constant of one element holds. */
+function scalarConstant(tensor: Tensor | null | undefined): number | null {
+  if (tensor?.constant === undefined || tensor.constant.length !== 1 || tensor.type !== "float32")
+    return null;
+  return Number(tensor.constant[0]);
+}
+
+/** What the rewrites need to know of a graph: who reads each tensor. */
+class Consumers {
+  readonly #consumers = new Map<Tensor, GraphNode[]>();
+  readonly #outputs: ReadonlySet<Tensor>;
+
+  constructor(nodes: readonly GraphNode[], outputs: readonly Tensor[]) {
+    this.#outputs = new Set(outputs);
+    for (const node of nodes) {
+      for (const input of node.inputs) {
+        if (input === null) continue;
+        const known = this.#consumers.get(input);
+        if (known === undefined) this.#consumers.set(input, [node]);
+        else known.push(node);
+      }
+    }
+  }
+
+  of(tensor: Tensor): readonly GraphNode[] {
+    return this.#consumers.get(tensor) ?? [];
+  }
+
+  isOutput(tensor: Tensor): boolean {
+    return this.#outputs.has(tensor);
+  }
+
+  /** Whether one node alone reads the tensor, once. */
+  isReadOnce(tensor: Tensor): boolean {
+    return !this.isOutput(tensor) && this.of(tensor).length === 1;
+  }
+
+  /** The node behind a chain of reshapes, if nothing else reads what lies between. */
+  soleSource(tensor: Tensor): GraphNode | undefined {
+    let current = tensor;
+    while (this.isReadOnce(current)) {
+      const { producer } = current;
+      if (producer?.op !== "Reshape") return producer;
+      current = producer.inputs[0]!;
+    }
+    return undefined;
+  }
+
+  /** The products that read a tensor, directly or through carriers, once per reading operand; null if something else reads it. */
+  productsOnly(tensor: Tensor): GraphNode[] | null {
+    if (this.isOutput(tensor)) return null;
+    const products: GraphNode[] = [];
+    for (const node of this.of(tensor)) {
+      if (isProduct(node)) {
+        // The third input of a Gemm is added, not multiplied.
+        if (node.inputs[2] === tensor) return null;
+        products.push(node);
+      } else if (carriers.has(node.op) && node.inputs[0] === tensor) {
+        const behind = this.productsOnly(node.outputs[0]!);
+        if (behind === null) return null;
+        products.push(...behind);
+      } else {
+        return null;
+      }
+    }
+    return products.length > 0 ? products : null;
+  }
+}
+
+/** Decisions of the first pass. */
+interface Rewrites {
+  /** Factors of products. */
+  readonly alpha: Map<GraphNode, number>;
+  /** Multiplications that a product does. */
+  readonly bypassed: Set<GraphNode>;
+  /** Sums that a product or a scatter does: which operand it is, and what is added to it. */
+  readonly absorbed: Map<GraphNode, { readonly into: GraphNode; readonly other: Tensor }>;
+  /** Nodes that are made where the sum stands. */
+  readonly deferred: Set<GraphNode>;
+}
+
+/**
+ * Finds what products can do on the way:
+ * - `c·(A B)` and `(c·A) B` become the product's `alpha`: a pass over the scores of attention less, forward and backward;
+ * - `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
+ * - `X + scatter(0, …)` scatters into X: the gradient of a cross-entropy writes no second array of logits.
+ */
+function findRewrites(nodes: readonly GraphNode[], consumers: Consumers): Rewrites {
+  const rewrites: Rewrites = {
+    alpha: new Map(),
+    bypassed: new Set(),
+    absorbed: new Map(),
+    deferred: new Set(),
+  };
+  const scale = (product: GraphNode, factor: number) => {
+    rewrites.alpha.set(product, (rewrites.alpha.get(product) ?? 1) * factor);
+  };
+  for (const node of nodes) {
+    if (node.op === "Mul") {
+      const [a, b] = node.inputs as [Tensor, Tensor];
+      const factor = scalarConstant(b) ?? scalarConstant(a);
+      const operand = scalarConstant(b) === null ? b : a;
+      if (factor === null || !Number.isFinite(factor) || operand.constant !== undefined) continue;
+      if (sizeOf(operand.shape) !== sizeOf(node.outputs[0]!.shape)) continue;
+      const source = consumers.soleSource(operand);
+      if (source !== undefined && isProduct(source) && source.outputs[0]!.type === "float32") {
+        scale(source, factor);
+        rewrites.bypassed.add(node);
+        continue;
+      }
+      const products = consumers.productsOnly(node.outputs[0]!);
+      if (products !== null) {
+        for (const product of products) scale(product, factor);
+        rewrites.bypassed.add(node);
+      }
+    }
+  }
+  for (const node of nodes) {
+    if (node.op !== "Add") continue;
+    const [a, b] = node.inputs as [Tensor, Tensor];
+    for (const [own, other] of [
+      [b, a],
+      [a, b],
+    ] as const) {
+      if (own === other || sizeOf(own.shape) !== sizeOf(other.shape)) continue;
+      if (sizeOf(own.shape) !== sizeOf(node.outputs[0]!.shape)) continue;
+      const source = soleSourceThroughScaling(own, consumers, rewrites);
+      if (source === undefined || rewrites.deferred.has(source)) continue;
+      const isPlainGemm = source.op === "Gemm" && source.inputs.length === 2;
+      if (isPlainGemm || isScatterIntoZeros(source)) {
+        rewrites.absorbed.set(node, { into: source, other });
+        rewrites.deferred.add(source);
+        break;
+      }
+    }
+  }
+  return rewrites;
+}
+
+/** As {@link Consumers.soleSource}, looking through multiplications that a product does. */
+function soleSourceThroughScaling(
+  tensor: Tensor,
+  consumers: Consumers,
+  rewrites: Rewrites,
+): GraphNode | undefined {
+  const source = consumers.soleSource(tensor);
+  if (source === undefined || !rewrites.bypassed.has(source)) return source;
+  const operand = source.inputs.find((input) => scalarConstant(input) === null)!;
+  const behind = consumers.soleSource(operand);
+  // A factor that was given to the readers of the sum must not be lost.
+  return behind !== undefined && isProduct(behind) ? behind : undefined;
+}
+
+function isScatterIntoZeros({ op, attributes, inputs }: GraphNode): boolean {
+  const filler = inputs[0]?.producer;
+  return (
+    op === "ScatterND" &&
+    attributes.reduction === "add" &&
+    filler?.op === "Expand" &&
+    scalarConstant(filler.inputs[0]) === 0
+  );
+}
+
+/**
+ * Rewrites a graph into one that computes the same with fewer passes over memory. What it gains is measured in
+ * bench/README.md.
+ */
 export function optimizeGraph(
   graph: Graph,
   outputs: readonly Tensor[],
 ): { graph: Graph; outputs: readonly Tensor[] } {
-  return { graph, outputs };
+  const live = graph.liveNodes(outputs);
+  const consumers = new Consumers(live, outputs);
+  const rewrites = findRewrites(live, consumers);
+  const result = new Graph();
+  const made = new Map<Tensor, Tensor>();
+  for (const input of graph.inputs) made.set(input, result.input(input.type, input.shape));
+
+  const read = (tensor: Tensor): Tensor => {
+    const known = made.get(tensor);
+    if (known !== undefined) return known;
+    if (tensor.constant === undefined)
+      throw new Error(`internal: tensor ${tensor.id} is read before it is made`);
+    const copy = result.constant(tensor.type, tensor.shape, tensor.constant);
+    made.set(tensor, copy);
+    return copy;
+  };
+  const attributesOf = (node: GraphNode) => {
+    const alpha = rewrites.alpha.get(node);
+    return alpha === undefined ? node.attributes : { ...node.attributes, alpha: { float: alpha } };
+  };
+  const copy = (node: GraphNode) => {
+    const inputs = node.inputs.map((input) => (input === null ? null : read(input)));
+    const copies = result.node(node.op, inputs, node.outputs, attributesOf(node), node.domain);
+    node.outputs.forEach((output, i) => {
+      made.set(output, copies[i]!);
+    });
+  };
+
+  for (const node of live) {
+    result.origin = node.origin;
+    const output = node.outputs[0]!;
+    const absorbed = rewrites.absorbed.get(node);
+    if (absorbed !== undefined) {
+      const { into, other } = absorbed;
+      const { shape, type } = into.outputs[0]!;
+      const base = result.reshape(read(other), shape);
+      const operands = into.inputs.map((input) => (input === null ? null : read(input)));
+      const inputs = into.op === "Gemm" ? [...operands, base] : [base, ...operands.slice(1)];
+      made.set(
+        output,
+        result.reshape(
+          result.op(into.op, inputs, type, shape, attributesOf(into), into.domain),
+          output.shape,
+        ),
+      );
+      continue;
+    }
+    if (rewrites.deferred.has(node)) continue;
+    if (rewrites.bypassed.has(node)) {
+      const operand = node.inputs.find((input) => scalarConstant(input) === null)!;
+      // Behind a deferred product there is nothing to carry on.
+      const carried = made.get(operand);
+      if (carried !== undefined) made.set(output, result.reshape(carried, output.shape));
+      continue;
+    }
+    if (node.op === "Reshape" && !made.has(node.inputs[0]!) && node.inputs[0]!.constant === undefined)
+      continue;
+    copy(node);
+  }
+  return { graph: result, outputs: outputs.map(read) };
 }

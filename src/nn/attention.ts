@@ -87,43 +87,54 @@ export function projectHeads(
   return { q, k, v };
 }
 
-/** Scores of masked pairs: low enough to vanish in the softmax, finite so that no gradient becomes NaN. */
+/** Added to the scores of masked pairs: low enough to vanish in the softmax, finite so that no gradient becomes NaN. */
 const maskedScore = -1e30;
 
 /**
- * `softmax(q·kᵀ/√H + mask)·v`; query head `n` attends with key/value head `⌊n·K/N⌋`.
+ * `softmax(q·kᵀ/√H + bias)·v`; query head `n` attends with key/value head `⌊n·K/N⌋`.
  *
  * @param q - `float32[B, L, N, H]`, consumed
  * @param k - `float32[B, S, K, H]`, consumed
  * @param v - `float32[B, S, K, H]`, consumed
- * @param mask - `bool[L, S]`, true where a query may attend, consumed
+ * @param bias - `float32[L, S]`, 0 where a query may attend and very low elsewhere ({@link maskBias}), consumed. A sum, unlike a
+ *   selection, costs nothing backward.
  * @returns `float32[B, L, N·H]`
  *
  * Source: Vaswani et al., arXiv 1706.03762, eq. 1; grouped queries: Ainslie et al., arXiv 2305.13245.
  */
-export function attend({ q, k, v }: Heads, mask: np.Array): np.Array {
+export function attend({ q, k, v }: Heads, bias: np.Array): np.Array {
   const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
   const numKvHeads = k.shape[2]!;
   const scale = 1 / Math.sqrt(headDim);
   if (numHeads === numKvHeads) {
     const scores = np.einsum("blnh,bsnh->bnls", q, k).mul(scale);
-    const weights = nn.softmax(np.where(mask, scores, maskedScore), -1);
+    const weights = nn.softmax(scores.add(bias), -1);
     return np.einsum("bnls,bsnh->blnh", weights, v).reshape([batch, length, numHeads * headDim]);
   }
   const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
   const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(scale);
-  const weights = nn.softmax(np.where(mask, scores, maskedScore), -1);
+  const weights = nn.softmax(scores.add(bias), -1);
   return np.einsum("bkgls,bskh->blkgh", weights, v).reshape([batch, length, numHeads * headDim]);
 }
 
 /**
- * The lower triangle: query `i` may attend to keys `0 … i`.
+ * What {@link attend} adds to the scores.
  *
- * @returns `bool[L, L]`
+ * @param mask - `bool[L, S]`, true where a query may attend, consumed
+ * @returns `float32[L, S]`
  */
-export function causalMask(length: number): np.Array {
+export function maskBias(mask: np.Array): np.Array {
+  return np.where(mask, 0, maskedScore);
+}
+
+/**
+ * The bias of causal attention: query `i` may attend to keys `0 … i`.
+ *
+ * @returns `float32[L, L]`
+ */
+export function causalBias(length: number): np.Array {
   const positions = np.arange(length);
-  return positions.ref.reshape([length, 1]).greaterEqual(positions.reshape([1, length]));
+  return maskBias(positions.ref.reshape([length, 1]).greaterEqual(positions.reshape([1, length])));
 }
 
 /**
@@ -131,7 +142,7 @@ export function causalMask(length: number): np.Array {
  *
  * @param x - `float32[B, L, D]`, consumed
  * @param params - consumed
- * @param mask - `bool[L, L]`, consumed
+ * @param bias - `float32[L, L]`, consumed
  * @param rotary - tables for `L` positions or null, consumed
  * @returns `float32[B, L, D]`
  */
@@ -139,8 +150,8 @@ export function attention(
   x: np.Array,
   params: AttentionParams,
   shape: AttentionShape,
-  mask: np.Array,
+  bias: np.Array,
   rotary: RotaryTables | null,
 ): np.Array {
-  return linear(attend(projectHeads(x, params, shape, rotary), mask), params.wo);
+  return linear(attend(projectHeads(x, params, shape, rotary), bias), params.wo);
 }

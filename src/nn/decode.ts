@@ -1,6 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { rotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { attend, projectHeads } from "./attention.ts";
+import { attend, maskBias, projectHeads } from "./attention.ts";
 import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { mlp } from "./mlp.ts";
@@ -53,7 +53,7 @@ export function decode(
   const isNew = offset.ref.greaterEqual(0).mul(offset.ref.less(count)).reshape([size, 1, 1]);
   const source = np.clip(offset, 0, count - 1).astype(np.int32);
   const own = np.arange(count).add(position);
-  const mask = places.reshape([1, size]).lessEqual(own.ref.reshape([count, 1]));
+  const bias = maskBias(places.reshape([1, size]).lessEqual(own.ref.reshape([count, 1])));
   const rotary =
     config.position === "none"
       ? null
@@ -69,10 +69,10 @@ export function decode(
     const heads = projectHeads(h, projections, config, rotary === null ? null : rotaryTablesRef(rotary));
     const k = write(cache[layer]!.k, heads.k);
     const v = write(cache[layer]!.v, heads.v);
-    x = x.add(linear(attend({ q: heads.q, k: k.ref, v: v.ref }, mask.ref), wo));
+    x = x.add(linear(attend({ q: heads.q, k: k.ref, v: v.ref }, bias.ref), wo));
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
     return { k, v };
   });
-  for (const array of [isNew, source, mask, rotary?.cos, rotary?.sin]) array?.dispose();
+  for (const array of [isNew, source, bias, rotary?.cos, rotary?.sin]) array?.dispose();
   return { cache: next, logits: linear(norm(x, params.norm, config.normEps), head) };
 }

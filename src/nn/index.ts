@@ -3,9 +3,10 @@ export {
   type AttentionShape,
   attend,
   attention,
-  causalMask,
+  causalBias,
   type Heads,
   initAttention,
+  maskBias,
   projectHeads,
 } from "./attention.ts";
 export { crossEntropy } from "./crossEntropy.ts";

@@ -1,7 +1,7 @@
 import { type numpy as np, random } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import { type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { type AttentionParams, attention, causalMask, initAttention } from "./attention.ts";
+import { type AttentionParams, attention, causalBias, initAttention } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
@@ -84,16 +84,16 @@ export function transformer(
     );
   }
   const { table, head } = embeddingAndHead(params);
-  const mask = causalMask(length!);
+  const bias = causalBias(length!);
   const rotary = positionTables(config, length!);
   let x = embedding(table, tokens);
   for (const block of params.blocks) {
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
-    x = x.add(attention(h, block.attention, config, mask.ref, tables));
+    x = x.add(attention(h, block.attention, config, bias.ref, tables));
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
   }
-  mask.dispose();
+  bias.dispose();
   rotary?.cos.dispose();
   rotary?.sin.dispose();
   return linear(norm(x, params.norm, config.normEps), head);

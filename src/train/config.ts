@@ -115,7 +115,7 @@ const trainingSchema = z.strictObject({
 });
 
 const expectedLossSchema = z.strictObject({
-  /** Final validation loss in nats: mean over seeds, and twice its standard deviation. */
+  /** Final validation loss in nats: mean over seeds, and three standard deviations. */
   mean: positive,
   spread: positive,
   seeds: count,

@@ -108,8 +108,7 @@ const scatter: PrimitiveRule = {
     const restShape = rest.map((axis) => shape[axis]!);
     const total = sizeOf(sizes);
     const linear = linearIndex(lowering, indices, sizes);
-    // Places outside the array go to one more row, which is cut off.
-    const places = outsideToEnd(lowering, indices, sizes, linear, total);
+    const inside = insideMask(lowering, indices, sizes, linear.shape);
     const rank = linear.shape.length;
     const updateAxes = [
       ...range(rank).map((i) => outDim + i),
@@ -120,24 +119,35 @@ const scatter: PrimitiveRule = {
     const rows = lowering.dense(
       lowering.reshape(lowering.transpose(updates!, updateAxes), [count, ...restShape]),
     );
-    const zeros = lowering.dense({
-      tensor: graph.scalar(rows.type, 0),
-      view: View.broadcastScalar([total + 1, ...restShape]),
-      dtype,
-    });
-    const scattered = graph.op(
-      "ScatterND",
-      [zeros, graph.reshape(places, [count, 1]), rows],
-      rows.type,
-      zeros.shape,
-      { reduction: adds ? "add" : "none" },
-    );
-    const kept = graph.op(
-      "Slice",
-      [scattered, graph.indices([0]), graph.indices([total]), graph.indices([0])],
-      rows.type,
-      [total, ...restShape],
-    );
+    const zerosOf = (size: number) =>
+      lowering.dense({
+        tensor: graph.scalar(rows.type, 0),
+        view: View.broadcastScalar([size, ...restShape]),
+        dtype,
+      });
+    const place = (instead: number) =>
+      graph.reshape(
+        graph.op("Where", [inside, linear, graph.scalar("int64", instead)], "int64", linear.shape),
+        [count, 1],
+      );
+    let kept: Tensor;
+    if (adds) {
+      // What lies outside the array adds nothing to its first row.
+      const mask = graph.reshape(inside, [count, ...restShape.map(() => 1)]);
+      const counted = graph.op("Where", [mask, rows, graph.scalar(rows.type, 0)], rows.type, rows.shape);
+      const zeros = zerosOf(total);
+      kept = graph.op("ScatterND", [zeros, place(0), counted], rows.type, zeros.shape, { reduction: "add" });
+    } else {
+      // What lies outside goes to one more row, which is cut off.
+      const zeros = zerosOf(total + 1);
+      const scattered = graph.op("ScatterND", [zeros, place(total), rows], rows.type, zeros.shape);
+      kept = graph.op(
+        "Slice",
+        [scattered, graph.indices([0]), graph.indices([total]), graph.indices([0])],
+        rows.type,
+        [total, ...restShape],
+      );
+    }
     const split = lowering.reshape(lowering.contiguous(kept, dtype), [...sizes, ...restShape]);
     const order = [...axes, ...rest];
     return [
@@ -149,27 +159,21 @@ const scatter: PrimitiveRule = {
   },
 };
 
-/** Replaces indices of places outside the array by `total`. */
-function outsideToEnd(
+/** Which places lie inside the array. */
+function insideMask(
   lowering: Lowering,
   indices: readonly Value[],
   sizes: readonly number[],
-  linear: Tensor,
-  total: number,
+  shape: readonly number[],
 ): Tensor {
   const { graph } = lowering;
-  let inside: Tensor | undefined;
-  indices.forEach((index, i) => {
-    const wide = graph.cast(
-      lowering.dense({ ...index, view: index.view.broadcastTo(linear.shape) }),
-      "int64",
-    );
+  const masks = indices.map((index, i) => {
+    const wide = graph.cast(lowering.dense({ ...index, view: index.view.broadcastTo(shape) }), "int64");
     const low = graph.op("GreaterOrEqual", [wide, graph.scalar("int64", 0)], "bool", wide.shape);
     const high = graph.op("Less", [wide, graph.scalar("int64", sizes[i]!)], "bool", wide.shape);
-    const both = graph.op("And", [low, high], "bool", wide.shape);
-    inside = inside === undefined ? both : graph.op("And", [inside, both], "bool", wide.shape);
+    return graph.op("And", [low, high], "bool", wide.shape);
   });
-  return graph.op("Where", [inside!, linear, graph.scalar("int64", total)], "int64", linear.shape);
+  return masks.reduce((a, b) => graph.op("And", [a, b], "bool", shape));
 }
 
 export const indexingRules: PrimitiveRules = { gather, scatter };

@@ -82,7 +82,9 @@ function summedSquare(lowering: Lowering, equation: Equation): Value | null {
   const maker = lowering.makerOf(equation.inputs[0]!);
   if (maker?.primitive !== "mul" || maker.inputs[0] !== maker.inputs[1]) return null;
   const x = lowering.read(maker.inputs[0]!);
-  return x.dtype === DType.Float32 && !x.view.hasBroadcast && x.view.size > 0 ? x : null;
+  const axes = equation.params.axis as number[];
+  const reducesSomething = axes.some((axis) => x.view.axes[axis]!.length > 0);
+  return x.dtype === DType.Float32 && !x.view.hasBroadcast && x.view.size > 0 && reducesSomething ? x : null;
 }
 
 const reduce: PrimitiveRule = {

@@ -1,0 +1,167 @@
+// Compares training steps: Rotor, jax-js's own jit, and PyTorch if a Python with it is given. Every library runs in a process of
+// its own, with the same model, batch and number of threads, in turns; ratios are of medians. Writes bench/README.md.
+//
+// npm run bench -- [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--threads 2]
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type BenchCase, benchCases } from "./cases.ts";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const { values: flags } = parseArgs({
+  options: {
+    python: { type: "string" },
+    install: { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" },
+    filter: { type: "string", default: "" },
+    threads: { type: "string", default: String(availableParallelism()) },
+  },
+});
+const threads = Number(flags.threads);
+const rounds = Number(flags.rounds);
+
+interface Measured {
+  readonly medianMs: number;
+  readonly firstMs: number;
+  readonly peakBytes: number;
+  readonly library?: string;
+  readonly productsMs?: number;
+  readonly kernelsMs?: number;
+  readonly matmulPeak?: number;
+  readonly flops?: number;
+  readonly rssEarly?: number;
+  readonly rssLate?: number;
+}
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+function lastJson(output: string): Measured | null {
+  const line = output.trim().split("\n").at(-1) ?? "";
+  return line.startsWith("{") ? (JSON.parse(line) as Measured) : null;
+}
+
+function runWorker(item: BenchCase, library: string, steps: number, profile = false): Measured | null {
+  const request = JSON.stringify({ ...item, library, steps, warmup: 2, threads, profile });
+  const { stdout, stderr } = spawnSync(process.execPath, [path.join(here, "worker.ts"), request], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
+  const result = lastJson(stdout);
+  if (result === null)
+    console.error(`${library}, ${item.name}: ${stderr.trim().split("\n").slice(0, 6).join(" | ")}`);
+  return result;
+}
+
+function findPython(): string | null {
+  if (flags.install) {
+    const folder = path.join(here, "../.venv");
+    const python = path.join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+    if (!existsSync(python)) spawnSync("python3", ["-m", "venv", folder], { stdio: "inherit" });
+    spawnSync(python, ["-m", "pip", "install", "--quiet", "torch==2.12.1", "numpy"], { stdio: "inherit" });
+    return python;
+  }
+  const python = flags.python ?? "python3";
+  return spawnSync(python, ["-c", "import torch"]).status === 0 ? python : null;
+}
+
+function runPytorch(python: string, item: BenchCase, mode: string, steps: number): Measured | null {
+  const options = Object.entries({ ...item, mode, threads, steps, name: undefined })
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([key, value]) => [`--${key}`, String(value)]);
+  const { stdout, stderr } = spawnSync(python, [path.join(here, "pytorch.py"), ...options], {
+    encoding: "utf8",
+  });
+  const result = lastJson(stdout);
+  if (result === null) console.error(`PyTorch ${mode}, ${item.name}: ${stderr.trim().split("\n").at(-1)}`);
+  return result;
+}
+
+const python = findPython();
+if (python === null) console.error("no Python with PyTorch found: give one with --python, or --install");
+const format = (value: number | undefined, digits = 0) => (value === undefined ? "–" : value.toFixed(digits));
+const ratio = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? "–" : (a / b).toFixed(2);
+const mib = (value: number | undefined) => (value === undefined ? "–" : String(Math.round(value / 2 ** 20)));
+
+const rows: string[][] = [];
+const memoryRows: string[][] = [];
+let torchVersion = "";
+for (const item of benchCases.filter(({ name }) => name.includes(flags.filter))) {
+  const steps = item.dim >= 512 ? 4 : 12;
+  const measured: Record<string, Measured[]> = {};
+  const note = (library: string, result: Measured | null) => {
+    if (result === null) return;
+    measured[library] = [...(measured[library] ?? []), result];
+  };
+  for (let round = 0; round < rounds; round++) {
+    note("rotor", runWorker(item, "rotor", steps, round === 0));
+    if (python !== null) {
+      note("eager", runPytorch(python, item, "eager", steps));
+      note("compiled", runPytorch(python, item, "compile", steps));
+    }
+  }
+  if (item.dim === 256 && item.length * item.batch <= 1024) note("jax-js", runWorker(item, "jax-js", 3));
+  const ms = (library: string) => {
+    const results = measured[library];
+    return results === undefined ? undefined : median(results.map(({ medianMs }) => medianMs));
+  };
+  const own = measured.rotor![0]!;
+  torchVersion = measured.eager?.[0]?.library?.split(" ")[1] ?? torchVersion;
+  rows.push([
+    item.name,
+    item.optimizer,
+    format(ms("rotor")),
+    ratio(ms("rotor"), own.productsMs),
+    own.productsMs === undefined
+      ? "–"
+      : `${Math.round((100 * own.flops!) / (ms("rotor")! / 1000) / own.matmulPeak!)} %`,
+    ratio(ms("jax-js"), ms("rotor")),
+    format(ms("eager")),
+    ratio(ms("eager"), ms("rotor")),
+    format(ms("compiled")),
+    ratio(ms("compiled"), ms("rotor")),
+  ]);
+  memoryRows.push([
+    item.name,
+    item.optimizer,
+    format(own.firstMs / 1000, 2),
+    mib(median(measured.rotor!.map(({ peakBytes }) => peakBytes))),
+    mib(measured.eager === undefined ? undefined : median(measured.eager.map(({ peakBytes }) => peakBytes))),
+    mib(
+      measured.compiled === undefined
+        ? undefined
+        : median(measured.compiled.map(({ peakBytes }) => peakBytes)),
+    ),
+  ]);
+  console.log(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
+}
+
+const table = (header: readonly string[], body: readonly string[][]) =>
+  [header, header.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+const growth = runWorker(
+  { ...benchCases[0]!, layers: 2, dim: 64, heads: 2, batch: 4, length: 32 },
+  "rotor",
+  1000,
+);
+const report = `# Benchmark
+
+Written by \`npm run bench\`. ${cpus()[0]!.model.trim()}, ${threads} threads, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}.
+One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
+library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
+${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.
+
+${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "/ Rotor", "torch.compile ms", "/ Rotor"], rows)}
+
+"× its matrix products": the step's time over the time that the kernels of its matrix products take in ONNX Runtime's own profile.
+"of matrix peak": model FLOPs (6 per parameter and token, and attention; not Muon's iterations) per second over those of a 1024³ product.
+
+${table(["model", "optimizer", "first step s (trace, lower, load, run)", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB"], memoryRows)}
+
+Resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
+`;
+if (flags.filter === "") writeFileSync(path.join(here, "README.md"), report);
+console.log(report);

@@ -1,0 +1,148 @@
+// Times training steps of one model with one library and prints a line of JSON. Started by bench/main.ts.
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { init, jit, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
+import { compileStep } from "../src/compile/index.ts";
+import {
+  flopsPerToken,
+  initTransformer,
+  resolveTransformerConfig,
+  type TransformerParams,
+  transformerLoss,
+} from "../src/nn/index.ts";
+import { adamw, applyUpdates, muon, type Tree } from "../src/optim/index.ts";
+import { measureMatmulPeak } from "../src/train/index.ts";
+import type { BenchCase } from "./cases.ts";
+
+interface Request extends BenchCase {
+  readonly library: "rotor" | "jax-js";
+  readonly steps: number;
+  readonly warmup: number;
+  readonly threads: number;
+  /** Also measure the products alone, by ONNX Runtime's own profile. */
+  readonly profile: boolean;
+}
+
+const request = JSON.parse(process.argv[2]!) as Request;
+const { layers, dim, heads, vocab, batch, length, threads } = request;
+await init();
+const config = resolveTransformerConfig({
+  vocabSize: vocab,
+  numLayers: layers,
+  modelDim: dim,
+  numHeads: heads,
+  qkNorm: false,
+  maxLength: length,
+});
+const optimizer =
+  request.optimizer === "adamw"
+    ? adamw({ learningRate: 1e-3, weightDecay: 0.1 })
+    : muon({ learningRate: 0.02, adamw: { learningRate: 1e-3, weightDecay: 0.1 } });
+
+interface State {
+  params: TransformerParams;
+  optimizer: Tree;
+}
+
+function trainingStep(state: State, tokens: np.Array): [State, np.Array] {
+  const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
+    transformerLoss(params, tokens, config),
+  )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
+  const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
+  return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, loss];
+}
+
+function initialState(): State {
+  const params = initTransformer(random.key(0), config);
+  return { params, optimizer: optimizer.init(tree.ref(params as never)) };
+}
+
+const tokens = (step: number) =>
+  np.array(
+    Int32Array.from({ length: batch * (length + 1) }, (_, i) => ((i + 37 * step) * 7919) % vocab),
+    {
+      shape: [batch, length + 1],
+    },
+  );
+
+const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
+
+async function measure(run: (step: number) => Promise<number>) {
+  const begin = performance.now();
+  await run(0);
+  const firstMs = performance.now() - begin;
+  const times: number[] = [];
+  let loss = Number.NaN;
+  let rssEarly = 0;
+  for (let step = 1; step < request.warmup + request.steps; step++) {
+    const start = performance.now();
+    loss = await run(step);
+    if (step >= request.warmup) times.push(performance.now() - start);
+    if (step === Math.floor(request.steps / 10)) rssEarly = process.memoryUsage().rss;
+  }
+  return { medianMs: median(times), firstMs, loss, rssEarly, rssLate: process.memoryUsage().rss };
+}
+
+/** Milliseconds per step that ONNX Runtime's kernels of matrix products take, and all kernels together. */
+function kernelTimes(folder: string): { productsMs: number; kernelsMs: number } {
+  const file = readdirSync(folder).find((name) => name.startsWith("profile"))!;
+  const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
+    cat: string;
+    name: string;
+    dur: number;
+    args?: { op_name?: string };
+  }[];
+  const runs = events.filter(({ name }) => name === "model_run").length;
+  let [products, kernels] = [0, 0];
+  for (const { cat, name, dur, args } of events) {
+    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
+    kernels += dur;
+    if (["Gemm", "FusedMatMul", "MatMul"].includes(args?.op_name ?? "")) products += dur;
+  }
+  return { productsMs: products / runs / 1000, kernelsMs: kernels / runs / 1000 };
+}
+
+async function rotor() {
+  const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
+    threads,
+  });
+  const state = await step.init(initialState() as never);
+  const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
+  await step.dispose();
+  state.dispose();
+  if (!request.profile) return result;
+  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
+  try {
+    const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
+      threads,
+      profile: path.join(folder, "profile"),
+    });
+    const own = await profiled.init(initialState() as never);
+    for (let i = 0; i < 5; i++) (await profiled(own, tokens(i) as never)).dispose();
+    await profiled.dispose();
+    return { ...result, ...kernelTimes(folder), matmulPeak: await measureMatmulPeak(threads) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function jaxJs() {
+  // jax-js 0.1.25 can't jit a scatter whose operands are computed inside; the step is jitted in two halves around none of its own.
+  const compiled = jit(trainingStep as never) as unknown as typeof trainingStep;
+  let state = initialState();
+  return measure(async (i) => {
+    const [next, loss] = compiled(state, tokens(i));
+    state = next;
+    return (await loss.data())[0]!;
+  });
+}
+
+const result = request.library === "rotor" ? await rotor() : await jaxJs();
+console.log(
+  JSON.stringify({
+    ...result,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    flops: flopsPerToken(config, length) * batch * length,
+  }),
+);

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { primitiveTable } from "../scripts/primitiveTable.ts";
+import { temporaryFolder } from "./command.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const pages = ["README.md", "README.zh.md", "CONTRIBUTING.md", "bench/README.md"].concat(
+  (readdirSync(path.join(root, "docs"), { recursive: true }) as string[])
+    .filter((file) => file.endsWith(".md") && !file.startsWith("api"))
+    .map((file) => path.join("docs", file)),
+);
+
+test("docs/primitives.md is what the compiler says now", () => {
+  assert.equal(readFileSync(path.join(root, "docs/primitives.md"), "utf8"), primitiveTable());
+});
+
+test("links between pages lead somewhere", () => {
+  for (const page of pages) {
+    const text = readFileSync(path.join(root, page), "utf8");
+    for (const [, target] of text.matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+      if (/^https?:/.test(target!)) continue;
+      assert.ok(existsSync(path.join(root, path.dirname(page), target!)), `${page} links to ${target}`);
+    }
+  }
+});
+
+test("examples in the pages run and print what they say", () => {
+  using folder = temporaryFolder();
+  writeFileSync(path.join(folder.path, "package.json"), '{"type": "module"}');
+  mkdirSync(path.join(folder.path, "node_modules/@jax-js"), { recursive: true });
+  symlinkSync(
+    path.join(root, "node_modules/@jax-js/jax"),
+    path.join(folder.path, "node_modules/@jax-js/jax"),
+    "junction",
+  );
+  let count = 0;
+  for (const page of pages) {
+    const text = readFileSync(path.join(root, page), "utf8");
+    for (const [, code] of text.matchAll(/```ts\n([\s\S]*?)```/g)) {
+      if (!code!.includes("import ")) continue;
+      const file = path.join(folder.path, `example${count++}.ts`);
+      writeFileSync(file, code!.replaceAll('"rotor"', JSON.stringify(path.join(root, "src/index.ts"))));
+      const { status, stdout, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+      assert.equal(status, 0, `${page}\n${stderr}`);
+      if (page.endsWith("rotary.md")) assert.match(stdout, /0\.540302.*0\.841470/s);
+      if (page.endsWith("muon.md")) assert.match(stdout, /embedding: adamw.*up: muon.*norm: adamw/s);
+      if (page === "README.md") assert.match(stdout, /^true/);
+    }
+  }
+  assert.ok(count >= 3);
+});
