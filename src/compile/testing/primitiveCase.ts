@@ -14,6 +14,8 @@ export interface PrimitiveCase {
   readonly tolerance?: Tolerance;
   /** The primitive that the error must name. */
   readonly unsupported?: string;
+  /** jax-js is wrong in WebAssembly; its interpreter is the oracle. */
+  readonly interpreted?: true;
   /** Why the compiled function gives something else than jax-js. */
   readonly differs?: string;
 }
@@ -125,6 +127,17 @@ export class CaseTable {
     tolerance: Tolerance = exact,
   ): void {
     this.cases.push({ primitive, name, fn, args, tolerance });
+  }
+
+  /** A case for which jax-js's interpreter is the oracle, because its WebAssembly is wrong. */
+  addInterpreted(
+    primitive: string,
+    name: string,
+    fn: AnyFunction,
+    args: () => unknown[],
+    tolerance: Tolerance = exact,
+  ): void {
+    this.cases.push({ primitive, name, fn, args, tolerance, interpreted: true });
   }
 
   /** A case that must throw, naming `culprit`. */

@@ -27,10 +27,12 @@ export interface TrainingModel {
   readonly step: (state: Tree, ...batch: np.Array[]) => [Tree, { loss: np.Array }];
   batch(step: number): np.Array[];
   /**
-   * Largest difference that rounding may make after 50 steps, relative to the size of a loss or a parameter; it grows in
-   * proportion to the steps, for each adds its own rounding to what came before.
+   * Largest difference that rounding may make after 50 steps, relative to the size of a loss or an array; it grows in
+   * proportion to the steps, for each adds its own rounding to what came before. About ten times what was measured.
    */
   readonly finalTolerance: number;
+  /** jax-js's device for the comparison: its interpreter where its WebAssembly is wrong. Default `"wasm"`. */
+  readonly oracle?: "cpu";
   /** What the loss must lose at least in 50 steps, so that the models really move. */
   readonly minImprovement: number;
 }
@@ -62,11 +64,10 @@ function applyDense({ weight, bias }: { weight: np.Array; bias: np.Array }, x: n
   return np.matmul(x, weight).add(bias);
 }
 
-/** Mean over a batch of −log p(label). */
+/** Mean over a batch of −log p(label). (By a product, for jax-js can't jit the gradient of a gather by constants here.) */
 function negativeLogLikelihood(logits: np.Array, labels: np.Array): np.Array {
-  const logProbabilities = nn.logSoftmax(logits, -1);
-  const own = np.takeAlongAxis(logProbabilities, np.expandDims(labels, 1), 1);
-  return own.mean().neg();
+  const numClasses = logits.shape.at(-1)!;
+  return nn.logSoftmax(logits, -1).mul(nn.oneHot(labels, numClasses)).sum(-1).mean().neg();
 }
 
 /** Descent with momentum, as transformations so that all models share one step. */
@@ -111,7 +112,7 @@ function mlpClassifier(): TrainingModel {
     initialState: () => start({ first: dense(1, 2, 32), second: dense(2, 32, 16), third: dense(3, 16, 3) }),
     step,
     batch: spirals,
-    finalTolerance: 1e-4,
+    finalTolerance: 3e-5,
     minImprovement: 0.2,
   };
 }
@@ -154,11 +155,11 @@ function convolutionalClassifier(): TrainingModel {
         kernel1: randomArray(1, [6, 1, 3, 3]).mul(0.5),
         bias1: np.zeros([6]),
         kernel2: randomArray(2, [8, 6, 2, 2]).mul(0.35),
-        head: dense(3, 16, 4),
+        head: dense(3, 32, 4),
       }),
     step,
     batch: squares,
-    finalTolerance: 1e-3,
+    finalTolerance: 5e-5,
     minImprovement: 0.5,
   };
 }
@@ -251,8 +252,8 @@ function vectorQuantizer(): TrainingModel {
       );
       return [np.array(new Float32Array(points), { shape: [24, 6] })];
     },
-    finalTolerance: 1e-4,
-    minImprovement: 0.3,
+    finalTolerance: 2e-5,
+    minImprovement: 0.15,
   };
 }
 
@@ -288,7 +289,7 @@ function randomRegularization(): TrainingModel {
       return [{ params, key: keys.slice(0), step: state.step.add(1) }, { loss: value as np.Array }];
     },
     batch: spirals,
-    finalTolerance: 1e-4,
+    finalTolerance: 3e-5,
     minImprovement: 0.1,
   };
 }
@@ -308,7 +309,8 @@ function gradientPenalty(): TrainingModel {
     initialState: () => start({ first: dense(1, 3, 16), second: dense(2, 16, 2) }),
     step,
     batch: (i) => [randomArray(5000 + i, [12, 3])],
-    finalTolerance: 1e-4,
+    finalTolerance: 2e-5,
+    oracle: "cpu",
     minImprovement: 0.1,
   };
 }
@@ -320,13 +322,14 @@ export const trainingModels: readonly TrainingModel[] = [
     "transformer (grouped-query, SwiGLU, tied head), AdamW",
     { numKvHeads: 2, mlp: "swiglu", tiedHead: true },
     chain(clipByGlobalNorm(1), adamw({ learningRate: 0.01 })),
-    2e-3,
+    // Adam divides a gradient by its own size: where that is tiny, its rounding error is not.
+    1e-3,
   ),
   languageModel(
     "transformer (LayerNorm, GELU, interleaved rotary pairs), Muon",
     { norm: "layernorm", mlp: "gelu", ropePairing: "interleaved", qkNorm: false },
     muon({ learningRate: 0.02, adamw: { learningRate: 0.01 } }),
-    2e-3,
+    5e-5,
   ),
   vectorQuantizer(),
   randomRegularization(),

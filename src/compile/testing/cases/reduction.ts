@@ -29,8 +29,16 @@ for (const [name, op] of [
   ["max", np.max],
 ] as const) {
   for (const dtype of allDtypes) {
-    // jax-js 0.1.25 multiplies booleans wrongly where it reduces four of them at once; dtypes.test.ts tests those products.
-    if (dtype === Bool && name === "prod") continue;
+    // Where jax-js 0.1.25 reduces four booleans at once, it multiplies them wrongly.
+    if (dtype === Bool && name === "prod") {
+      table.addInterpreted(
+        "reduce",
+        "prod, bool",
+        (x: np.Array) => [op(x.ref), op(x.ref, 0), op(x.ref, 1), op(x.transpose([1, 0]), 0)],
+        () => [arrayOf(Bool, [2, 4], [1, 1, 0, 0, 1, 0, 1, 0])],
+      );
+      continue;
+    }
     table.add(
       "reduce",
       `${name}, ${dtype}, over every set of axes`,
@@ -253,6 +261,16 @@ table.add(
     return results;
   },
   () => [randomArray(1, [3]), randomArray(2, [3]), randomArray(3, [])],
+  sums,
+);
+table.addInterpreted(
+  "dot",
+  "one contracted element of broadcast arrays, as in second derivatives",
+  (x: np.Array, y: np.Array) => {
+    const left = np.broadcastTo(x.reshape([2, 3, 1]), [2, 3, 4]).reshape([2, 3, 4, 1]);
+    return np.einsum("abcd,abcd->abc", left, np.broadcastTo(y.reshape([1, 3, 4, 1]), [2, 3, 4, 1]));
+  },
+  () => [randomArray(1, [2, 3]), randomArray(5, [3, 4])],
   sums,
 );
 table.add(
