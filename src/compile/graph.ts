@@ -59,6 +59,8 @@ export function dataOfNumbers(type: TensorType, values: readonly number[]): Tens
   }
 }
 
+const commutative = new Set(["Add", "Mul", "And", "Or", "Equal", "BitwiseAnd", "BitwiseOr", "BitwiseXor"]);
+
 function bytesOf(data: TensorData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
@@ -122,11 +124,13 @@ export class Graph {
   /** Adds a node with any number of outputs (or finds the one that computes the same). */
   node(
     op: string,
-    inputs: readonly (Tensor | null)[],
+    operands: readonly (Tensor | null)[],
     outputs: readonly { type: TensorType; shape: readonly number[] }[],
     attributes: Readonly<Record<string, Attribute>> = {},
     domain = "",
   ): readonly Tensor[] {
+    // a·b and b·a are one node.
+    const inputs = commutative.has(op) ? [...operands].sort((a, b) => a!.id - b!.id) : [...operands];
     const key = `${domain}.${op}(${inputs.map((t) => t?.id ?? "").join()})${JSON.stringify(attributes)}${outputs.length}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;

@@ -90,6 +90,53 @@ interface Rewrites {
 }
 
 /**
+ * The product that can take a factor of `tensor`: the one that makes it, or one factor of the element-wise product that makes
+ * it, if nothing else reads what lies between.
+ */
+function scalableSource(tensor: Tensor, consumers: Consumers): GraphNode | null {
+  const source = consumers.soleSource(tensor);
+  if (source === undefined || source.outputs[0]!.type !== "float32") return null;
+  if (isProduct(source)) return source;
+  if (source.op !== "Mul" || source.inputs.some((input) => scalarConstant(input) !== null)) return null;
+  for (const input of source.inputs) {
+    const behind = scalableSource(input!, consumers);
+    if (behind !== null) return behind;
+  }
+  return null;
+}
+
+/** The tensor behind reshapes. */
+function withoutReshapes(tensor: Tensor): Tensor {
+  return tensor.producer?.op === "Reshape" ? withoutReshapes(tensor.producer.inputs[0]!) : tensor;
+}
+
+/** Whether a tensor is a product of others one of which is `max(x, 0)`, and so 0 wherever x is negative. */
+function hasReluFactor(tensor: Tensor, x: Tensor): boolean {
+  const { producer } = withoutReshapes(tensor);
+  if (producer?.op === "Max") {
+    const [a, b] = producer.inputs as [Tensor, Tensor];
+    return (
+      (scalarConstant(b) === 0 && withoutReshapes(a) === x) ||
+      (scalarConstant(a) === 0 && withoutReshapes(b) === x)
+    );
+  }
+  return producer?.op === "Mul" && producer.inputs.some((input) => hasReluFactor(input!, x));
+}
+
+/**
+ * The operand that a selection returns unchanged: in `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, the
+ * selection changes nothing (unless g is infinite).
+ */
+function redundantSelection({ op, inputs }: GraphNode): Tensor | null {
+  if (op !== "Where" || scalarConstant(inputs[1]) !== 0) return null;
+  const condition = inputs[0]!.producer;
+  if (condition?.op !== "Less" || scalarConstant(condition.inputs[1]) !== 0) return null;
+  const chosen = inputs[2]!;
+  const x = withoutReshapes(condition.inputs[0]!);
+  return sizeOf(chosen.shape) === sizeOf(x.shape) && hasReluFactor(chosen, x) ? chosen : null;
+}
+
+/**
  * Finds what products can do on the way:
  * - `c·(A B)` and `(c·A) B` become the product's `alpha`: a pass over the scores of attention less, forward and backward;
  * - `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
@@ -112,8 +159,8 @@ function findRewrites(nodes: readonly GraphNode[], consumers: Consumers): Rewrit
       const operand = scalarConstant(b) === null ? b : a;
       if (factor === null || !Number.isFinite(factor) || operand.constant !== undefined) continue;
       if (sizeOf(operand.shape) !== sizeOf(node.outputs[0]!.shape)) continue;
-      const source = consumers.soleSource(operand);
-      if (source !== undefined && isProduct(source) && source.outputs[0]!.type === "float32") {
+      const source = scalableSource(operand, consumers);
+      if (source !== null) {
         scale(source, factor);
         rewrites.bypassed.add(node);
         continue;
@@ -171,21 +218,16 @@ function isScatterIntoZeros({ op, attributes, inputs }: GraphNode): boolean {
   );
 }
 
-/**
- * Rewrites a graph into one that computes the same with fewer passes over memory. What it gains is measured in
- * bench/README.md.
- */
-export function optimizeGraph(
+/** Copies a graph; `emit` may make something else of a node, or nothing (null) if what needs it will. */
+function rebuild(
   graph: Graph,
   outputs: readonly Tensor[],
+  emit: (node: GraphNode, rebuilding: Rebuilding) => Tensor | null | "copy",
+  attributesOf: (node: GraphNode) => GraphNode["attributes"] = ({ attributes }) => attributes,
 ): { graph: Graph; outputs: readonly Tensor[] } {
-  const live = graph.liveNodes(outputs);
-  const consumers = new Consumers(live, outputs);
-  const rewrites = findRewrites(live, consumers);
   const result = new Graph();
   const made = new Map<Tensor, Tensor>();
   for (const input of graph.inputs) made.set(input, result.input(input.type, input.shape));
-
   const read = (tensor: Tensor): Tensor => {
     const known = made.get(tensor);
     if (known !== undefined) return known;
@@ -195,20 +237,47 @@ export function optimizeGraph(
     made.set(tensor, copy);
     return copy;
   };
-  const attributesOf = (node: GraphNode) => {
-    const alpha = rewrites.alpha.get(node);
-    return alpha === undefined ? node.attributes : { ...node.attributes, alpha: { float: alpha } };
-  };
-  const copy = (node: GraphNode) => {
+  const rebuilding: Rebuilding = { graph: result, read, isMade: (tensor) => made.has(tensor) };
+  for (const node of graph.liveNodes(outputs)) {
+    result.origin = node.origin;
+    const replacement = emit(node, rebuilding);
+    if (replacement === null) continue;
+    if (replacement !== "copy") {
+      made.set(node.outputs[0]!, replacement);
+      continue;
+    }
     const inputs = node.inputs.map((input) => (input === null ? null : read(input)));
     const copies = result.node(node.op, inputs, node.outputs, attributesOf(node), node.domain);
     node.outputs.forEach((output, i) => {
       made.set(output, copies[i]!);
     });
-  };
+  }
+  return { graph: result, outputs: outputs.map(read) };
+}
 
-  for (const node of live) {
-    result.origin = node.origin;
+/** The graph that is being made. */
+interface Rebuilding {
+  readonly graph: Graph;
+  /** The new tensor for an old one. */
+  read(tensor: Tensor): Tensor;
+  isMade(tensor: Tensor): boolean;
+}
+
+function withoutSelections(graph: Graph, outputs: readonly Tensor[]) {
+  return rebuild(graph, outputs, (node, { graph: result, read }) => {
+    const chosen = redundantSelection(node);
+    return chosen === null ? "copy" : result.reshape(read(chosen), node.outputs[0]!.shape);
+  });
+}
+
+function withFolds(graph: Graph, outputs: readonly Tensor[]) {
+  const live = graph.liveNodes(outputs);
+  const rewrites = findRewrites(live, new Consumers(live, outputs));
+  const attributesOf = (node: GraphNode) => {
+    const alpha = rewrites.alpha.get(node);
+    return alpha === undefined ? node.attributes : { ...node.attributes, alpha: { float: alpha } };
+  };
+  const emit = (node: GraphNode, { graph: result, read, isMade }: Rebuilding): Tensor | null | "copy" => {
     const output = node.outputs[0]!;
     const absorbed = rewrites.absorbed.get(node);
     if (absorbed !== undefined) {
@@ -217,26 +286,32 @@ export function optimizeGraph(
       const base = result.reshape(read(other), shape);
       const operands = into.inputs.map((input) => (input === null ? null : read(input)));
       const inputs = into.op === "Gemm" ? [...operands, base] : [base, ...operands.slice(1)];
-      made.set(
-        output,
-        result.reshape(
-          result.op(into.op, inputs, type, shape, attributesOf(into), into.domain),
-          output.shape,
-        ),
+      return result.reshape(
+        result.op(into.op, inputs, type, shape, attributesOf(into), into.domain),
+        output.shape,
       );
-      continue;
     }
-    if (rewrites.deferred.has(node)) continue;
+    if (rewrites.deferred.has(node)) return null;
     if (rewrites.bypassed.has(node)) {
       const operand = node.inputs.find((input) => scalarConstant(input) === null)!;
-      // Behind a deferred product there is nothing to carry on.
-      const carried = made.get(operand);
-      if (carried !== undefined) made.set(output, result.reshape(carried, output.shape));
-      continue;
+      // Behind a deferred product there is nothing to carry on yet.
+      return isMade(operand) ? result.reshape(read(operand), output.shape) : null;
     }
-    if (node.op === "Reshape" && !made.has(node.inputs[0]!) && node.inputs[0]!.constant === undefined)
-      continue;
-    copy(node);
-  }
-  return { graph: result, outputs: outputs.map(read) };
+    if (node.op === "Reshape" && !isMade(node.inputs[0]!) && node.inputs[0]!.constant === undefined)
+      return null;
+    return "copy";
+  };
+  return rebuild(graph, outputs, emit, attributesOf);
+}
+
+/**
+ * Rewrites a graph into one that computes the same with fewer passes over memory. What it gains is measured in
+ * bench/README.md.
+ */
+export function optimizeGraph(
+  graph: Graph,
+  outputs: readonly Tensor[],
+): { graph: Graph; outputs: readonly Tensor[] } {
+  const selected = withoutSelections(graph, outputs);
+  return withFolds(selected.graph, selected.outputs);
 }

@@ -77,6 +77,15 @@ const add: PrimitiveRule = {
         lowering.elementwise([x, y], shape, dtype, ([a, b], out) => graph.op("Or", [a!, b!], "bool", out)),
       ];
     }
+    if (
+      isFloat(dtype) &&
+      x.tensor === y.tensor &&
+      JSON.stringify(x.view.axes) === JSON.stringify(y.view.axes)
+    ) {
+      // The derivative of a square is a sum of two equal terms; as a factor it may be folded further.
+      const two = graph.scalar(x.tensor.type, 2);
+      return [lowering.unary(x, (t) => graph.op("Mul", [t, two], t.type, t.shape))];
+    }
     // x + (−y) is how jax-js writes a difference.
     for (const [first, second] of [
       [x, y],

@@ -26,10 +26,10 @@ export function arrayOf(dtype: DType, shape: readonly number[], values: ArrayLik
     return np.array(elements as Float32Array<ArrayBuffer>, { shape: [...shape], dtype });
   }
   const different = elements[0] === 0 ? 1 : 0;
-  const longer = make.from([...elements, different]) as Float32Array<ArrayBuffer>;
+  const longer = make.from([different, ...elements]) as Float32Array<ArrayBuffer>;
   return np
     .array(longer, { shape: [longer.length], dtype })
-    .slice([0, elements.length])
+    .slice([1])
     .reshape([...shape]);
 }
 

@@ -391,7 +391,7 @@ const integers: Operation = (p, c) => {
   if (a === null) return false;
   const b = p.select(c, isInt)!;
   const { cuts, shape } = broadcastable(p.type(a).shape, p.type(b).shape);
-  // Results are reduced modulo 101, so that they stay small.
+  // Results are cut, so that they stay small.
   const [text, fn] = c.of([
     ["add", (x: np.Array, y: np.Array) => x.add(y)],
     ["mul", (x: np.Array, y: np.Array) => x.mul(y)],
@@ -406,7 +406,7 @@ const integers: Operation = (p, c) => {
     `integer ${text}, second cut to ${JSON.stringify(cuts)}`,
     [a, b],
     { shape, dtype: "int32", bound: 128, grain: 0 },
-    (x, y) => fn(x!, y!.slice(...cuts)).mod(int32([], [101])),
+    (x, y) => np.clip(fn(x!, y!.slice(...cuts)), -128, 128),
   );
   return emitted !== null;
 };
@@ -604,14 +604,21 @@ const cumulative: Operation = (p, c) => {
   return p.emit(`cumsum over ${axis}`, [x], result, (a) => np.cumsum(a, axis)) !== null;
 };
 
+/**
+ * The same values in an array of their own. jax-js 0.1.25 hands sorts and scatters (the gradients of gathers) the whole
+ * buffer of an array that is the beginning of another one.
+ */
+const stored = (x: np.Array): np.Array => x.mul(1);
+
 // Indexing -----------------------------------------------------------------------------------------------------------------
 
-/** An index array in [0, size): written in the program, or an integer value modulo the size. */
+/** An index array in [0, size): written in the program, or an integer value cut to that range. */
 function indices(p: RandomProgram, c: Choices, size: number) {
   const computed = c.flag() ? p.select(c, (type) => isInt(type) && type.shape.length <= 2) : null;
   if (computed !== null) {
-    const make = (x: np.Array) => np.remainder(x, int32([], [size]));
-    return { value: computed, shape: p.type(computed).shape, make, text: `v${computed} mod ${size}` };
+    // (A remainder would do, but jax-js loses integer remainders under grad.)
+    const make = (x: np.Array) => np.clip(x, 0, size - 1);
+    return { value: computed, shape: p.type(computed).shape, make, text: `v${computed} cut to ${size}` };
   }
   const shape = c.of([[3], [], [2, 2], [1], [5]]);
   const numbers = range(sizeOfShape(shape)).map(() => c.pick(size));
@@ -628,7 +635,7 @@ const take: Operation = (p, c) => {
   const inputs = value === null ? [x] : [x, value];
   return (
     p.emit(`take axis ${axis} at ${text}`, inputs, withShape(type, shape), (a, i) =>
-      np.take(a!, make(i!), axis),
+      stored(np.take(a!, make(i!), axis)),
     ) !== null
   );
 };
@@ -648,8 +655,12 @@ const takeTwo: Operation = (p, c) => {
   const adjacent = axes[1] === axes[0]! + 1;
   const shape = adjacent ? [...rest.slice(0, axes[0]), count, ...rest.slice(axes[0])] : [count, ...rest];
   const emitted = p.emit(`take axes ${axes} at ${JSON.stringify(lists)}`, [x], withShape(type, shape), (a) =>
-    a!.slice(
-      ...type.shape.map((_, i) => (axes.includes(i) ? int32([count], lists[axes.indexOf(i)]!) : ([] as []))),
+    stored(
+      a!.slice(
+        ...type.shape.map((_, i) =>
+          axes.includes(i) ? int32([count], lists[axes.indexOf(i)]!) : ([] as []),
+        ),
+      ),
     ),
   );
   return emitted !== null;
@@ -671,13 +682,13 @@ const sorts: Operation = (p, c) => {
         ) !== null
       );
     case "sort":
-      return p.emit(`sort along ${axis}`, [x], type, (a) => np.sort(a, axis)) !== null;
+      return p.emit(`sort along ${axis}`, [x], type, (a) => np.sort(stored(a), axis)) !== null;
     case "argsort":
-      return p.emit(`argsort along ${axis}`, [x], index, (a) => np.argsort(a, axis)) !== null;
+      return p.emit(`argsort along ${axis}`, [x], index, (a) => np.argsort(stored(a), axis)) !== null;
     case "takeAlongAxis":
       return (
         p.emit(`x in the order of −x along ${axis}`, [x], type, (a) =>
-          np.takeAlongAxis(a!.ref, np.argsort(a!.neg(), axis), axis),
+          stored(np.takeAlongAxis(a!.ref, np.argsort(stored(a!.neg()), axis), axis)),
         ) !== null
       );
   }
@@ -743,7 +754,7 @@ const conv: Operation = (p, c) => {
     (a, b) =>
       lax.convGeneralDilated(
         a!.reshape([batch, channels, ...sizes]),
-        np.take(b!.reshape([-1]), int32([places.length], places), 0).reshape(kernelShape),
+        stored(np.take(b!.reshape([-1]), int32([places.length], places), 0)).reshape(kernelShape),
         strides,
         padding,
         { rhsDilation: dilation },
@@ -777,7 +788,7 @@ const mapped: Operation = (p, c) => {
     ],
     [
       "take its last row",
-      (a: np.Array) => np.take(a, int32([1], [rest[0]! - 1]), 0),
+      (a: np.Array) => stored(np.take(a, int32([1], [rest[0]! - 1]), 0)),
       [1, ...rest.slice(1)],
       type.bound,
     ],
