@@ -1,5 +1,5 @@
-// Compares training steps: Rotor, jax-js's own jit, and PyTorch if a Python with it is given. Every library runs in a process of
-// its own, with the same model, batch and number of threads, in turns; ratios are of medians. Writes bench/README.md.
+// Compares training steps: Rotor, jax-js's own jit, and PyTorch and JAX if a Python with them is given. Every library runs in a
+// process of its own, with the same model, batch and number of threads, in turns; ratios are of medians. Writes bench/README.md.
 //
 // npm run bench -- [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--threads 2]
 import { spawnSync } from "node:child_process";
@@ -34,6 +34,7 @@ interface Measured {
   readonly flops?: number;
   readonly rssEarly?: number;
   readonly rssLate?: number;
+  readonly without?: Readonly<Record<string, number>>;
 }
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
@@ -60,27 +61,37 @@ function findPython(): string | null {
     const folder = path.join(here, "../.venv");
     const python = path.join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
     if (!existsSync(python)) spawnSync("python3", ["-m", "venv", folder], { stdio: "inherit" });
-    spawnSync(python, ["-m", "pip", "install", "--quiet", "torch==2.12.1", "numpy"], { stdio: "inherit" });
+    spawnSync(python, ["-m", "pip", "install", "--quiet", "torch==2.12.1", "jax==0.10.2", "optax", "numpy"], {
+      stdio: "inherit",
+    });
     return python;
   }
   const python = flags.python ?? "python3";
-  return spawnSync(python, ["-c", "import torch"]).status === 0 ? python : null;
+  return spawnSync(python, ["--version"]).status === 0 ? python : null;
 }
 
-function runPytorch(python: string, item: BenchCase, mode: string, steps: number): Measured | null {
+const canImport = (modules: string) =>
+  python !== null && spawnSync(python, ["-c", `import ${modules}`]).status === 0;
+
+function runPython(script: string, item: BenchCase, mode: string, steps: number): Measured | null {
   const options = Object.entries({ ...item, mode, threads, steps, name: undefined })
     .filter(([, value]) => value !== undefined)
     .flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const { stdout, stderr } = spawnSync(python, [path.join(here, "pytorch.py"), ...options], {
+  const { stdout, stderr } = spawnSync(python!, [path.join(here, script), ...options], {
     encoding: "utf8",
+    env: { ...process.env, JAX_PLATFORMS: "cpu" },
   });
   const result = lastJson(stdout);
-  if (result === null) console.error(`PyTorch ${mode}, ${item.name}: ${stderr.trim().split("\n").at(-1)}`);
+  if (result === null) console.error(`${script} ${mode}, ${item.name}: ${stderr.trim().split("\n").at(-1)}`);
   return result;
 }
 
 const python = findPython();
-if (python === null) console.error("no Python with PyTorch found: give one with --python, or --install");
+const hasTorch = canImport("torch");
+const hasJax = canImport("jax, optax");
+if (!hasTorch || !hasJax) {
+  console.error("PyTorch or JAX is missing: give a Python that has them with --python, or --install");
+}
 const format = (value: number | undefined, digits = 0) => (value === undefined ? "–" : value.toFixed(digits));
 const ratio = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? "–" : (a / b).toFixed(2);
@@ -88,7 +99,9 @@ const mib = (value: number | undefined) => (value === undefined ? "–" : String
 
 const rows: string[][] = [];
 const memoryRows: string[][] = [];
+const rotorMs = new Map<string, number>();
 let torchVersion = "";
+let jaxVersion = "";
 for (const item of benchCases.filter(({ name }) => name.includes(flags.filter))) {
   const steps = item.dim >= 512 ? 4 : 12;
   const measured: Record<string, Measured[]> = {};
@@ -98,10 +111,11 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
   };
   for (let round = 0; round < rounds; round++) {
     note("rotor", runWorker(item, "rotor", steps, round === 0));
-    if (python !== null) {
-      note("eager", runPytorch(python, item, "eager", steps));
-      note("compiled", runPytorch(python, item, "compile", steps));
+    if (hasTorch) {
+      note("eager", runPython("pytorchStep.py", item, "eager", steps));
+      note("compiled", runPython("pytorchStep.py", item, "compile", steps));
     }
+    if (hasJax) note("jax", runPython("jaxStep.py", item, "jit", steps));
   }
   if (item.dim === 256 && item.length * item.batch <= 1024) note("jax-js", runWorker(item, "jax-js", 3));
   const ms = (library: string) => {
@@ -110,6 +124,7 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
   };
   const own = measured.rotor![0]!;
   torchVersion = measured.eager?.[0]?.library?.split(" ")[1] ?? torchVersion;
+  jaxVersion = measured.jax?.[0]?.library?.split(" ")[1] ?? jaxVersion;
   rows.push([
     item.name,
     item.optimizer,
@@ -123,19 +138,18 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
     ratio(ms("eager"), ms("rotor")),
     format(ms("compiled")),
     ratio(ms("compiled"), ms("rotor")),
+    ratio(ms("jax"), ms("rotor")),
   ]);
   memoryRows.push([
     item.name,
     item.optimizer,
     format(own.firstMs / 1000, 2),
-    mib(median(measured.rotor!.map(({ peakBytes }) => peakBytes))),
-    mib(measured.eager === undefined ? undefined : median(measured.eager.map(({ peakBytes }) => peakBytes))),
-    mib(
-      measured.compiled === undefined
-        ? undefined
-        : median(measured.compiled.map(({ peakBytes }) => peakBytes)),
-    ),
+    ...["rotor", "eager", "compiled", "jax"].map((library) => {
+      const results = measured[library];
+      return mib(results === undefined ? undefined : median(results.map(({ peakBytes }) => peakBytes)));
+    }),
   ]);
+  rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
   console.log(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
 }
 
@@ -147,21 +161,38 @@ const growth = runWorker(
   "rotor",
   1000,
 );
+const rewrites = runWorker({ ...benchCases[0]!, vocab: 4096 }, "rewrites", 15);
+const muonShares = benchCases
+  .filter(({ optimizer }) => optimizer === "muon")
+  .flatMap(({ name }) => {
+    const [adamw, muon] = ["adamw", "muon"].map((optimizer) => rotorMs.get(`${name} ${optimizer}`));
+    return adamw === undefined || muon === undefined ? [] : [`${(muon / adamw).toFixed(2)}× (${name})`];
+  });
 const report = `# Benchmark
 
-Written by \`npm run bench\`. ${cpus()[0]!.model.trim()}, ${threads} threads, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}.
+Written by \`npm run bench\`. ${cpus()[0]!.model.trim()}, ${threads} threads, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
 One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
 library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
 ${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.
 
-${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "/ Rotor", "torch.compile ms", "/ Rotor"], rows)}
+${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "/ Rotor", "torch.compile ms", "/ Rotor", "JAX jit / Rotor"], rows)}
 
 "× its matrix products": the step's time over the time that the kernels of its matrix products take in ONNX Runtime's own profile.
 "of matrix peak": model FLOPs (6 per parameter and token, and attention; not Muon's iterations) per second over those of a 1024³ product.
+A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
+PyTorch's Muon iterates in bfloat16, Rotor's and Optax's in float32.
 
-${table(["model", "optimizer", "first step s (trace, lower, load, run)", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB"], memoryRows)}
+${table(["model", "optimizer", "first step s (trace, lower, load, run)", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
 
 Resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
+
+What each rewrite of the compiler saves (d 256, 4 layers, 1k tokens, 4,096 tokens of vocabulary, AdamW; all variants in one
+process, step by step in turns):
+
+${table(
+  ["without", "step takes"],
+  Object.entries(rewrites?.without ?? {}).map(([name, factor]) => [name, `${factor.toFixed(3)}×`]),
+)}
 `;
 if (flags.filter === "") writeFileSync(path.join(here, "README.md"), report);
 console.log(report);

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
-import { compileStep } from "../src/compile/index.ts";
+import { compileStep, graphRewrites } from "../src/compile/index.ts";
 import {
   flopsPerToken,
   initTransformer,
@@ -17,7 +17,7 @@ import { measureMatmulPeak } from "../src/train/index.ts";
 import type { BenchCase } from "./cases.ts";
 
 interface Request extends BenchCase {
-  readonly library: "rotor" | "jax-js";
+  readonly library: "rotor" | "jax-js" | "rewrites";
   readonly steps: number;
   readonly warmup: number;
   readonly threads: number;
@@ -112,7 +112,8 @@ async function rotor() {
   const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
   await step.dispose();
   state.dispose();
-  if (!request.profile) return result;
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  if (!request.profile) return { ...result, peakBytes };
   const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
   try {
     const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
@@ -122,7 +123,7 @@ async function rotor() {
     const own = await profiled.init(initialState() as never);
     for (let i = 0; i < 5; i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
-    return { ...result, ...kernelTimes(folder), matmulPeak: await measureMatmulPeak(threads) };
+    return { ...result, peakBytes, ...kernelTimes(folder), matmulPeak: await measureMatmulPeak(threads) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -163,11 +164,41 @@ async function jaxJs() {
   });
 }
 
-const result = request.library === "rotor" ? await rotor() : await jaxJs();
+/** How much longer a step takes without one of the compiler's rewrites; all variants take turns, step by step. */
+async function rewrites() {
+  const variants = [
+    [...graphRewrites],
+    ...graphRewrites.map((one) => graphRewrites.filter((r) => r !== one)),
+  ];
+  const compiled = await Promise.all(
+    variants.map(async (allowed) => {
+      const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
+        threads,
+        rewrites: allowed,
+      });
+      return { step, state: await step.init(initialState() as never), times: [] as number[] };
+    }),
+  );
+  for (let i = 0; i < request.warmup + request.steps; i++) {
+    for (const { step, state, times } of compiled) {
+      const start = performance.now();
+      (await step(state, tokens(i) as never)).dispose();
+      if (i >= request.warmup) times.push(performance.now() - start);
+    }
+  }
+  const [all, ...without] = compiled.map(({ times }) => median(times));
+  return {
+    medianMs: all!,
+    without: Object.fromEntries(graphRewrites.map((name, i) => [name, without[i]! / all!])),
+  };
+}
+
+const libraries = { rotor, "jax-js": jaxJs, rewrites };
+const result = await libraries[request.library]();
 console.log(
   JSON.stringify({
-    ...result,
     peakBytes: process.resourceUsage().maxRSS * 1024,
+    ...result,
     flops: flopsPerToken(config, length) * batch * length,
   }),
 );

@@ -3,6 +3,7 @@ import { tree } from "@jax-js/jax";
 import { OwnershipError } from "../errors.ts";
 import { type FlatArguments, flattenArguments, leafData } from "./arguments.ts";
 import { arrayFromData, EngineArray, type EngineData } from "./engineArray.ts";
+import type { GraphRewrite } from "./optimize.ts";
 import { buildProgram, type Program } from "./program.ts";
 import { type EngineOptions, EngineSession, runtimeTensor } from "./session.ts";
 
@@ -11,6 +12,8 @@ export interface CompileOptions extends EngineOptions {
   readonly name?: string;
   /** Leaves of the result: arrays of jax-js (the default), or arrays that stay in the engine. */
   readonly outputs?: "arrays" | "engine";
+  /** Rewrites of the graph to do; by default all. Fewer are of use to measure one, or to find the cause of a difference. */
+  readonly rewrites?: readonly GraphRewrite[];
 }
 
 /** A tree whose arrays may also be arrays of the engine or plain numbers. */
@@ -57,7 +60,8 @@ export class ProgramCache {
   }
 
   build({ types, structure }: FlatArguments): Promise<Program> {
-    return buildProgram(this.#fn, types, structure, this.#options.name ?? (this.#fn.name || "function"));
+    const { name = this.#fn.name || "function", rewrites } = this.#options;
+    return buildProgram(this.#fn, types, structure, name, rewrites);
   }
 
   load(args: FlatArguments): Promise<Loaded> {

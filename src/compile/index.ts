@@ -2,4 +2,5 @@ export { type CompiledFunction, type CompileOptions, compile, type EngineTree } 
 export { type CompiledStep, compileStep, type EngineLeaves, EngineState } from "./compileStep.ts";
 export { EngineArray, type EngineData } from "./engineArray.ts";
 export { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
+export { type GraphRewrite, graphRewrites } from "./optimize.ts";
 export { type SupportRow, supportTable } from "./supportTable.ts";

@@ -1,6 +1,17 @@
 import { Graph, type GraphNode, microsoftDomain, type Tensor } from "./graph.ts";
 import { sizeOf } from "./view.ts";
 
+/**
+ * What the compiler may rewrite once a graph is made:
+ * - `"selection"`: `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, loses its selection;
+ * - `"scale"`: `c·(A B)` and `(c·A) B` become the product's `alpha`: a pass over the scores of attention less, forward and
+ *   backward;
+ * - `"sum"`: `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
+ * - `"scatter"`: `X + scatter(0, …)` scatters into X: the gradient of a cross-entropy writes no second array of logits.
+ */
+export const graphRewrites = ["selection", "scale", "sum", "scatter"] as const;
+export type GraphRewrite = (typeof graphRewrites)[number];
+
 /** Nodes that only carry elements from one place to another. */
 const carriers = new Set(["Reshape", "Transpose"]);
 
@@ -136,13 +147,12 @@ function redundantSelection({ op, inputs }: GraphNode): Tensor | null {
   return sizeOf(chosen.shape) === sizeOf(x.shape) && hasReluFactor(chosen, x) ? chosen : null;
 }
 
-/**
- * Finds what products can do on the way:
- * - `c·(A B)` and `(c·A) B` become the product's `alpha`: a pass over the scores of attention less, forward and backward;
- * - `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
- * - `X + scatter(0, …)` scatters into X: the gradient of a cross-entropy writes no second array of logits.
- */
-function findRewrites(nodes: readonly GraphNode[], consumers: Consumers): Rewrites {
+/** Finds what products and scatters can do on the way. */
+function findRewrites(
+  nodes: readonly GraphNode[],
+  consumers: Consumers,
+  allowed: ReadonlySet<GraphRewrite>,
+): Rewrites {
   const rewrites: Rewrites = {
     alpha: new Map(),
     bypassed: new Set(),
@@ -152,7 +162,7 @@ function findRewrites(nodes: readonly GraphNode[], consumers: Consumers): Rewrit
   const scale = (product: GraphNode, factor: number) => {
     rewrites.alpha.set(product, (rewrites.alpha.get(product) ?? 1) * factor);
   };
-  for (const node of nodes) {
+  for (const node of allowed.has("scale") ? nodes : []) {
     if (node.op === "Mul") {
       const [a, b] = node.inputs as [Tensor, Tensor];
       const factor = scalarConstant(b) ?? scalarConstant(a);
@@ -183,8 +193,8 @@ function findRewrites(nodes: readonly GraphNode[], consumers: Consumers): Rewrit
       if (sizeOf(own.shape) !== sizeOf(node.outputs[0]!.shape)) continue;
       const source = soleSourceThroughScaling(own, consumers, rewrites);
       if (source === undefined || rewrites.deferred.has(source)) continue;
-      const isPlainGemm = source.op === "Gemm" && source.inputs.length === 2;
-      if (isPlainGemm || isScatterIntoZeros(source)) {
+      const takesSum = allowed.has("sum") && source.op === "Gemm" && source.inputs.length === 2;
+      if (takesSum || (allowed.has("scatter") && isScatterIntoZeros(source))) {
         rewrites.absorbed.set(node, { into: source, other });
         rewrites.deferred.add(source);
         break;
@@ -270,9 +280,9 @@ function withoutSelections(graph: Graph, outputs: readonly Tensor[]) {
   });
 }
 
-function withFolds(graph: Graph, outputs: readonly Tensor[]) {
+function withFolds(graph: Graph, outputs: readonly Tensor[], allowed: ReadonlySet<GraphRewrite>) {
   const live = graph.liveNodes(outputs);
-  const rewrites = findRewrites(live, new Consumers(live, outputs));
+  const rewrites = findRewrites(live, new Consumers(live, outputs), allowed);
   const attributesOf = (node: GraphNode) => {
     const alpha = rewrites.alpha.get(node);
     return alpha === undefined ? node.attributes : { ...node.attributes, alpha: { float: alpha } };
@@ -305,13 +315,15 @@ function withFolds(graph: Graph, outputs: readonly Tensor[]) {
 }
 
 /**
- * Rewrites a graph into one that computes the same with fewer passes over memory. What it gains is measured in
+ * Rewrites a graph into one that computes the same with fewer passes over memory. What each rewrite gains is measured in
  * bench/README.md.
  */
 export function optimizeGraph(
   graph: Graph,
   outputs: readonly Tensor[],
+  rewrites: readonly GraphRewrite[] = graphRewrites,
 ): { graph: Graph; outputs: readonly Tensor[] } {
-  const selected = withoutSelections(graph, outputs);
-  return withFolds(selected.graph, selected.outputs);
+  const allowed = new Set(rewrites);
+  const selected = allowed.has("selection") ? withoutSelections(graph, outputs) : { graph, outputs };
+  return withFolds(selected.graph, selected.outputs, allowed);
 }

@@ -8,7 +8,7 @@ import type { TensorData, TensorType } from "./graph.ts";
 import { isLiteral, type TracedFunction, traceFunction } from "./jaxpr.ts";
 import { describeOperands, Lowering, tensorTypeOf, type Value } from "./lowering.ts";
 import { encodeModel, type OnnxModel } from "./onnxModel.ts";
-import { optimizeGraph } from "./optimize.ts";
+import { type GraphRewrite, graphRewrites, optimizeGraph } from "./optimize.ts";
 import { primitiveRules } from "./primitives/index.ts";
 import type { Port } from "./session.ts";
 
@@ -83,12 +83,13 @@ export async function buildProgram(
   types: readonly ArgumentType[],
   inputTree: tree.JsTreeDef,
   name: string,
+  rewrites: readonly GraphRewrite[] = graphRewrites,
 ): Promise<Program> {
   const traced = traceFunction(fn, types, inputTree);
   try {
     const { lowering, results } = await lowerTraced(traced);
     const tensors = results.map((value) => lowering.dense(value));
-    const { graph, outputs } = optimizeGraph(lowering.graph, tensors);
+    const { graph, outputs } = optimizeGraph(lowering.graph, tensors, rewrites);
     const model = encodeModel(graph, outputs, name);
     const portOf = (dtype: DType, shape: readonly number[]): Port => ({ dtype: dtype as TensorType, shape });
     return {
