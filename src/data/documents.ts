@@ -128,31 +128,21 @@ function* readChunks(file: string): Generator<string> {
   }
 }
 
-/** Offset of the first byte that breaks UTF-8 in a piece that starts inside valid text. */
+/** Offset of the first sequence that is not UTF-8, in a piece that starts inside valid text. */
 function invalidByte(descriptor: number, offset: number, count: number): number {
+  // A character may have begun in the piece before.
   const start = Math.max(0, offset - 3);
   const bytes = Buffer.alloc(offset - start + count);
   readSync(descriptor, bytes, 0, bytes.length, start);
-  let first = 0;
-  while (first < 3 && start > 0 && (bytes[first]! & 0xc0) === 0x80) first++;
-  const isValid = (end: number) => {
-    try {
-      new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(first, end), { stream: true });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  const isComplete = (end: number) => isUtf8(bytes.subarray(first, end));
-  let [low, high] = [first, bytes.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isValid(middle + 1)) low = middle + 1;
-    else high = middle;
+  let place = 0;
+  while (start > 0 && place < 3 && (bytes[place]! & 0xc0) === 0x80) place++;
+  for (;;) {
+    const lead = bytes[place]!;
+    const length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const sequence = bytes.subarray(place, place + length);
+    if (sequence.length < length || !isUtf8(sequence)) return start + place;
+    place += length;
   }
-  // What breaks is the sequence that the byte should have continued.
-  while (low > first && (bytes[low]! & 0xc0) !== 0x80 && !isComplete(low)) low--;
-  return start + low;
 }
 
 function* readText(file: string): Generator<DocumentPart> {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { RunStoreError } from "../errors.ts";
 
@@ -32,25 +32,31 @@ function isAlive(pid: number): boolean {
  */
 export function acquireRunLock(directory: string): Disposable {
   const file = path.join(directory, lockName);
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const descriptor = openSync(file, "wx");
-      writeSync(descriptor, String(process.pid));
-      closeSync(descriptor);
-      return {
-        [Symbol.dispose]() {
-          rmSync(file, { force: true });
-        },
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw new RunStoreError(`run folder ${directory}: ${(error as Error).message}`, { cause: error });
+  // A link appears with its content: nobody can see a lock that doesn't name its holder yet.
+  const own = `${file}.${process.pid}`;
+  try {
+    writeFileSync(own, String(process.pid));
+    for (let attempt = 0; attempt < 2; attempt++) {
+      try {
+        linkSync(own, file);
+        return {
+          [Symbol.dispose]() {
+            rmSync(file, { force: true });
+          },
+        };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        const holder = readLockHolder(directory);
+        if (holder !== null)
+          throw new RunStoreError(`run ${path.basename(directory)}: process ${holder} is training it already`);
+        rmSync(file, { force: true });
       }
-      const holder = readLockHolder(directory);
-      if (holder !== null)
-        throw new RunStoreError(`run ${path.basename(directory)}: process ${holder} is training it already`);
-      rmSync(file, { force: true });
     }
+  } catch (error) {
+    if (error instanceof RunStoreError) throw error;
+    throw new RunStoreError(`run folder ${directory}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    rmSync(own, { force: true });
   }
   throw new RunStoreError(`run folder ${directory}: the lock is contended; try again`);
 }

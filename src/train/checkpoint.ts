@@ -140,9 +140,8 @@ export function loadCheckpoint(runDirectory: string, step: number): Checkpoint {
   if (sidecar.version !== formatVersion)
     fail(`has version ${sidecar.version}, this Rotor reads ${formatVersion}`);
   const file = `${base}.safetensors`;
-  const { tensors } = readSafetensors(file);
   const hash = createHash("sha256");
-  hash.update(readFileSync(file));
+  const { tensors } = readSafetensors(file, (bytes) => hash.update(bytes));
   if (hash.digest("hex") !== sidecar.sha256)
     throw new CheckpointError(`checkpoint ${file}: checksum differs: it is damaged`);
   return { file, sidecar, tensors };
