@@ -48,7 +48,9 @@ export function acquireRunLock(directory: string): Disposable {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
         const holder = readLockHolder(directory);
         if (holder !== null)
-          throw new RunStoreError(`run ${path.basename(directory)}: process ${holder} is training it already`);
+          throw new RunStoreError(
+            `run ${path.basename(directory)}: process ${holder} is training it already`,
+          );
         rmSync(file, { force: true });
       }
     }

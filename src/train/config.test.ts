@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import test, { after } from "node:test";
+import { loadConfig, parseConfig, presetNames } from "./index.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "rotor-config-"));
+after(() => rmSync(folder, { recursive: true }));
+function write(name: string, contents: string): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, contents);
+  return file;
+}
+
+test("every preset is valid, and read back from its own output it is the same", async () => {
+  for (const name of presetNames) {
+    const config = await loadConfig(name);
+    assert.equal(config.name, name);
+    assert.deepEqual(parseConfig(JSON.parse(JSON.stringify(config))), config);
+  }
+});
+
+test("YAML, JSON and TypeScript files say the same", async () => {
+  const plain = { preset: "tiny", name: "mine", training: { steps: 7 } };
+  const files = [
+    write("a.yaml", "preset: tiny\nname: mine\ntraining:\n  steps: 7\n"),
+    write("a.json", JSON.stringify(plain)),
+    write(
+      "a.ts",
+      `const steps: number = 7;\nexport default { ...${JSON.stringify(plain)}, training: { steps } };`,
+    ),
+  ];
+  const [yaml, json, typescript] = await Promise.all(files.map((file) => loadConfig(file)));
+  assert.equal(yaml!.training.steps, 7);
+  assert.equal(yaml!.training.batchSize, (await loadConfig("tiny")).training.batchSize);
+  assert.deepEqual(json, yaml);
+  assert.deepEqual(typescript, yaml);
+});
+
+test("--set reads YAML values, reaches any path and comes last", async () => {
+  const config = await loadConfig("tiny", [
+    "training.steps=5",
+    "training.clipNorm=null",
+    "data.source=[a.txt, b.txt]",
+    "optimizer.adamw.b2=0.9",
+    "name=a=b",
+    "training.steps=6",
+  ]);
+  assert.equal(config.training.steps, 6);
+  assert.equal(config.training.clipNorm, null);
+  assert.deepEqual(config.data.source, ["a.txt", "b.txt"]);
+  assert.deepEqual(config.optimizer, {
+    kind: "muon",
+    learningRate: 0.02,
+    adamw: { learningRate: 0.003, b2: 0.9 },
+  });
+  assert.equal(config.name, "a=b");
+});
+
+test("another kind of optimizer or schedule replaces the section instead of mixing two", async () => {
+  const config = await loadConfig("tiny", [
+    "optimizer={kind: adamw, learningRate: 0.001}",
+    "schedule={kind: warmup-cosine, warmupSteps: 3}",
+  ]);
+  assert.deepEqual(config.optimizer, { kind: "adamw", learningRate: 0.001 });
+  assert.deepEqual(config.schedule, { kind: "warmup-cosine", warmupSteps: 3 });
+});
+
+test("an expected loss goes with what was measured, and no further", async () => {
+  const expected = (await loadConfig("tiny")).expectedLoss;
+  assert.ok(expected !== null);
+  for (const harmless of ["name=x", "training.seed=4", "training.threads=1", "training.logEvery=1"]) {
+    assert.deepEqual((await loadConfig("tiny", [harmless])).expectedLoss, expected, harmless);
+  }
+  for (const change of [
+    "training.steps=3",
+    "model.numLayers=1",
+    "data.seed=1",
+    "optimizer.learningRate=0.1",
+  ]) {
+    assert.equal((await loadConfig("tiny", [change])).expectedLoss, null, change);
+  }
+});
+
+test("what is wrong is named with its path, its value and what is allowed", async () => {
+  const minimal = {
+    model: { numLayers: 1, modelDim: 8, numHeads: 2 },
+    optimizer: { kind: "adamw" },
+    training: { steps: 1, batchSize: 1, length: 4 },
+  };
+  const cases: [object, RegExp][] = [
+    [{ modle: {} }, /config: modle: unknown key; did you mean model\?/],
+    [{ model: { ...minimal.model, numLayer: 2 } }, /model\.numLayer: unknown key; did you mean numLayers\?/],
+    [{ model: { ...minimal.model, numHeads: 2.5 } }, /model\.numHeads 2\.5: expected int/],
+    [{ model: { ...minimal.model, mlp: "relu" } }, /model\.mlp "relu": expected one of .*"relu2"/],
+    [{ optimizer: { kind: "adan" } }, /optimizer.*adamw, muon/],
+    [{ training: { steps: 1, batchSize: 1 } }, /training\.length is missing/],
+    [{ training: { ...minimal.training, steps: "many" } }, /training\.steps "many": expected number/],
+  ];
+  for (const [change, message] of cases) {
+    assert.throws(
+      () => parseConfig({ ...minimal, ...change }),
+      (error: Error) => {
+        assert.match(error.message, message);
+        assert.ok(!error.message.includes("\n"));
+        return true;
+      },
+    );
+  }
+  await assert.rejects(loadConfig("large"), /config "large": expected a preset \(tiny, /);
+  await assert.rejects(loadConfig(path.join(folder, "none.yaml")), /no such file/);
+  await assert.rejects(loadConfig(write("list.yaml", "- 1\n")), /expected a mapping/);
+  await assert.rejects(loadConfig(write("p.yaml", "preset: huge\n")), /preset "huge": expected one of/);
+  await assert.rejects(loadConfig("tiny", ["steps"]), /--set steps: expected path=value/);
+});
