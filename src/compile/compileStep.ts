@@ -276,13 +276,15 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
   return Object.assign(call, {
     init: async (state: unknown): Promise<EngineState<S>> => {
       const { leaves, types, structure } = flattenArguments([state]);
-      const data = await Promise.all(leaves.map(leafData));
-      // Buffers of the engine are its own: what the caller still holds is copied.
-      const owned = data.map((elements, i) =>
-        leaves[i] instanceof EngineArray ? elements.slice() : elements,
-      );
+      const owned: EngineData[] = [];
+      // One after the other: jax-js computes an array when it is read, so that only one is in its memory at a time.
+      for (const leaf of leaves) {
+        const elements = await leafData(leaf);
+        // Buffers of the engine are its own: what the caller still holds is copied.
+        owned.push(leaf instanceof EngineArray ? elements.slice() : elements);
+      }
       const fixed = types.map(({ shape, dtype }) => new ArgumentType(shape, dtype as DType, false));
-      return new EngineState<S>(structure.childTreedefs[0]!, fixed, owned as EngineData[]);
+      return new EngineState<S>(structure.childTreedefs[0]!, fixed, owned);
     },
     toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,

@@ -44,6 +44,10 @@ export class EngineSession {
       const session = await ort.InferenceSession.create(model.bytes, {
         graphOptimizationLevel: "basic",
         executionMode: "sequential",
+        // The runtime's arena and its memory pattern take up to twice the memory of what is alive, and no less time than the
+        // allocator of the system: measured in bench/README.md.
+        enableCpuMemArena: false,
+        enableMemPattern: false,
         ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
         ...(options.executionProviders === undefined
           ? {}
