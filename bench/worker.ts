@@ -3,10 +3,18 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
-import { compileStep, graphRewrites } from "../src/compile/index.ts";
+import {
+  type CompiledStep,
+  compile,
+  compileStep,
+  type EngineState,
+  graphRewrites,
+  toEngine,
+} from "../src/compile/index.ts";
 import {
   flopsPerToken,
   initTransformer,
+  initTransformerParts,
   resolveTransformerConfig,
   type TransformerParams,
   transformer,
@@ -59,6 +67,16 @@ function initialState(): State {
   return { params, optimizer: optimizer.init(tree.ref(params as never)) };
 }
 
+/** The initial state in the engine, made as the trainer makes it. */
+async function engineState(step: CompiledStep<State, [np.Array], np.Array>): Promise<EngineState<State>> {
+  const parts = initTransformerParts(random.key(0), config);
+  let next = parts.next();
+  while (next.done !== true) next = parts.next((await toEngine(next.value)) as never);
+  const params = await toEngine(next.value);
+  await using start = compile((tree: Tree) => optimizer.init(tree), { outputs: "engine" });
+  return step.init({ params, optimizer: await start(params as never) } as never);
+}
+
 const tokens = (step: number) =>
   np.array(
     Int32Array.from({ length: batch * (length + 1) }, (_, i) => ((i + 37 * step) * 7919) % vocab),
@@ -108,7 +126,7 @@ async function rotor() {
   const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
     threads,
   });
-  const state = await step.init(initialState() as never);
+  const state = await engineState(step);
   const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
   await step.dispose();
   state.dispose();
@@ -120,7 +138,7 @@ async function rotor() {
       threads,
       profile: path.join(folder, "profile"),
     });
-    const own = await profiled.init(initialState() as never);
+    const own = await engineState(profiled);
     for (let i = 0; i < 5; i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
     return { ...result, peakBytes, ...kernelTimes(folder), matmulPeak: await measureMatmulPeak(threads) };
@@ -176,7 +194,7 @@ async function rewrites() {
         threads,
         rewrites: allowed,
       });
-      return { step, state: await step.init(initialState() as never), times: [] as number[] };
+      return { step, state: await engineState(step), times: [] as number[] };
     }),
   );
   for (let i = 0; i < request.warmup + request.steps; i++) {

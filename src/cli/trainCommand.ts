@@ -151,7 +151,7 @@ async function dryRun(config: TrainConfig, home: string): Promise<void> {
     );
     out(`epochs          ${sampler.epochs(steps).toFixed(2)}`);
     const step = trainingStep(model, optimizer, clipNorm, threads);
-    using state = await step.init(initialState(model, optimizer, seed) as never);
+    using state = await step.init((await initialState(model, optimizer, seed)) as never);
     out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer, twice)`);
     out("");
     const params = state.leaves().params;

@@ -2,20 +2,11 @@ import { type DType, tree } from "@jax-js/jax";
 import { OwnershipError, ShapeError } from "../errors.ts";
 import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafData } from "./arguments.ts";
 import { type CompileOptions, type EngineTree, ProgramCache, unflattenOutputs } from "./compile.ts";
-import { arrayFromData, EngineArray, type EngineData, emptyData } from "./engineArray.ts";
+import { arrayFromData, EngineArray, type EngineData, type EngineLeaves, emptyData } from "./engineArray.ts";
 import type { Program } from "./program.ts";
 import { runtimeTensor } from "./session.ts";
 
 type RuntimeTensor = ReturnType<typeof runtimeTensor>;
-
-/** A tree with an {@link EngineArray} at each leaf. */
-export type EngineLeaves<T> = T extends readonly unknown[]
-  ? { [K in keyof T]: EngineLeaves<T[K]> }
-  : T extends { readonly ref: unknown; readonly shape: number[] }
-    ? EngineArray
-    : T extends object
-      ? { [K in keyof T]: EngineLeaves<T[K]> }
-      : T;
 
 interface Buffers {
   readonly data: EngineData[];
@@ -162,7 +153,7 @@ export interface CompiledStep<S, Inputs extends readonly unknown[], Out> {
     state: EngineState<S>,
     ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
   ): Promise<Out>;
-  /** Puts a state into the engine; consumes the jax-js arrays of the tree. */
+  /** Puts a state into the engine. Consumes the arrays of the tree, those of the engine too; leaves of another state are copied. */
   init(state: EngineTree<S>): Promise<EngineState<S>>;
   /** The model file for a state and inputs of these shapes: inputs are the leaves of both, outputs the new state's and then the others. */
   toOnnx(
@@ -278,11 +269,7 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
       const { leaves, types, structure } = flattenArguments([state]);
       const owned: EngineData[] = [];
       // One after the other: jax-js computes an array when it is read, so that only one is in its memory at a time.
-      for (const leaf of leaves) {
-        const elements = await leafData(leaf);
-        // Buffers of the engine are its own: what the caller still holds is copied.
-        owned.push(leaf instanceof EngineArray ? elements.slice() : elements);
-      }
+      for (const leaf of leaves) owned.push(leaf instanceof EngineArray ? leaf.take() : await leafData(leaf));
       const fixed = types.map(({ shape, dtype }) => new ArgumentType(shape, dtype as DType, false));
       return new EngineState<S>(structure.childTreedefs[0]!, fixed, owned);
     },

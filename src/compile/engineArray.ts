@@ -1,4 +1,4 @@
-import { DType, numpy as np } from "@jax-js/jax";
+import { DType, numpy as np, tree } from "@jax-js/jax";
 import { OwnershipError, ShapeError } from "../errors.ts";
 import { sizeOf } from "./view.ts";
 
@@ -40,16 +40,23 @@ function dtypeOf(data: EngineData): DType {
 /**
  * An array that lives in the engine: a typed array with a shape, passed to compiled functions without a copy.
  *
- * Unlike the arrays of jax-js it isn't consumed by the functions it is given to.
+ * Unlike the arrays of jax-js it isn't consumed by the functions it is given to; only a state that is made of it takes it over.
  */
 export class EngineArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly #data: EngineData;
-  readonly #isAlive: () => boolean;
+  /** Whether the state that the elements belong to still has them; null if they belong to no state. */
+  readonly #isAlive: (() => boolean) | null;
+  #isMoved = false;
 
   /** @internal Use {@link EngineArray.from}. */
-  constructor(dtype: DType, shape: readonly number[], data: EngineData, isAlive: () => boolean = () => true) {
+  constructor(
+    dtype: DType,
+    shape: readonly number[],
+    data: EngineData,
+    isAlive: (() => boolean) | null = null,
+  ) {
     this.dtype = dtype;
     this.shape = shape;
     this.#data = data;
@@ -75,15 +82,28 @@ export class EngineArray {
   /**
    * The elements in row-major order: the live buffer of the engine, not a copy.
    *
-   * @throws OwnershipError if the state that it is a part of has been advanced or disposed of
+   * @throws OwnershipError if it was moved into a state, or if the state that it is a part of has been advanced or disposed of
    */
   get data(): EngineData {
-    if (!this.#isAlive()) {
+    if (this.#isMoved) {
+      throw new OwnershipError(
+        `EngineArray ${this.dtype}[${this.shape.join()}]: was moved into a state; take its leaves(), or read() for a copy`,
+      );
+    }
+    if (this.#isAlive?.() === false) {
       throw new OwnershipError(
         `EngineArray ${this.dtype}[${this.shape.join()}]: its state has been advanced or disposed of; take leaves() again, or read() for a copy`,
       );
     }
     return this.#data;
+  }
+
+  /** The elements for a state to own: moved out of this array, or copied if they belong to another state. @internal */
+  take(): EngineData {
+    const { data } = this;
+    if (this.#isAlive !== null) return data.slice();
+    this.#isMoved = true;
+    return data;
   }
 
   get size(): number {
@@ -95,6 +115,15 @@ export class EngineArray {
     return arrayFromData(this.data, this.shape, this.dtype);
   }
 }
+
+/** A tree with an {@link EngineArray} at each leaf. */
+export type EngineLeaves<T> = T extends readonly unknown[]
+  ? { [K in keyof T]: EngineLeaves<T[K]> }
+  : T extends { readonly ref: unknown; readonly shape: number[] }
+    ? EngineArray
+    : T extends object
+      ? { [K in keyof T]: EngineLeaves<T[K]> }
+      : T;
 
 /** Copies elements into a new array of jax-js. */
 export function arrayFromData(data: EngineData, shape: readonly number[], dtype: DType): np.Array {
@@ -112,4 +141,22 @@ export async function dataFromArray(array: np.Array): Promise<EngineData> {
   return dtype === DType.Bool
     ? Uint8Array.from(data as Int32Array, (v) => Number(v !== 0))
     : (data as EngineData);
+}
+
+/** Moves the jax-js arrays of a tree into the engine, one after the other; consumes them. */
+export async function toEngine<T>(arrays: T): Promise<EngineLeaves<T>> {
+  const [leaves, structure] = tree.flatten(arrays as never) as unknown as [
+    (np.Array | EngineArray)[],
+    tree.JsTreeDef,
+  ];
+  const moved: EngineArray[] = [];
+  for (const leaf of leaves) {
+    if (leaf instanceof EngineArray) {
+      moved.push(leaf);
+      continue;
+    }
+    const { dtype, shape } = leaf;
+    moved.push(new EngineArray(dtype, shape, await dataFromArray(leaf)));
+  }
+  return tree.unflatten(structure, moved as never) as unknown as EngineLeaves<T>;
 }

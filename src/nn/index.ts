@@ -29,6 +29,7 @@ export {
 export {
   type BlockParams,
   initTransformer,
+  initTransformerParts,
   type TransformerParams,
   transformer,
   transformerLoss,

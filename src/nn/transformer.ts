@@ -1,4 +1,4 @@
-import { type numpy as np, random } from "@jax-js/jax";
+import { type numpy as np, random, tree } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import { type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
 import { type AttentionParams, attention, causalBias, initAttention } from "./attention.ts";
@@ -35,33 +35,52 @@ export interface TransformerParams {
  * Source: Radford et al., GPT-2, 2019, section 2.3.
  */
 export function initTransformer(key: np.Array, config: TransformerConfig): TransformerParams {
+  const parts = initTransformerParts(key, config);
+  let next = parts.next();
+  while (next.done !== true) next = parts.next(next.value);
+  return next.value;
+}
+
+/**
+ * As {@link initTransformer}, block by block: yields each array and puts what it is given back in its place. A caller can move
+ * the arrays of a block elsewhere before the next one is made: jax-js takes memory for all that is asked for before it
+ * computes the first.
+ *
+ * @param key - consumed
+ */
+export function* initTransformerParts(
+  key: np.Array,
+  config: TransformerConfig,
+): Generator<np.Array, TransformerParams, np.Array> {
   const { numLayers, modelDim, initStd } = config;
   const keys = random.split(key, 2 + 7 * numLayers);
   const keyAt = (i: number) => keys.ref.slice(i);
   const residualStd = initStd / Math.sqrt(2 * numLayers);
-  const params: TransformerParams = {
-    embedding: normalMatrix(keyAt(0), config.vocabSize, modelDim, initStd),
-    blocks: Array.from({ length: numLayers }, (_, layer) => {
-      const own = (i: number) => keyAt(2 + 7 * layer + i);
-      return {
-        attentionNorm: initNorm(config.norm, modelDim),
-        attention: initAttention(
-          [own(0), own(1), own(2), own(3)],
-          modelDim,
-          config,
-          config.qkNorm,
-          initStd,
-          residualStd,
-        ),
-        mlpNorm: initNorm(config.norm, modelDim),
-        mlp: initMlp([own(4), own(5), own(6)], modelDim, config.mlpDim, config.mlp, initStd, residualStd),
-      };
-    }),
-    norm: initNorm(config.norm, modelDim),
-    ...(config.tiedHead ? {} : { head: normalMatrix(keyAt(1), modelDim, config.vocabSize, initStd) }),
-  };
+  const embedding = yield normalMatrix(keyAt(0), config.vocabSize, modelDim, initStd);
+  const blocks: BlockParams[] = [];
+  for (let layer = 0; layer < numLayers; layer++) {
+    const own = (i: number) => keyAt(2 + 7 * layer + i);
+    const block = {
+      attentionNorm: initNorm(config.norm, modelDim),
+      attention: initAttention(
+        [own(0), own(1), own(2), own(3)],
+        modelDim,
+        config,
+        config.qkNorm,
+        initStd,
+        residualStd,
+      ),
+      mlpNorm: initNorm(config.norm, modelDim),
+      mlp: initMlp([own(4), own(5), own(6)], modelDim, config.mlpDim, config.mlp, initStd, residualStd),
+    };
+    const [leaves, structure] = tree.flatten(block as never) as unknown as [np.Array[], tree.JsTreeDef];
+    for (const [i, leaf] of leaves.entries()) leaves[i] = yield leaf;
+    blocks.push(tree.unflatten(structure, leaves as never) as unknown as BlockParams);
+  }
+  const head = config.tiedHead ? null : yield normalMatrix(keyAt(1), modelDim, config.vocabSize, initStd);
   keys.dispose();
-  return params;
+  const params = { embedding, blocks, norm: initNorm(config.norm, modelDim) };
+  return head === null ? params : { ...params, head };
 }
 
 /**

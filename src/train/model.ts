@@ -1,8 +1,15 @@
 import { type numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
-import { type CompiledStep, compile, compileStep, type EngineState } from "../compile/index.ts";
+import {
+  type CompiledStep,
+  compile,
+  compileStep,
+  type EngineState,
+  type EngineTree,
+  toEngine,
+} from "../compile/index.ts";
 import { ConfigError } from "../errors.ts";
 import {
-  initTransformer,
+  initTransformerParts,
   resolveTransformerConfig,
   type TransformerConfig,
   type TransformerParams,
@@ -51,10 +58,21 @@ export function resolveModel(config: TrainConfig, tokenizerSize: number): Transf
   return model;
 }
 
-/** Parameters and optimizer state at step 0, decided by the seed. */
-export function initialState(model: TransformerConfig, optimizer: BuiltOptimizer, seed: number): TrainState {
-  const params = initTransformer(random.key(seed), model);
-  return { params, optimizer: optimizer.transformation.init(tree.ref(params as never)) };
+/**
+ * Parameters and optimizer state at step 0, decided by the seed. They are arrays of the engine: the memory of jax-js, which
+ * grows but never shrinks, holds the parameters once on the way, and never the optimizer's state.
+ */
+export async function initialState(
+  model: TransformerConfig,
+  optimizer: BuiltOptimizer,
+  seed: number,
+): Promise<EngineTree<TrainState>> {
+  const parts = initTransformerParts(random.key(seed), model);
+  let next = parts.next();
+  while (next.done !== true) next = parts.next((await toEngine(next.value)) as never);
+  const params = await toEngine(next.value);
+  await using init = compile((params: Tree) => optimizer.transformation.init(params), { outputs: "engine" });
+  return { params, optimizer: await init(params as never) } as unknown as EngineTree<TrainState>;
 }
 
 /** One step as one graph: forward, backward, clipping and optimizer. */

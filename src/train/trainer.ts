@@ -124,7 +124,9 @@ class Trainer {
     const evaluate = evaluationStep(this.#model, threads);
     const generator = new Generator(this.#model, this.#data.tokenizer, threads);
     try {
-      using state = await step.init(initialState(this.#model, this.#optimizer, training.seed) as never);
+      using state = await step.init(
+        (await initialState(this.#model, this.#optimizer, training.seed)) as never,
+      );
       const fromStep = checkpoint?.sidecar.step ?? 0;
       if (checkpoint !== null) this.#restore(state, checkpoint);
       const startCompile = performance.now();
