@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,7 +12,7 @@ import { temporaryFolder } from "./command.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Path of a Chromium; on Debian as root it is installed if it is missing. */
+/** Path of a Chromium. */
 function findChromium(): string | null {
   const candidates = [
     process.env.CHROMIUM,
@@ -23,12 +22,7 @@ function findChromium(): string | null {
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
   ];
-  const find = () => candidates.find((file) => file !== undefined && existsSync(file)) ?? null;
-  if (find() === null && existsSync("/usr/bin/apt-get") && process.getuid?.() === 0) {
-    spawnSync("apt-get", ["update"], { stdio: "ignore" });
-    spawnSync("apt-get", ["install", "-y", "--no-install-recommends", "chromium"], { stdio: "ignore" });
-  }
-  return find();
+  return candidates.find((file) => file !== undefined && existsSync(file)) ?? null;
 }
 
 const types: Record<string, string> = {

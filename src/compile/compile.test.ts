@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { DType, jit, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import fc from "fast-check";
+import * as ort from "#onnxruntime";
+import { OwnershipError, ShapeError } from "../errors.ts";
+import { compile, compileStep, EngineArray, graphRewrites, toEngine } from "./index.ts";
+
+const float32 = (values: number[], shape: number[] = [values.length]) =>
+  np.array(Float32Array.from(values), { shape });
+const valuesOf = (array: { dataSync(): ArrayLike<number> }) => Array.from(array.dataSync());
+
+test("has the interface of jit: the same trees in and out", async () => {
+  const fn = ({ w, x }: { w: np.Array; x: [np.Array, np.Array] }, scale: np.Array) => ({
+    product: np.matmul(x[0], w.ref),
+    list: [x[1].mul(scale), w],
+  });
+  const args = () =>
+    [
+      {
+        w: float32([1, 2, 3, 4], [2, 2]),
+        x: [float32([1, 1], [1, 2]), float32([5])] as [np.Array, np.Array],
+      },
+      np.array(2),
+    ] as const;
+  await using compiled = compile(fn);
+  const actual = await compiled(...args());
+  const expected = jit(fn)(...args());
+  assert.deepEqual(Object.keys(actual), ["product", "list"]);
+  assert.deepEqual(tree.structure(actual as never).toString(), tree.structure(expected as never).toString());
+  assert.deepEqual(actual.product.shape, [1, 2]);
+  assert.deepEqual(valuesOf(actual.product), valuesOf(expected.product));
+  assert.deepEqual(actual.list.map(valuesOf), expected.list.map(valuesOf));
+});
+
+test("is traced once per combination of shapes and dtypes", async () => {
+  let traces = 0;
+  await using compiled = compile((x: np.Array) => {
+    traces++;
+    return x.add(1);
+  });
+  for (const args of [float32([1, 2]), float32([3, 4]), float32([1]), float32([1], [1, 1])]) {
+    (await compiled(args)).dispose();
+  }
+  assert.equal(traces, 3);
+  (await compiled(np.array([1, 2], { dtype: DType.Int32 }))).dispose();
+  assert.equal(traces, 4);
+  // A call while the first of its kind is still being loaded waits for it.
+  await Promise.all([1, 2, 3].map(async () => (await compiled(float32([1, 2, 3]))).dispose()));
+  assert.equal(traces, 5);
+});
+
+test("consumes arrays of jax-js, and leaves those of the engine and numbers", async () => {
+  await using compiled = compile((x: np.Array, y: np.Array, z: np.Array) => x.mul(y).add(z));
+  const x = float32([1, 2]);
+  const kept = x.ref;
+  assert.equal(x.refCount, 2);
+  const y = EngineArray.from(Float32Array.of(3, 4), [2]);
+  for (const result of [await compiled(x, y, 1), await compiled(kept.ref, y, 1)]) {
+    assert.deepEqual(valuesOf(result), [4, 9]);
+  }
+  assert.equal(kept.refCount, 1);
+  assert.deepEqual([...y.data], [3, 4]);
+  (await compiled(kept, y, 1)).dispose();
+  assert.throws(() => kept.ref, /ReferenceError|Referenc|freed|disposed/);
+});
+
+test("what can't be compiled consumes nothing", async () => {
+  await using compiled = compile((x: np.Array) => np.linalg.det(x));
+  const x = float32([1, 0, 0, 1], [2, 2]);
+  await assert.rejects(compiled(x), /primitive "lu"/);
+  assert.equal(x.refCount, 1);
+  await using reading = compile((y: np.Array) => np.array(y.js() as number[]));
+  await assert.rejects(reading(x));
+  assert.equal(x.refCount, 1);
+  x.dispose();
+});
+
+test("results can stay in the engine", async () => {
+  await using compiled = compile((x: np.Array) => ({ twice: x.ref.add(x.ref), flags: x.greater(1) }), {
+    outputs: "engine",
+  });
+  const result = (await compiled(float32([1, 2]))) as unknown as Record<"twice" | "flags", EngineArray>;
+  assert.ok(result.twice instanceof EngineArray && result.flags.dtype === DType.Bool);
+  assert.deepEqual([...result.twice.data], [2, 4]);
+  assert.deepEqual([...result.flags.data], [0, 1]);
+  assert.deepEqual(valuesOf(result.flags.toArray()), [0, 1]);
+});
+
+test("an ONNX file for anyone's runtime, which computes the same", async () => {
+  const fn = (w: np.Array, x: np.Array) => np.tanh(np.matmul(x, w)).sum(-1);
+  await using compiled = compile(fn, { name: "scores" });
+  const [w, x] = [float32([0.5, -1, 0.25, 2], [2, 2]), float32([1, 2, 3, 4], [2, 2])];
+  const bytes = await compiled.toOnnx(w, x);
+  const session = await ort.InferenceSession.create(bytes);
+  assert.deepEqual([session.inputNames, session.outputNames], [["in0", "in1"], ["out0"]]);
+  const feeds = {
+    in0: new ort.Tensor("float32", Float32Array.of(0.5, -1, 0.25, 2), [2, 2]),
+    in1: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [2, 2]),
+  };
+  const outside = (await session.run(feeds)).out0!.data as Float32Array;
+  await session.release();
+  assert.deepEqual(valuesOf(await compiled(w, x)), [...outside]);
+});
+
+test("every subset of the rewrites computes the same", async () => {
+  const fn = (x: np.Array, w: np.Array, v: np.Array) => {
+    const loss = (m: { w: np.Array; v: np.Array }) => {
+      const h = np.maximum(np.matmul(x.ref, m.w.ref), 0);
+      const scores = np.matmul(h.ref.mul(h), m.w.transpose()).mul(0.3);
+      const shifted = np.exp(scores.ref.sub(scores.max(-1, { keepdims: true })));
+      const p = shifted.ref.mul(np.reciprocal(shifted.sum(-1, { keepdims: true })));
+      const rms = np.reciprocal(np.sqrt(np.square(p.ref).mean(-1, { keepdims: true }).add(1e-3)));
+      return np.matmul(p.mul(rms), m.v).add(x.ref).mul(x.ref.add(1)).sum();
+    };
+    const result = valueAndGrad(loss)({ w, v });
+    x.dispose();
+    return result;
+  };
+  const wave = (n: number, phase: number) => Array.from({ length: n }, (_, i) => Math.sin(1.3 * i + phase));
+  const args = () =>
+    [float32(wave(12, 1), [3, 4]), float32(wave(20, 2), [4, 5]), float32(wave(16, 3), [4, 4])] as const;
+  const flat = (result: unknown) =>
+    tree.leaves(result as never).flatMap((leaf) => valuesOf(leaf as np.Array));
+  const expected = flat(fn(...args()));
+  const sizes = new Set<number>();
+  await fc.assert(
+    fc.asyncProperty(fc.subarray([...graphRewrites]), async (rewrites) => {
+      await using compiled = compile(fn as never, { rewrites }) as never as {
+        (...args: unknown[]): Promise<unknown>;
+        inspect(...args: unknown[]): Promise<{ operators: Record<string, number> }>;
+      } & AsyncDisposable;
+      const { operators } = await compiled.inspect(...args());
+      sizes.add(Object.values(operators).reduce((a, b) => a + b));
+      assert.equal("Softmax" in operators, rewrites.includes("softmax"));
+      flat(await compiled(...args())).forEach((value, i) => {
+        assert.ok(
+          Math.abs(value - expected[i]!) < 1e-5,
+          `${rewrites}: element ${i} is ${value}, not ${expected[i]}`,
+        );
+      });
+    }),
+    { numRuns: 40 },
+  );
+  assert.ok(sizes.size > 4, `the rewrites gave only ${sizes.size} different graphs`);
+});
+
+interface Model {
+  w: np.Array;
+  count: np.Array;
+}
+
+function descend(state: Model, x: np.Array): [Model, { loss: np.Array }] {
+  const [loss, gradient] = valueAndGrad((w: np.Array) => np.square(np.matmul(x, w)).sum())(state.w.ref);
+  return [{ w: state.w.sub(gradient.mul(0.1)), count: state.count.add(1) }, { loss }];
+}
+const start = (): Model => ({ w: float32([1, -1, 2], [3, 1]), count: np.array(0, { dtype: DType.Int32 }) });
+const batch = () => float32([1, 0.5, -0.5], [1, 3]);
+
+test("a step advances a state that stays in the engine, as jax-js would", async () => {
+  await using step = compileStep(descend);
+  using state = await step.init(start());
+  let reference = start();
+  for (let i = 0; i < 5; i++) {
+    const { loss } = await step(state, batch());
+    const [next, expected] = descend(reference, batch());
+    reference = next;
+    assert.ok(Math.abs(loss.item() - expected.loss.item()) < 1e-5);
+  }
+  const { w, count } = state.read();
+  assert.equal(count.item(), 5);
+  const expected = valuesOf(reference.w);
+  valuesOf(w).forEach((value, i) => {
+    assert.ok(Math.abs(value - expected[i]!) < 1e-6);
+  });
+  assert.equal(state.byteLength, 16);
+});
+
+test("a step writes into two sets of buffers in turn and makes no others", async () => {
+  await using step = compileStep(descend);
+  using state = await step.init(start());
+  const seen = new Set<ArrayBufferLike>();
+  for (let i = 0; i < 20; i++) {
+    seen.add(state.leaves().w.data.buffer);
+    (await step(state, batch())).loss.dispose();
+  }
+  assert.equal(seen.size, 2);
+});
+
+test("arrays of the state are valid until the next step, and copies for ever", async () => {
+  await using step = compileStep(descend);
+  const state = await step.init(start());
+  const { w } = state.leaves();
+  const copy = state.read();
+  assert.deepEqual([...w.data], [1, -1, 2]);
+  (await step(state, batch())).loss.dispose();
+  assert.throws(() => w.data, OwnershipError);
+  assert.deepEqual(valuesOf(copy.w), [1, -1, 2]);
+  state[Symbol.dispose]();
+  assert.throws(() => state.leaves(), OwnershipError);
+  await assert.rejects(step(state, batch()), OwnershipError);
+});
+
+test("a state can be overwritten, but only by one of its kind", async () => {
+  await using step = compileStep(descend);
+  using state = await step.init(start());
+  await state.write({ w: float32([4, 5, 6], [3, 1]), count: np.array(9, { dtype: DType.Int32 }) });
+  assert.equal(state.read().count.item(), 9);
+  const wrong = float32([1, 2], [2, 1]);
+  await assert.rejects(
+    state.write({ w: wrong, count: np.array(0, { dtype: DType.Int32 }) }),
+    (error) =>
+      error instanceof ShapeError && /float32\[2,1\] at leaf \d, expected float32\[3,1\]/.test(error.message),
+  );
+  assert.equal(wrong.refCount, 1);
+  assert.deepEqual([...state.leaves().w.data], [4, 5, 6]);
+});
+
+test("two steps at once on one state are refused", async () => {
+  await using step = compileStep(descend);
+  using state = await step.init(start());
+  await step.prepare(state, batch());
+  const first = step(state, batch());
+  await assert.rejects(step(state, batch()), /a step is still running/);
+  await first;
+  assert.equal(state.read().count.item(), 1);
+});
+
+test("a step whose new state differs from the old one is refused, and the state stays", async () => {
+  await using step = compileStep(
+    (w: np.Array, x: np.Array) => [np.concatenate([w, x]), np.array(0)] as const,
+  );
+  using state = await step.init(float32([1]));
+  await assert.rejects(
+    step(state, float32([2])),
+    /the new state has float32\[2\] at leaf 0, expected float32\[1\]/,
+  );
+  assert.deepEqual(valuesOf(state.read()), [1]);
+});
+
+test("arrays of the engine move into a state; those of another state are copied", async () => {
+  await using step = compileStep(descend);
+  const moved = await toEngine(start());
+  const { buffer } = moved.w.data;
+  using state = await step.init(moved as never);
+  assert.equal(state.leaves().w.data.buffer, buffer);
+  assert.throws(() => moved.w.data, /was moved into a state/);
+  using fork = await step.init(state.leaves() as never);
+  (await step(fork, batch())).loss.dispose();
+  assert.deepEqual([...state.leaves().w.data], [1, -1, 2]);
+  assert.notDeepEqual([...fork.leaves().w.data], [1, -1, 2]);
+});
+
+test("numbers of the wrong kind are refused by name", async () => {
+  await using compiled = compile((x: np.Array) => x);
+  await assert.rejects(
+    compiled("x" as never),
+    /argument leaf 0 is string; expected an array, an EngineArray, a number/,
+  );
+  await assert.rejects(compiled(np.zeros([2], { dtype: DType.Float16 })), /float16/);
+  assert.throws(() => EngineArray.from(new Float32Array(3), [2]), /shape \[2\] needs 2 elements, got 3/);
+  await compiled.dispose();
+  await assert.rejects(compiled(float32([1])), /after dispose/);
+});
+
+test("the memory of jax-js does not grow over a hundred steps", async () => {
+  await using step = compileStep(descend);
+  using state = await step.init(start());
+  const x = batch();
+  for (let i = 0; i < 100; i++) {
+    const { loss } = await step(state, x.ref);
+    assert.equal(loss.refCount, 1);
+    loss.dispose();
+  }
+  assert.equal(x.refCount, 1);
+  x.dispose();
+});
