@@ -48,6 +48,7 @@ const lines = Array.from({ length: numLines }, (_, y) => drawLine(y)).filter((li
 writeFileSync(
   target,
   `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">
+<title>What a terminal shows after a run of Rotor</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${lines.join("\n")}
 </svg>
