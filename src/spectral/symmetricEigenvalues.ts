@@ -1,0 +1,158 @@
+import { ShapeError } from "../errors.ts";
+
+/** A symmetric tridiagonal matrix: `diagonal` of length n, `offDiagonal` of length n − 1. */
+export interface Tridiagonal {
+  readonly diagonal: Float64Array;
+  readonly offDiagonal: Float64Array;
+}
+
+/**
+ * Eigenvalues of a symmetric tridiagonal matrix in float64, ascending: QL iterations with implicit shifts, `O(n²)`.
+ *
+ * Source: Golub and Van Loan, Matrix Computations, section 8.3 (Bowdler et al., 1968).
+ */
+export function tridiagonalEigenvalues({ diagonal, offDiagonal }: Tridiagonal): Float64Array {
+  const n = diagonal.length;
+  const d = diagonal.slice();
+  const e = new Float64Array(n);
+  e.set(offDiagonal);
+  for (let l = 0; l < n; l++) {
+    for (;;) {
+      // The block that begins at l ends where an off-diagonal element is negligible.
+      let end = l;
+      while (end < n - 1) {
+        const scale = Math.abs(d[end]!) + Math.abs(d[end + 1]!);
+        if (Math.abs(e[end]!) <= Number.EPSILON * scale) break;
+        end++;
+      }
+      if (end === l) break;
+      let g = (d[l + 1]! - d[l]!) / (2 * e[l]!);
+      let r = Math.hypot(g, 1);
+      g = d[end]! - d[l]! + e[l]! / (g + (g < 0 ? -r : r));
+      let [s, c, p] = [1, 1, 0];
+      let i = end - 1;
+      for (; i >= l; i--) {
+        let f = s * e[i]!;
+        const b = c * e[i]!;
+        r = Math.hypot(f, g);
+        e[i + 1] = r;
+        if (r === 0) {
+          d[i + 1]! -= p;
+          e[end] = 0;
+          break;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1]! - p;
+        r = (d[i]! - g) * s + 2 * c * b;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - b;
+        f = 0;
+      }
+      if (r === 0 && i >= l) continue;
+      d[l]! -= p;
+      e[l] = g;
+      e[end] = 0;
+    }
+  }
+  return d.sort();
+}
+
+/** Brings a symmetric matrix (row-major, `n × n`) to tridiagonal form by Householder reflections; `4/3·n³` operations. */
+function tridiagonalize(matrix: Float64Array, n: number): Tridiagonal {
+  const a = matrix.slice();
+  const diagonal = new Float64Array(n);
+  const offDiagonal = new Float64Array(Math.max(0, n - 1));
+  const v = new Float64Array(n);
+  const w = new Float64Array(n);
+  for (let k = 0; k < n - 2; k++) {
+    let norm = 0;
+    for (let i = k + 1; i < n; i++) norm = Math.hypot(norm, a[i * n + k]!);
+    const head = a[(k + 1) * n + k]!;
+    if (norm === 0) {
+      offDiagonal[k] = 0;
+      continue;
+    }
+    const alpha = head > 0 ? -norm : norm;
+    offDiagonal[k] = alpha;
+    let squared = 0;
+    for (let i = k + 1; i < n; i++) {
+      v[i] = a[i * n + k]! - (i === k + 1 ? alpha : 0);
+      squared += v[i]! * v[i]!;
+    }
+    if (squared === 0) continue;
+    // A ← H A H with H = I − 2vvᵀ/‖v‖²: a symmetric update of rank two.
+    let overlap = 0;
+    for (let i = k + 1; i < n; i++) {
+      let sum = 0;
+      const row = i * n;
+      for (let j = k + 1; j < n; j++) sum += a[row + j]! * v[j]!;
+      w[i] = (2 * sum) / squared;
+      overlap += w[i]! * v[i]!;
+    }
+    for (let i = k + 1; i < n; i++) w[i]! -= (overlap / squared) * v[i]!;
+    for (let i = k + 1; i < n; i++) {
+      const row = i * n;
+      const [vi, wi] = [v[i]!, w[i]!];
+      for (let j = k + 1; j < n; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
+    }
+  }
+  for (let i = 0; i < n; i++) diagonal[i] = a[i * n + i]!;
+  if (n > 1) offDiagonal[n - 2] = a[(n - 1) * n + n - 2]!;
+  return { diagonal, offDiagonal };
+}
+
+/**
+ * Eigenvalues of a symmetric matrix in float64, ascending.
+ *
+ * @param matrix - row-major, `n × n`; the lower half is read
+ * @throws ShapeError if it is not square
+ */
+export function symmetricEigenvalues(matrix: Float64Array): Float64Array {
+  const n = Math.round(Math.sqrt(matrix.length));
+  if (n * n !== matrix.length)
+    throw new ShapeError(`symmetricEigenvalues: got ${matrix.length} elements, expected a square matrix`);
+  return tridiagonalEigenvalues(tridiagonalize(matrix, n));
+}
+
+/**
+ * Singular values of a matrix, descending: square roots of the eigenvalues of the smaller Gram matrix, in float64. Values below
+ * about 10⁻⁸ of the largest are rounding.
+ *
+ * @param elements - row-major, `rows × columns`; must be finite
+ * @returns `min(rows, columns)` values
+ * @throws ShapeError if the number of elements is wrong
+ */
+export function singularValues(elements: ArrayLike<number>, rows: number, columns: number): Float64Array {
+  if (elements.length !== rows * columns) {
+    throw new ShapeError(
+      `singularValues: got ${elements.length} elements, expected ${rows} × ${columns} of them`,
+    );
+  }
+  const size = Math.min(rows, columns);
+  let largest = 0;
+  for (let i = 0; i < elements.length; i++) largest = Math.max(largest, Math.abs(elements[i]!));
+  if (largest === 0) return new Float64Array(size);
+  // Vectors of the shorter side, one after the other, scaled so that no square overflows.
+  const length = Math.max(rows, columns);
+  const vectors = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const place = rows <= columns ? i * length + j : j * length + i;
+      vectors[place] = elements[i * columns + j]! / largest;
+    }
+  }
+  const gram = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = 0;
+      for (let k = 0; k < length; k++) sum += vectors[i * length + k]! * vectors[j * length + k]!;
+      gram[i * size + j] = sum;
+      gram[j * size + i] = sum;
+    }
+  }
+  return symmetricEigenvalues(gram)
+    .map((value) => largest * Math.sqrt(Math.max(0, value)))
+    .reverse();
+}
