@@ -61,7 +61,7 @@ export async function trainCommand(reference: string | undefined, flags: TrainFl
     flags.name === undefined ? flags.set : [...flags.set, `name=${JSON.stringify(flags.name)}`];
   const config = await loadConfig(reference, overrides);
   if (flags.dryRun === true) {
-    await dryRun(config, flags.home);
+    await dryRun(config);
     return 0;
   }
   return report(await runWithReporter({ config }, flags), flags);
@@ -129,10 +129,10 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
 const timedSteps = 3;
 
 /** Prints what a run would be: configuration, sizes, where each parameter goes, time per step. */
-async function dryRun(config: TrainConfig, home: string): Promise<void> {
+async function dryRun(config: TrainConfig): Promise<void> {
   const out = (text: string) => process.stdout.write(`${text}\n`);
   out(stringify(config).trimEnd());
-  // Nothing is kept: the token files go to a temporary folder unless they exist already.
+  // Nothing is kept: the token files go to a temporary folder.
   const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
   try {
     using data = openConfiguredData(config, scratch);
@@ -190,5 +190,4 @@ async function dryRun(config: TrainConfig, home: string): Promise<void> {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  void home;
 }
