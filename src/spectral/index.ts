@@ -1,4 +1,13 @@
 export {
+  coefficientsOfRoots,
+  type FoundCoefficients,
+  type FoundSchedule,
+  findCoefficients,
+  findSchedule,
+  iteratePolynomial,
+  polynomialError,
+} from "./coefficientSearch.ts";
+export {
   type CoefficientChoice,
   type Coefficients,
   type CoefficientTable,
@@ -6,4 +15,18 @@ export {
   coefficientTable,
   coefficientTables,
 } from "./coefficients.ts";
+export { gaussianSingularValues } from "./gaussianSingularValues.ts";
+export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
+export { msign } from "./msign.ts";
 export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
+export {
+  orthonormalize,
+  type PowerIterationOptions,
+  powerIteration,
+  powerSteps,
+  type SingularTriplets,
+  spectralNorm,
+} from "./powerIteration.ts";
+export { schattenGradient, schattenNorm } from "./schatten.ts";
+export { type Spectrum, spectrum, summarizeSpectrum } from "./spectrum.ts";
+export { singularValues, symmetricEigenvalues, tridiagonalEigenvalues } from "./symmetricEigenvalues.ts";
