@@ -1,4 +1,5 @@
-import { type numpy as np, tree } from "@jax-js/jax";
+import { numpy as np, tree } from "@jax-js/jax";
+import { ConfigError } from "../errors.ts";
 
 /**
  * A tree of arrays: parameters, gradients, updates or a part of them. The functions of this folder keep its structure.
@@ -19,9 +20,39 @@ export interface GradientTransformation {
   update(updates: Tree, state: Tree, params: Tree): readonly [updates: Tree, state: Tree];
 }
 
-/** Applies `fn` to the arrays at the same place of several trees. */
+function describeTree(root: Tree): string {
+  const shapes = (tree.leaves(root) as unknown as np.Array[]).map(({ shape }) => `[${shape.join()}]`);
+  const shown = shapes.slice(0, 4).join(" ");
+  return `${shapes.length} arrays${shown === "" ? "" : ` ${shown}`}${shapes.length > 4 ? " …" : ""}`;
+}
+
+function sameTree(a: Tree, b: Tree): boolean {
+  const [leaves, others] = [tree.leaves(a), tree.leaves(b)] as unknown as [np.Array[], np.Array[]];
+  return (
+    tree.structure(a).equals(tree.structure(b)) &&
+    leaves.every((leaf, i) => leaf.shape.join() === others[i]!.shape.join())
+  );
+}
+
+/**
+ * Applies `fn` to the arrays at the same place of several trees.
+ *
+ * @throws ConfigError if the trees don't have the same structure and shapes, as when a state belongs to other parameters; nothing
+ *   is consumed then
+ */
 export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, ...rest: Tree[]): Tree {
+  for (const other of rest) {
+    if (sameTree(first, other)) continue;
+    throw new ConfigError(
+      `optimizer: trees of ${describeTree(first)} and of ${describeTree(other)} don't belong together: expected state, updates and parameters of the same structure and shapes`,
+    );
+  }
   return tree.map(fn as never, first as never, ...(rest as never[]));
+}
+
+/** A tree of zeros with the shapes of `params`, which are left alone. */
+export function zerosLike(params: Tree): Tree {
+  return mapArrays((p) => np.zeros(p.shape), params);
 }
 
 /** A stage without state. */

@@ -1,9 +1,16 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { ConfigError } from "../errors.ts";
-import { type GradientTransformation, mapArrays, stateless, type Tree } from "./gradientTransformation.ts";
+import { checkFraction, checkNonNegative, checkPositive } from "./checks.ts";
+import {
+  type GradientTransformation,
+  mapArrays,
+  stateless,
+  type Tree,
+  zerosLike,
+} from "./gradientTransformation.ts";
 import { type ScheduleOrNumber, toSchedule } from "./schedule.ts";
 
-const zeroCount = () => np.array(0, { dtype: np.int32 });
+/** The count of a state that has seen no step. */
+export const zeroCount = () => np.array(0, { dtype: np.int32 });
 
 /** Updates times a number. */
 export function scale(factor: number): GradientTransformation {
@@ -75,15 +82,6 @@ export function treePaths(root: Tree, prefix = ""): { path: string; array: np.Ar
   return [{ path: prefix, array: root as np.Array }];
 }
 
-function checkNonNegative(name: string, value: number): void {
-  if (!(value >= 0) || !Number.isFinite(value))
-    throw new ConfigError(`${name} ${value}: expected a number ≥ 0`);
-}
-
-function checkFraction(name: string, value: number): void {
-  if (!(value >= 0 && value < 1)) throw new ConfigError(`${name} ${value}: expected a number in [0, 1)`);
-}
-
 export interface AdamOptions {
   /** Decay of the mean. Default 0.9 (Kingma & Ba). */
   readonly b1?: number;
@@ -91,24 +89,31 @@ export interface AdamOptions {
   readonly b2?: number;
   /** Added to the root. Default 1e-8 (Kingma & Ba; torch.optim.AdamW). */
   readonly eps?: number;
+  /** Added under the root. Default 0 (torch.optim.AdamW; Optax's `eps_root`). */
+  readonly epsRoot?: number;
 }
 
 /**
- * `m̂/(√v̂ + eps)` with `m ← b1·m + (1 − b1)·g`, `v ← b2·v + (1 − b2)·g²` and the bias corrections
+ * `m̂/(√(v̂ + epsRoot) + eps)` with `m ← b1·m + (1 − b1)·g`, `v ← b2·v + (1 − b2)·g²` and the bias corrections
  * `m̂ = m/(1 − b1ᵗ)`, `v̂ = v/(1 − b2ᵗ)`. State: `count`, `mu` (m), `nu` (v).
  *
  * The corrections are two scalars per step, `m/(√v·c1/√c2 + c1·eps)`, not passes over the parameters.
  *
  * Source: Kingma & Ba, arXiv 1412.6980, algorithm 1; semantics of torch.optim.Adam.
  */
-export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamOptions = {}): GradientTransformation {
+export function scaleByAdam({
+  b1 = 0.9,
+  b2 = 0.999,
+  eps = 1e-8,
+  epsRoot = 0,
+}: AdamOptions = {}): GradientTransformation {
   checkFraction("b1", b1);
   checkFraction("b2", b2);
   checkNonNegative("eps", eps);
+  checkNonNegative("epsRoot", epsRoot);
   return {
     init(params) {
-      const zeros = () => mapArrays((p) => np.zeros(p.shape), params);
-      const state = { count: zeroCount(), mu: zeros(), nu: zeros() };
+      const state = { count: zeroCount(), mu: zerosLike(params), nu: zerosLike(params) };
       tree.dispose(params);
       return state;
     },
@@ -118,16 +123,22 @@ export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamOptions = 
       const steps = count.ref.astype(np.float32);
       const correction = (b: number) => oneMinusPower(b, steps.ref);
       const c1 = correction(b1);
-      const rootRatio = c1.ref.mul(np.reciprocal(np.sqrt(correction(b2))));
+      const c2 = correction(b2);
+      const underRoot = epsRoot === 0 ? null : c2.ref.mul(epsRoot);
+      const rootRatio = c1.ref.mul(np.reciprocal(np.sqrt(c2)));
       const floor = c1.mul(eps);
       steps.dispose();
       const mu = mapArrays((m, g) => m.mul(b1).add(g.mul(1 - b1)), state.mu, tree.ref(updates));
       const nu = mapArrays((v, g) => v.mul(b2).add(g.ref.mul(g).mul(1 - b2)), state.nu, updates);
       const scaled = mapArrays(
-        (m, v) => m.div(np.sqrt(v).mul(rootRatio.ref).add(floor.ref)),
+        (m, v) => {
+          const square = underRoot === null ? v : v.add(underRoot.ref);
+          return m.div(np.sqrt(square).mul(rootRatio.ref).add(floor.ref));
+        },
         tree.ref(mu),
         tree.ref(nu),
       );
+      underRoot?.dispose();
       rootRatio.dispose();
       floor.dispose();
       return [scaled, { count, mu, nu }];
@@ -135,8 +146,12 @@ export function scaleByAdam({ b1 = 0.9, b2 = 0.999, eps = 1e-8 }: AdamOptions = 
   };
 }
 
-/** `1 − bᵗ`; for b = 0 it is 1. */
-function oneMinusPower(b: number, steps: np.Array): np.Array {
+/**
+ * `1 − bᵗ`; for b = 0 it is 1.
+ *
+ * @param steps - `float32[]`, consumed
+ */
+export function oneMinusPower(b: number, steps: np.Array): np.Array {
   if (b === 0) return steps.mul(0).add(1);
   return np.negative(np.exp(steps.mul(Math.log(b)))).add(1);
 }
@@ -153,7 +168,7 @@ export function trace({ momentum = 0.9, nesterov = false }: MomentumOptions = {}
   checkFraction("momentum", momentum);
   return {
     init(params) {
-      const zeros = mapArrays((p) => np.zeros(p.shape), params);
+      const zeros = zerosLike(params);
       tree.dispose(params);
       return { trace: zeros };
     },
@@ -187,7 +202,7 @@ export function globalNorm(root: Tree): np.Array {
  * Source: Pascanu et al., arXiv 1211.5063, algorithm 1.
  */
 export function clipByGlobalNorm(maxNorm: number): GradientTransformation {
-  if (!(maxNorm > 0)) throw new ConfigError(`maxNorm ${maxNorm}: expected a positive number`);
+  checkPositive("maxNorm", maxNorm);
   return stateless((updates, params) => {
     tree.dispose(params);
     return clipToNorm(updates, globalNorm(tree.ref(updates)), maxNorm);
