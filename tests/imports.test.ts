@@ -7,9 +7,23 @@ import { fileURLToPath } from "node:url";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 /** A folder imports only from those above it, and from errors.ts. */
-const order = ["compile", "spectral", "position", "nn", "optim", "data", "runs", "train", "cli"];
+const order = [
+  "compile",
+  "spectral",
+  "position",
+  "quantize",
+  "nn",
+  "optim",
+  "curvature",
+  "scaling",
+  "data",
+  "runs",
+  "train",
+  "experiments",
+  "cli",
+];
 /** Folders that run unchanged in a browser. */
-const pure = ["compile", "spectral", "position", "nn", "optim"];
+const pure = ["compile", "spectral", "position", "quantize", "nn", "optim", "curvature", "scaling"];
 
 interface Import {
   readonly file: string;

@@ -64,6 +64,20 @@ function buildProgram(done: (code: number) => void): Command {
     .option(...homeOption)
     .action(async (run, flags) => done(await sampleCommand(run, flags)));
 
+  program
+    .command("experiment")
+    .description("put a claim to the test and write a report; without a name, list the experiments")
+    .argument("[name]")
+    .option("--quick", "a small version that takes seconds and proves nothing")
+    .option("--out <folder>", "where the report goes", "experiments")
+    .option("--threads <n>", "threads of one operator", positiveInteger)
+    .option("--json", "print the report as JSON")
+    .action(async (name, flags) => {
+      // Loaded only here: the plots' library would slow every command down.
+      const { experimentCommand } = await import("./experimentCommand.ts");
+      done(await experimentCommand(name, flags));
+    });
+
   const runs = program.command("runs").description("list, show, compare and delete runs");
   runs
     .command("list", { isDefault: true })

@@ -1,0 +1,13 @@
+export type {
+  Experiment,
+  ExperimentContext,
+  ExperimentReport,
+  Paragraph,
+  Table,
+  Verdict,
+} from "./experiment.ts";
+export { type Plot, type PlotAxis, type PlotSeries, renderPlot } from "./plot.ts";
+export { experimentNames, loadExperiment } from "./registry.ts";
+export { formatInterval, type Interval, interval } from "./statistics.ts";
+export { TrialLog, type TrialSettings } from "./trialLog.ts";
+export { reportMarkdown, writeReport } from "./writeReport.ts";

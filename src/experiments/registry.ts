@@ -1,0 +1,16 @@
+import { ConfigError } from "../errors.ts";
+import type { Experiment } from "./experiment.ts";
+
+/** All experiments, loaded when they are asked for: name → module. */
+const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {};
+
+export const experimentNames: readonly string[] = Object.keys(loaders);
+
+/** @throws ConfigError if there is no experiment of this name */
+export async function loadExperiment(name: string): Promise<Experiment> {
+  const load = Object.hasOwn(loaders, name) ? loaders[name] : undefined;
+  if (load === undefined) {
+    throw new ConfigError(`experiment "${name}": expected one of ${experimentNames.join(", ")}`);
+  }
+  return load();
+}
