@@ -140,9 +140,9 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
     chart.setOption({
       animation: false,
       backgroundColor: "#ffffff",
-      title: { text: plot.title, left: "center", textStyle: { fontSize: 15 } },
-      legend: { top: 28, data: [...new Set(plot.series.map(({ name }) => name))] },
-      grid: { left: 80, right: 30, top: 70, bottom: 55 },
+      title: { text: plot.title, left: "center", top: 4, textStyle: { fontSize: 15 } },
+      legend: { top: 36, data: [...new Set(plot.series.map(({ name }) => name))] },
+      grid: { left: 80, right: 30, top: 76, bottom: 55 },
       xAxis: axis(plot.x, false),
       yAxis: axis(plot.y, true),
       series,
