@@ -131,7 +131,7 @@ export function compile<Args extends readonly unknown[], Out>(
     const { program, session } = await programs.load(flat);
     const data = await Promise.all(flat.leaves.map(leafData));
     const inputs = data.map((elements, i) => runtimeTensor(elements, program.inputs[i]!));
-    const results = await session.run(inputs, []);
+    const results = await session.run(inputs);
     return unflattenOutputs(program, 0, program.outputTree, results, options.outputs ?? "arrays");
   };
   const dispose = () => programs.dispose();

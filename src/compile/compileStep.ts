@@ -2,7 +2,7 @@ import { type DType, tree } from "@jax-js/jax";
 import { OwnershipError, ShapeError } from "../errors.ts";
 import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafData } from "./arguments.ts";
 import { type CompileOptions, type EngineTree, ProgramCache, unflattenOutputs } from "./compile.ts";
-import { arrayFromData, EngineArray, type EngineData, type EngineLeaves, emptyData } from "./engineArray.ts";
+import { arrayFromData, EngineArray, type EngineData, type EngineLeaves } from "./engineArray.ts";
 import type { Program } from "./program.ts";
 import { runtimeTensor } from "./session.ts";
 
@@ -11,17 +11,18 @@ type RuntimeTensor = ReturnType<typeof runtimeTensor>;
 interface Buffers {
   readonly data: EngineData[];
   readonly tensors: RuntimeTensor[];
+  /** Whether a step made them, so that nobody else can hold the memory. */
+  readonly isOurs: boolean;
 }
 
 /**
- * State that stays in the engine between steps (parameters and optimizer state, say): two sets of buffers, of which a step
- * reads one and writes the other.
+ * State that stays in the engine between steps (parameters and optimizer state, say). A step reads one set of buffers and makes
+ * the next, which takes its place; the old one is freed at once, not when the garbage collector finds it.
  */
 export class EngineState<S> {
   readonly #structure: tree.JsTreeDef;
   readonly #types: readonly ArgumentType[];
   #current: Buffers | null;
-  #next: Buffers | null = null;
   #generation = 0;
   #busy = false;
   /** @internal */
@@ -31,7 +32,7 @@ export class EngineState<S> {
   constructor(structure: tree.JsTreeDef, types: readonly ArgumentType[], data: EngineData[]) {
     this.#structure = structure;
     this.#types = types;
-    this.#current = { data, tensors: data.map((elements, i) => runtimeTensor(elements, types[i]!)) };
+    this.#current = this.#wrap(data, false);
     this.key = `${structure.toString()} ${types.join(" ")}`;
   }
 
@@ -100,50 +101,42 @@ export class EngineState<S> {
     this.#generation++;
   }
 
-  /** Runs a step on the buffers and, if it succeeds, makes what it wrote the current state. @internal */
-  async advance(
-    run: (current: readonly RuntimeTensor[], next: readonly RuntimeTensor[]) => Promise<EngineData[]>,
-  ): Promise<void> {
+  /** Runs a step on the buffers and, if it succeeds, makes what it returned the current state. @internal */
+  async advance(run: (current: readonly RuntimeTensor[]) => Promise<EngineData[]>): Promise<void> {
     const current = this.#buffers();
     if (this.#busy)
       throw new OwnershipError("EngineState: a step is still running on this state; await it first");
     this.#busy = true;
     try {
-      this.#next ??= this.#allocate(
-        this.#types.map(({ dtype, shape }) =>
-          emptyData(
-            dtype,
-            shape.reduce((a, b) => a * b, 1),
-          ),
-        ),
-      );
-      const next = this.#next;
-      const written = await run(current.tensors, next.tensors);
+      const written = await run(current.tensors);
       if (this.#current === null) return;
-      // Runtimes that can't fill given buffers return new ones.
-      const filled = written.every((elements, i) => elements === next.data[i]);
-      this.#current = filled ? next : this.#allocate(written);
-      this.#next = current;
+      this.#current = this.#wrap(written, true);
       this.#generation++;
+      release(current);
     } finally {
       this.#busy = false;
     }
   }
 
-  #allocate(data: EngineData[]): Buffers {
-    return { data, tensors: data.map((elements, i) => runtimeTensor(elements, this.#types[i]!)) };
+  #wrap(data: EngineData[], isOurs: boolean): Buffers {
+    return { data, tensors: data.map((elements, i) => runtimeTensor(elements, this.#types[i]!)), isOurs };
   }
 
   /** Frees the buffers; arrays from {@link leaves} throw afterwards. */
   dispose(): void {
+    if (this.#current !== null && !this.#busy) release(this.#current);
     this.#current = null;
-    this.#next = null;
     this.#generation++;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Gives the memory back without waiting for the garbage collector. */
+function release({ data, isOurs }: Buffers): void {
+  if (isOurs) for (const { buffer } of data) buffer.transfer(0);
 }
 
 /** A step that advances a state held by the engine. */
@@ -256,8 +249,8 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafData(leaf)));
     const tensors = data.map((elements, i) => runtimeTensor(elements, program.inputs[numState + i]!));
     let outputs: EngineData[] = [];
-    await state.advance(async (current, next) => {
-      const results = await session.run([...current, ...tensors], next);
+    await state.advance(async (current) => {
+      const results = await session.run([...current, ...tensors]);
       outputs = results.slice(numState);
       return results.slice(0, numState);
     });

@@ -10,25 +10,6 @@ export type EngineData =
   | Uint32Array<ArrayBuffer>
   | Uint8Array<ArrayBuffer>;
 
-export function emptyData(dtype: DType, size: number): EngineData {
-  switch (dtype) {
-    case DType.Float32:
-      return new Float32Array(size);
-    case DType.Float64:
-      return new Float64Array(size);
-    case DType.Int32:
-      return new Int32Array(size);
-    case DType.Uint32:
-      return new Uint32Array(size);
-    case DType.Bool:
-      return new Uint8Array(size);
-    default:
-      throw new ShapeError(
-        `EngineArray: dtype ${dtype} is not supported; expected float32, float64, int32, uint32 or bool`,
-      );
-  }
-}
-
 function dtypeOf(data: EngineData): DType {
   if (data instanceof Float32Array) return DType.Float32;
   if (data instanceof Float64Array) return DType.Float64;

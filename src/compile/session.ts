@@ -19,9 +19,6 @@ export interface Port {
   readonly shape: readonly number[];
 }
 
-/** In Node the runtime fills the buffers that it is given; in a browser it returns new ones. */
-const fillsGivenBuffers = "node" in ort.env.versions && ort.env.versions.node !== undefined;
-
 /** Wraps elements for the runtime, without a copy. */
 export function runtimeTensor(data: EngineData, { dtype, shape }: Port): ort.Tensor {
   return new ort.Tensor(dtype as "float32", data as Float32Array<ArrayBuffer>, shape);
@@ -65,37 +62,23 @@ export class EngineSession {
   /**
    * Runs the graph.
    *
+   * Outputs are new buffers. Giving the runtime buffers to fill is slower: its Node binding copies every output all the same, out of
+   * the given buffer into a new one (measured in docs/architecture.md).
+   *
    * @param inputs - one tensor per input
-   * @param targets - buffers for the first outputs, or null for new ones
-   * @returns the elements of each output; for outputs with a target, its buffer where the runtime can fill it
+   * @returns the elements of each output
    */
-  async run(inputs: readonly ort.Tensor[], targets: readonly (ort.Tensor | null)[]): Promise<EngineData[]> {
+  async run(inputs: readonly ort.Tensor[]): Promise<EngineData[]> {
     const { inputNames, outputNames } = this.#model;
-    const feeds: Record<string, ort.Tensor> = {};
-    inputNames.forEach((name, i) => {
-      feeds[name] = inputs[i]!;
-    });
-    const fetches: Record<string, ort.Tensor | null> = {};
-    outputNames.forEach((name, i) => {
-      fetches[name] = fillsGivenBuffers ? (targets[i] ?? null) : null;
-    });
-    let results: ort.InferenceSession.OnnxValueMapType;
+    const feeds = Object.fromEntries(inputNames.map((name, i) => [name, inputs[i]!]));
     try {
-      results = await this.#session.run(feeds, fetches);
+      const results = await this.#session.run(feeds, [...outputNames]);
+      return outputNames.map((name) => (results[name] as ort.Tensor).data as EngineData);
     } catch (error) {
       throw new EngineError(`ONNX Runtime could not run the compiled function: ${oneLine(error)}`, {
         cause: error,
       });
     }
-    return outputNames.map((name) => {
-      const returned = (results[name] as ort.Tensor).data as EngineData;
-      const target = fetches[name]?.data as EngineData | undefined;
-      if (target === undefined || target === returned) return returned;
-      // The Node binding fills the target and returns a copy of it as well. Freeing the copy at once, instead of leaving it
-      // to the garbage collector, lets the allocator use the same pages again: measured in bench/README.md.
-      returned.buffer.transfer(0);
-      return target;
-    });
   }
 
   endProfile(): void {
