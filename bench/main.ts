@@ -26,6 +26,7 @@ const rounds = Number(flags.rounds);
 interface Measured {
   readonly medianMs: number;
   readonly firstMs: number;
+  readonly prepareMs?: number;
   readonly peakBytes: number;
   readonly library?: string;
   readonly productsMs?: number;
@@ -143,7 +144,7 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
   memoryRows.push([
     item.name,
     item.optimizer,
-    format(own.firstMs / 1000, 2),
+    format(own.prepareMs === undefined ? undefined : own.prepareMs / 1000, 2),
     ...["rotor", "eager", "compiled", "jax"].map((library) => {
       const results = measured[library];
       return mib(results === undefined ? undefined : median(results.map(({ peakBytes }) => peakBytes)));
@@ -182,7 +183,7 @@ ${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix 
 A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
 PyTorch's Muon iterates in bfloat16, Rotor's and Optax's in float32.
 
-${table(["model", "optimizer", "first step s (trace, lower, load, run)", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
+${table(["model", "optimizer", "trace, lower, load s", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
 
 Resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
 

@@ -127,11 +127,14 @@ async function rotor() {
     threads,
   });
   const state = await engineState(step);
+  const begin = performance.now();
+  await step.prepare(state, tokens(0) as never);
+  const prepareMs = performance.now() - begin;
   const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
   await step.dispose();
   state.dispose();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
-  if (!request.profile) return { ...result, peakBytes };
+  if (!request.profile) return { ...result, prepareMs, peakBytes };
   const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
   try {
     const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
@@ -141,7 +144,13 @@ async function rotor() {
     const own = await engineState(profiled);
     for (let i = 0; i < 5; i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
-    return { ...result, peakBytes, ...kernelTimes(folder), matmulPeak: await measureMatmulPeak(threads) };
+    return {
+      ...result,
+      prepareMs,
+      peakBytes,
+      ...kernelTimes(folder),
+      matmulPeak: await measureMatmulPeak(threads),
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
