@@ -1,9 +1,77 @@
 export {
+  checkDocument,
+  checkSegment,
+  type Document,
+  documentLength,
+  formatDocument,
+  type ImageSegment,
+  parseDocument,
+  type Segment,
+  segmentLength,
+  splitVideoFrames,
+  type TextSegment,
+  type TokenGrid,
+  tokenGrid,
+  type VideoSegment,
+} from "./document.ts";
+export {
+  type AllocatedFrequencies,
+  allocateFrequencies,
+  type FrequencyAllocation,
+  type FrequencyAllocationOptions,
+  frequencyAllocationKinds,
+} from "./frequencyAllocation.ts";
+export { type Layout, layoutPositions, type Placement, type VideoFrame } from "./layout.ts";
+export { flat } from "./layouts/flat.ts";
+export { type LayoutName, layoutNamed, layouts } from "./layouts/index.ts";
+export { type MropeOptions, mrope, mropeInterleaved } from "./layouts/mrope.ts";
+export { hunyuanImage3, streaming, tie, tieV2 } from "./layouts/tie.ts";
+export { v2pe } from "./layouts/v2pe.ts";
+export {
+  batchPositions,
+  type PackedPositions,
+  type PositionBatch,
+  type PositionBatchOptions,
+  packedPositions,
+} from "./positionBatch.ts";
+export {
+  type Advanced,
+  advance,
+  advanceFrame,
+  endVideo,
+  type OpenVideo,
+  type PositionCursor,
+  positionDelta,
+  startCursor,
+} from "./positionCursor.ts";
+export {
+  type LayoutMeasures,
+  type LayoutProperty,
+  type LayoutPropertyName,
+  layoutMeasures,
+  layoutProperties,
+  type ModalityGap,
+  type Violation,
+} from "./properties.ts";
+export {
+  type RopeFrequencies,
+  type RopeScaling,
+  ropeFrequencies,
+  rotaryFrequencies,
+} from "./ropeScaling.ts";
+export {
   applyRotary,
+  disposeRotaryTables,
   type RotaryOptions,
   type RotaryPairing,
   type RotaryTables,
-  rotaryFrequencies,
   rotaryTables,
   rotaryTablesRef,
 } from "./rotary.ts";
+export {
+  concatenatePositions,
+  type Float32Loss,
+  float32Loss,
+  positionOf,
+  type TokenPositions,
+} from "./tokenPositions.ts";

@@ -1,114 +1,216 @@
 import { numpy as np } from "@jax-js/jax";
 import { ConfigError, ShapeError } from "../errors.ts";
+import {
+  type AllocatedFrequencies,
+  allocateFrequencies,
+  type FrequencyAllocation,
+} from "./frequencyAllocation.ts";
+import type { RopeScaling } from "./ropeScaling.ts";
+import type { TokenPositions } from "./tokenPositions.ts";
 
 /**
- * Which components of a head turn together: `"half"` pairs `(j, j + H/2)` (Llama, GPT-NeoX), `"interleaved"` pairs
- * `(2j, 2j + 1)` (RoFormer).
+ * Which components of a head turn together: `"half"` pairs `(j, j + d/2)` (Llama, GPT-NeoX), `"interleaved"` pairs
+ * `(2j, 2j + 1)` (RoFormer). It says nothing of axes: see {@link FrequencyAllocation} for those.
  */
 export type RotaryPairing = "half" | "interleaved";
 
 export interface RotaryOptions {
-  /** Base of the frequencies `base^(−2j/H)`. Default 10000 (RoFormer). */
+  /** Base of the frequencies `base^(−2j/d)`. Default 10000 (RoFormer). */
   readonly base?: number;
   /** Default `"half"` (Llama). */
   readonly pairing?: RotaryPairing;
+  /** `d`: only the first `d` components of a head turn. Default the whole head. */
+  readonly rotaryDim?: number;
+  /** Change of the frequencies for long texts. Default none. */
+  readonly scaling?: RopeScaling | null;
+  /** Which axis drives which frequency. Default cyclic, which is plain RoPE for one axis. */
+  readonly allocation?: FrequencyAllocation;
+  /** Heads (key/value heads with grouped queries), for the allocation `per-head` only. */
+  readonly numHeads?: number;
+  /** `A`: when positions are an array, the size of its last axis, which holds coordinates. Default: positions are plain numbers. */
+  readonly numAxes?: number;
 }
 
 /** Cosines and signed sines, shaped to multiply heads that {@link applyRotary} has split into pairs. */
 export interface RotaryTables {
-  /** `float32[.., L, 1, 1, H/2]` for half pairing, `float32[.., L, 1, H/2, 1]` for interleaved. */
+  /**
+   * `float32[.., L, K, 1, d/2]` for half pairing, `float32[.., L, K, d/2, 1]` for interleaved; `K` is 1 if all heads turn alike.
+   * Multiplied by the attention factor of the scaling.
+   */
   readonly cos: np.Array;
   /** As `cos` but with both members of a pair, the first one negative: `−sin` then `sin`. */
   readonly sin: np.Array;
   readonly pairing: RotaryPairing;
+  /** `H`, components of a head; those after the first `d` don't turn. */
+  readonly headDim: number;
 }
 
 /**
- * Frequencies `θ_j = base^(−2j/H)`, `j = 0 … H/2 − 1`, in radians per position.
+ * Tables of `cos(angle)` and `±sin(angle)` for rotating heads at the given positions, `angle = p[axis(j)]·θ_j`; shared by all layers.
  *
- * @throws ConfigError if `headDim` is odd or not positive, or `base` is not above 1
+ * There is no cache of tables: inside `jit` and `compile` they are made once per trace, and eagerly they cost far less than one
+ * layer; a cache would own arrays that callers dispose of.
  *
- * Source: RoFormer, arXiv 2104.09864, eq. 15; Su-10352.
+ * @param positions - possibly fractional: plain numbers or {@link TokenPositions} (the tables are then constants, with angles
+ *   computed in float64), or an array `float32|int32[L]`, `[B, L]`, with `numAxes` `[L, A]` or `[B, L, A]`, consumed (angles in float32)
+ * @param headDim - `H`, even
+ * @throws ConfigError or ShapeError if sizes don't fit; nothing is consumed then
  */
-export function rotaryFrequencies(headDim: number, base = 10000): number[] {
+export function rotaryTables(
+  positions: np.Array | readonly number[] | TokenPositions,
+  headDim: number,
+  options: RotaryOptions = {},
+): RotaryTables {
+  const { base = 10000, pairing = "half", scaling = null, allocation = { kind: "cyclic" } } = options;
+  const rotaryDim = options.rotaryDim ?? headDim;
   if (!Number.isInteger(headDim) || headDim <= 0 || headDim % 2 !== 0) {
     throw new ConfigError(`rotary: headDim ${headDim}: expected a positive even integer`);
   }
-  if (!(base > 1)) throw new ConfigError(`rotary: base ${base}: expected a number above 1`);
-  return Array.from({ length: headDim / 2 }, (_, j) => base ** ((-2 * j) / headDim));
+  if (!Number.isInteger(rotaryDim) || rotaryDim % 2 !== 0 || rotaryDim <= 0 || rotaryDim > headDim) {
+    throw new ConfigError(
+      `rotary: rotaryDim ${rotaryDim}: expected a positive even integer up to headDim ${headDim}`,
+    );
+  }
+  const plain = plainPositions(positions);
+  const numAxes = plain === null ? (options.numAxes ?? 1) : plain.numAxes;
+  if (options.numAxes !== undefined && options.numAxes !== numAxes) {
+    throw new ShapeError(`rotary: positions have ${numAxes} axes, expected numAxes ${options.numAxes}`);
+  }
+  const { numHeads } = options;
+  const allocated = allocateFrequencies(allocation, {
+    numAxes,
+    rotaryDim,
+    base,
+    scaling,
+    ...(numHeads === undefined ? {} : { numHeads }),
+  });
+  if (plain !== null) return { ...constantTables(plain, allocated, pairing), pairing, headDim };
+  const traced = positions as np.Array;
+  if (options.numAxes !== undefined && traced.shape.at(-1) !== numAxes) {
+    throw new ShapeError(
+      `rotary: positions are ${traced.dtype}[${traced.shape.join()}], expected a last axis of numAxes ${numAxes}`,
+    );
+  }
+  return { ...tracedTables(traced, options.numAxes !== undefined, allocated, pairing), pairing, headDim };
 }
 
-/**
- * Tables of `cos(n·θ_j)` and `±sin(n·θ_j)` for rotating heads at the given positions; shared by all layers.
- *
- * @param positions - `n`, possibly fractional: numbers (the tables are then constants, computed in float64), or an array
- *   `float32|int32[L]` or `[B, L]`, consumed
- * @param headDim - `H`, even
- */
-export function rotaryTables(
-  positions: np.Array | readonly number[],
-  headDim: number,
-  { base = 10000, pairing = "half" }: RotaryOptions = {},
-): RotaryTables {
-  const frequencies = rotaryFrequencies(headDim, base);
-  const pairs = frequencies.length;
-  const cosShape = pairing === "half" ? [1, 1, pairs] : [1, pairs, 1];
-  const sinShape = pairing === "half" ? [1, 2, pairs] : [1, pairs, 2];
-  if (!(positions instanceof np.Array) && Array.isArray(positions)) {
-    const cos = new Float32Array(positions.length * pairs);
-    const sin = new Float32Array(positions.length * pairs * 2);
-    positions.forEach((n, row) => {
-      frequencies.forEach((theta, j) => {
-        cos[row * pairs + j] = Math.cos(n * theta);
-        const [first, second] = pairing === "half" ? [j, pairs + j] : [2 * j, 2 * j + 1];
-        sin[row * 2 * pairs + first] = -Math.sin(n * theta);
-        sin[row * 2 * pairs + second] = Math.sin(n * theta);
-      });
-    });
-    return {
-      cos: np.array(cos, { shape: [positions.length, ...cosShape] }),
-      sin: np.array(sin, { shape: [positions.length, ...sinShape] }),
-      pairing,
-    };
+/** Null for arrays, which may be tracers. */
+function plainPositions(
+  positions: np.Array | readonly number[] | TokenPositions,
+): { values: ArrayLike<number>; numAxes: number } | null {
+  if (Array.isArray(positions)) return { values: positions, numAxes: 1 };
+  const { values, numAxes } = positions as TokenPositions;
+  return values instanceof Float64Array ? { values, numAxes } : null;
+}
+
+function constantTables(
+  { values, numAxes }: { values: ArrayLike<number>; numAxes: number },
+  { axisOfFrequency, attentionFactor, ...allocated }: AllocatedFrequencies,
+  pairing: RotaryPairing,
+): { cos: np.Array; sin: np.Array } {
+  const length = values.length / numAxes;
+  const theta = Float64Array.from(allocated.frequencies);
+  const [pairs, heads] = [theta.length, axisOfFrequency.length];
+  const cos = new Float32Array(length * heads * pairs);
+  const sin = new Float32Array(cos.length * 2);
+  const [step, next] = pairing === "half" ? [1, pairs] : [2, 1];
+  for (let token = 0, at = 0; token < length; token++) {
+    for (const axes of axisOfFrequency) {
+      for (let j = 0; j < pairs; j++, at++) {
+        const axis = axes[j]!;
+        const angle = axis === null ? 0 : values[token * numAxes + axis]! * theta[j]!;
+        const factor = axis === null ? 1 : attentionFactor;
+        const sine = factor * Math.sin(angle);
+        cos[at] = factor * Math.cos(angle);
+        const first = 2 * (at - j) + step * j;
+        sin[first] = -sine;
+        sin[first + next] = sine;
+      }
+    }
   }
-  const traced = positions as np.Array;
-  const shape = [...traced.shape];
-  const theta = np.array(Float32Array.from(frequencies), { shape: [pairs] });
-  const angles = traced
-    .astype(np.float32)
-    .reshape([...shape, 1])
-    .mul(theta);
-  const cos = np.cos(angles.ref).reshape([...shape, ...cosShape]);
-  const sine = np.sin(angles).reshape([...shape, ...(pairing === "half" ? [1, 1, pairs] : [1, pairs, 1])]);
+  return {
+    cos: np.array(cos, { shape: [length, heads, ...(pairing === "half" ? [1, pairs] : [pairs, 1])] }),
+    sin: np.array(sin, { shape: [length, heads, ...(pairing === "half" ? [2, pairs] : [pairs, 2])] }),
+  };
+}
+
+function tracedTables(
+  positions: np.Array,
+  hasAxes: boolean,
+  { axisOfFrequency, attentionFactor, frequencies, numAxes }: AllocatedFrequencies,
+  pairing: RotaryPairing,
+): { cos: np.Array; sin: np.Array } {
+  const [pairs, heads] = [frequencies.length, axisOfFrequency.length];
+  const shape = hasAxes ? positions.shape.slice(0, -1) : [...positions.shape];
+  const split = positions.astype(np.float32).reshape([...shape, numAxes, 1, 1]);
+  // One term per axis, with the frequencies of the others 0: no gather, and exact, as all terms of a sum but one are 0.
+  let angles: np.Array | null = null;
+  for (let axis = 0; axis < numAxes; axis++) {
+    const theta = Float32Array.from(axisOfFrequency.flat(), (own, at) =>
+      own === axis ? frequencies[at % pairs]! : 0,
+    );
+    const coordinate =
+      numAxes === 1 ? split.ref : split.ref.slice(...shape.map((): [] => []), [axis, axis + 1]);
+    const term = coordinate.reshape([...shape, 1, 1]).mul(np.array(theta, { shape: [heads, pairs] }));
+    angles = angles === null ? term : angles.add(term);
+  }
+  split.dispose();
+  const pairShape = pairing === "half" ? [1, pairs] : [pairs, 1];
+  let cos = np.cos(angles!.ref).reshape([...shape, heads, ...pairShape]);
+  let sine = np.sin(angles!).reshape([...shape, heads, ...pairShape]);
+  if (attentionFactor !== 1) {
+    const factor = Float32Array.from(axisOfFrequency.flat(), (own) => (own === null ? 1 : attentionFactor));
+    cos = cos.mul(np.array(factor, { shape: [heads, ...pairShape] }));
+    sine = sine.mul(attentionFactor);
+  }
   const sin = np.concatenate([np.negative(sine.ref), sine], pairing === "half" ? -2 : -1);
-  return { cos, sin, pairing };
+  return { cos, sin };
 }
 
 /** Another reference to both tables. */
 export function rotaryTablesRef(tables: RotaryTables): RotaryTables {
-  return { cos: tables.cos.ref, sin: tables.sin.ref, pairing: tables.pairing };
+  return { ...tables, cos: tables.cos.ref, sin: tables.sin.ref };
+}
+
+/** Gives both tables up. */
+export function disposeRotaryTables({ cos, sin }: RotaryTables): void {
+  cos.dispose();
+  sin.dispose();
 }
 
 /**
  * Turns pair `j` of every head by the angle in the tables: `(a, b) → (a cos − b sin, b cos + a sin)`.
  *
  * It is written as `x·cos + swap(x)·(∓sin)`, where `swap` exchanges the members of each pair: unlike slices and
- * concatenations, whose gradients are padded sums, it is its own transpose.
+ * concatenations, whose gradients are padded sums, it is its own transpose. Only a head that turns in part (`d < H`) is cut and
+ * put together again.
  *
  * @param x - `float32[B, L, N, H]`, consumed
- * @param tables - for `L` positions, consumed
- * @returns `float32[B, L, N, H]`; each pair keeps its norm
- * @throws ShapeError if `x` is not of rank 4 or its last axis doesn't fit the tables; nothing is consumed then
+ * @param tables - for `L` positions, consumed. With a row per head there may be `K` rows, `K` dividing `N`: head `n` takes row `⌊n·K/N⌋`.
+ * @returns `float32[B, L, N, H]`; each pair keeps its norm, times the attention factor of the scaling
+ * @throws ShapeError if `x` is not of rank 4 or its last axes don't fit the tables; nothing is consumed then
  *
  * Source: RoFormer, arXiv 2104.09864, eq. 34.
  */
-export function applyRotary(x: np.Array, { cos, sin, pairing }: RotaryTables): np.Array {
+export function applyRotary(x: np.Array, { cos, sin, pairing, headDim }: RotaryTables): np.Array {
   const pairs = pairing === "half" ? cos.shape.at(-1)! : cos.shape.at(-2)!;
+  const rows = cos.shape.at(-3)!;
   const shape = [...x.shape];
-  if (shape.length !== 4 || shape[3] !== 2 * pairs) {
-    throw new ShapeError(`applyRotary: x is ${x.dtype}[${shape.join()}], expected [B, L, N, ${2 * pairs}]`);
+  if (shape.length !== 4 || shape[3] !== headDim || shape[2]! % rows !== 0) {
+    const heads = rows === 1 ? "N" : `a multiple of ${rows}`;
+    throw new ShapeError(
+      `applyRotary: x is ${x.dtype}[${shape.join()}], expected [B, L, ${heads}, ${headDim}]`,
+    );
   }
+  if (2 * pairs < headDim) {
+    const turning = x.ref.slice([], [], [], [0, 2 * pairs]);
+    const rest = x.slice([], [], [], [2 * pairs, headDim]);
+    return np.concatenate([applyRotary(turning, { cos, sin, pairing, headDim: 2 * pairs }), rest], -1);
+  }
+  const repeats = shape[2]! / rows;
+  const [ownCos, ownSin] =
+    rows === 1 || repeats === 1 ? [cos, sin] : [np.repeat(cos, repeats, -3), np.repeat(sin, repeats, -3)];
   const split = x.reshape([...shape.slice(0, 3), ...(pairing === "half" ? [2, pairs] : [pairs, 2])]);
   const swapped = np.flip(split.ref, pairing === "half" ? 3 : 4);
-  return split.mul(cos).add(swapped.mul(sin)).reshape(shape);
+  return split.mul(ownCos).add(swapped.mul(ownSin)).reshape(shape);
 }

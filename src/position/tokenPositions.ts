@@ -1,0 +1,49 @@
+/** Position vectors of a sequence of tokens, as plain float64 numbers: fractions are kept to the end. */
+export interface TokenPositions {
+  /** `[L, A]` in row-major order: coordinate `a` of token `n` is `values[n·A + a]`. */
+  readonly values: Float64Array;
+  /** `A` */
+  readonly numAxes: number;
+}
+
+/** The position vector of one token. */
+export function positionOf({ values, numAxes }: TokenPositions, token: number): number[] {
+  return [...values.subarray(token * numAxes, (token + 1) * numAxes)];
+}
+
+/** Positions of one sequence after those of another. */
+export function concatenatePositions(parts: readonly TokenPositions[], numAxes: number): TokenPositions {
+  const values = new Float64Array(parts.reduce((total, part) => total + part.values.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    values.set(part.values, offset);
+    offset += part.values.length;
+  }
+  return { values, numAxes };
+}
+
+/** Where float32 can no longer tell neighbouring tokens apart. */
+export interface Float32Loss {
+  /** Index of the first token whose position is lost. */
+  readonly token: number;
+  /** Its coordinate in float64. */
+  readonly position: number;
+  /** What float32 makes of it. */
+  readonly rounded: number;
+}
+
+/**
+ * The first coordinate that float32 changes by more than `tolerance`, or null. Tables made from plain numbers have float64
+ * angles and need no care; positions that are arrays do.
+ *
+ * @param tolerance - in positions. Default 2⁻⁹, half of the smallest step of V2PE; whole positions pass up to 2²⁴
+ */
+export function float32Loss({ values, numAxes }: TokenPositions, tolerance = 2 ** -9): Float32Loss | null {
+  for (let i = 0; i < values.length; i++) {
+    const position = values[i]!;
+    const rounded = Math.fround(position);
+    if (Math.abs(rounded - position) > tolerance)
+      return { token: Math.floor(i / numAxes), position, rounded };
+  }
+  return null;
+}
