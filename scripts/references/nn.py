@@ -18,8 +18,13 @@ CASES = [
     {"name": "SwiGLU, grouped queries, interleaved pairing, tied head", "mlp": "swiglu", "norm": "rmsnorm", "qkNorm": False, "ropePairing": "interleaved", "numKvHeads": 2, "tiedHead": True},
     {"name": "GELU, LayerNorm", "mlp": "gelu", "norm": "layernorm", "qkNorm": False, "ropePairing": "half", "numKvHeads": 1, "tiedHead": False},
     {"name": "tanh GELU, LayerNorm, QK-norm", "mlp": "gelu-tanh", "norm": "layernorm", "qkNorm": True, "ropePairing": "half", "numKvHeads": 4, "tiedHead": False},
+    *(
+        {"name": f"position {kind}, {kv} key heads", "position": kind, "mlp": "relu2", "norm": "rmsnorm", "qkNorm": False, "ropePairing": "half", "numKvHeads": kv, "tiedHead": False}
+        for kind, kv in (("none", 4), ("alibi", 4), ("alibi", 2), ("sinusoidal", 4), ("learned", 4), ("t5", 4), ("t5", 2))
+    ),
 ]
 VOCAB, LAYERS, DIM, HEADS, LENGTH, BATCH = 11, 2, 16, 4, 6, 2
+MAX_LENGTH = 32
 
 
 class Numbers:
@@ -62,6 +67,10 @@ def make(case):
     params = {"embedding": numbers.tensor(VOCAB, DIM), "blocks": [block() for _ in range(LAYERS)], "norm": norm()}
     if not case["tiedHead"]:
         params["head"] = numbers.tensor(DIM, VOCAB)
+    if case.get("position") == "learned":
+        params["position"] = {"embedding": numbers.tensor(MAX_LENGTH, DIM)}
+    if case.get("position") == "t5":
+        params["position"] = {"embedding": numbers.tensor(32, HEADS)}
     return params
 
 
@@ -82,7 +91,21 @@ def rotate(x, pairing):
 
 def forward(case, params, tokens):
     head_dim = DIM // HEADS
+    kind = case.get("position", "rope")
     x = params["embedding"][tokens]
+    places = torch.arange(tokens.shape[1])
+    distances = places[:, None] - places
+    bias = torch.zeros(distances.shape).masked_fill(distances < 0, -math.inf)
+    if kind == "sinusoidal":
+        angles = places[:, None] * 10000.0 ** (-torch.arange(0, DIM, 2) / DIM)
+        x = x * math.sqrt(DIM) + torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+    elif kind == "learned":
+        x = x + params["position"]["embedding"][: len(places)]
+    elif kind == "alibi":
+        bias = bias - distances * torch.tensor([2.0 ** (-8 * h / HEADS) for h in range(1, HEADS + 1)])[:, None, None]
+    elif kind == "t5":
+        # Distances below 16 have a bucket each.
+        bias = bias + params["position"]["embedding"][distances.clamp(min=0)].permute(2, 0, 1)
     for block in params["blocks"]:
         h = normalize(x, block["attentionNorm"])
         p = block["attention"]
@@ -91,8 +114,9 @@ def forward(case, params, tokens):
         )
         if "qNorm" in p:
             q, k = normalize(q, p["qNorm"]), normalize(k, p["kNorm"])
-        q, k = rotate(q, case["ropePairing"]), rotate(k, case["ropePairing"])
-        a = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True, enable_gqa=True)
+        if kind == "rope":
+            q, k = rotate(q, case["ropePairing"]), rotate(k, case["ropePairing"])
+        a = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias, enable_gqa=True)
         x = x + a.transpose(1, 2).flatten(-2) @ p["wo"]
         h = normalize(x, block["mlpNorm"])
         p = block["mlp"]
@@ -129,7 +153,7 @@ def main():
         named = list(leaves(params))
         results.append(
             {
-                "config": {"vocabSize": VOCAB, "numLayers": LAYERS, "modelDim": DIM, "numHeads": HEADS, "maxLength": 32, **{k: v for k, v in case.items() if k != "name"}},
+                "config": {"vocabSize": VOCAB, "numLayers": LAYERS, "modelDim": DIM, "numHeads": HEADS, "maxLength": MAX_LENGTH, **{k: v for k, v in case.items() if k != "name"}},
                 "name": case["name"],
                 "logits": digits(logits),
                 "loss": loss.item(),

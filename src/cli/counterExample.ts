@@ -8,7 +8,7 @@ import {
   type Violation,
 } from "../position/index.ts";
 
-/** A document that breaks a property, made as small as fast-check can. */
+/** A document that breaks a property, made small. */
 export interface CounterExample {
   readonly document: Document;
   readonly violation: Violation;
@@ -35,15 +35,29 @@ export function placesVideo(layout: Layout): boolean {
   }
 }
 
+/** What fast-check leaves out: it never drops the last segment of a list, and makes no image of a video. */
+function smaller(document: Document): Document[] {
+  return document.flatMap((segment, at) => {
+    const others = (replacement: Segment[]) => [
+      ...document.slice(0, at),
+      ...replacement,
+      ...document.slice(at + 1),
+    ];
+    if (segment.kind !== "video" || segment.frames > 1) return [others([])];
+    return [others([]), others([{ kind: "image", height: segment.height, width: segment.width }])];
+  });
+}
+
 /**
- * Looks for a small document that breaks a property, among those of up to three segments with sides up to 4.
+ * Looks for a document that breaks a property, among those of up to three segments with sides up to 4, and makes it as small as it
+ * goes. What it finds is the same every time.
  *
  * @returns null if none of the documents tried breaks it; `undefined` if the property says nothing of what the layout can place
  */
 export function findCounterExample(
   layout: Layout,
   property: LayoutProperty,
-  numRuns = 1000,
+  numRuns = 500,
 ): CounterExample | null | undefined {
   const shrinking = { withCrossShrink: true };
   const segment: fc.Arbitrary<Segment> = placesVideo(layout)
@@ -60,7 +74,16 @@ export function findCounterExample(
     { seed: 1, numRuns },
   );
   if (details.counterexample !== null) {
-    const [document] = details.counterexample;
+    const breaks = (candidate: Document) =>
+      candidate.length > 0 && property.appliesTo(candidate) && property.check(layout, candidate) !== null;
+    let document: Document = details.counterexample[0];
+    for (
+      let next = smaller(document).find(breaks);
+      next !== undefined;
+      next = smaller(document).find(breaks)
+    ) {
+      document = next;
+    }
     return { document, violation: property.check(layout, document)! };
   }
   return tried === 0 ? undefined : null;

@@ -96,8 +96,8 @@ const maskedScore = -1e30;
  * @param q - `float32[B, L, N, H]`, consumed
  * @param k - `float32[B, S, K, H]`, consumed
  * @param v - `float32[B, S, K, H]`, consumed
- * @param bias - `float32[L, S]`, 0 where a query may attend and very low elsewhere ({@link maskBias}), consumed. A sum, unlike a
- *   selection, costs nothing backward.
+ * @param bias - `float32[L, S]`, or `float32[N, L, S]` with a bias per head: added to the scores; very low where a query may not attend
+ *   ({@link maskBias}), consumed. A sum, unlike a selection, costs nothing backward.
  * @returns `float32[B, L, N·H]`
  *
  * Source: Vaswani et al., arXiv 1706.03762, eq. 1; grouped queries: Ainslie et al., arXiv 2305.13245.
@@ -113,7 +113,11 @@ export function attend({ q, k, v }: Heads, bias: np.Array): np.Array {
   }
   const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
   const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(scale);
-  const weights = nn.softmax(scores.add(bias), -1);
+  const perGroup =
+    bias.shape.length === 2
+      ? bias
+      : bias.reshape([numKvHeads, numHeads / numKvHeads, ...bias.shape.slice(1)]);
+  const weights = nn.softmax(scores.add(perGroup), -1);
   return np.einsum("bkgls,bskh->blkgh", weights, v).reshape([batch, length, numHeads * headDim]);
 }
 
@@ -142,7 +146,7 @@ export function causalBias(length: number): np.Array {
  *
  * @param x - `float32[B, L, D]`, consumed
  * @param params - consumed
- * @param bias - `float32[L, L]`, consumed
+ * @param bias - `float32[L, L]` or `float32[N, L, L]`, consumed
  * @param rotary - tables for `L` positions or null, consumed
  * @returns `float32[B, L, D]`
  */

@@ -1,10 +1,11 @@
 import { numpy as np } from "@jax-js/jax";
-import { rotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { attend, maskBias, projectHeads } from "./attention.ts";
+import { disposeRotaryTables, rotaryTablesRef } from "../position/index.ts";
+import { attend, projectHeads } from "./attention.ts";
 import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { mlp } from "./mlp.ts";
 import { norm } from "./norm.ts";
+import { addPositions, cachedEncoding, checkLength } from "./positionEncoding.ts";
 import { embeddingAndHead, type TransformerParams } from "./transformer.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
 
@@ -21,9 +22,11 @@ export type DecodeCache = readonly LayerCache[];
  * An empty cache.
  *
  * @param batch - `B`
- * @param length - `S`, the most tokens that it can hold
+ * @param length - `S`, the most tokens that it can hold; with learned positions at most `maxLength`
+ * @throws ShapeError if it is longer than there are learned positions
  */
 export function initCache(config: TransformerConfig, batch: number, length: number): DecodeCache {
+  checkLength("initCache", length, config);
   const shape = [batch, length, config.numKvHeads, config.headDim];
   return Array.from({ length: config.numLayers }, () => ({ k: np.zeros(shape), v: np.zeros(shape) }));
 }
@@ -53,16 +56,12 @@ export function decode(
   const isNew = offset.ref.greaterEqual(0).mul(offset.ref.less(count)).reshape([size, 1, 1]);
   const source = np.clip(offset, 0, count - 1).astype(np.int32);
   const own = np.arange(count).add(position);
-  const bias = maskBias(places.reshape([1, size]).lessEqual(own.ref.reshape([count, 1])));
-  const rotary =
-    config.position === "none"
-      ? null
-      : rotaryTables(own.ref, config.headDim, { base: config.ropeBase, pairing: config.ropePairing });
-  own.dispose();
+  const { rotary, bias } = cachedEncoding(params.position, config, own.ref, size);
   const write = (old: np.Array, rows: np.Array) => np.where(isNew.ref, rows.slice([], source.ref), old);
 
   const { table, head } = embeddingAndHead(params);
-  let x = embedding(table, tokens);
+  let x = addPositions(embedding(table, tokens), params.position, config, own);
+  params.position?.embedding.dispose();
   const next: LayerCache[] = params.blocks.map((block, layer) => {
     const { wo, ...projections } = block.attention;
     const h = norm(x.ref, block.attentionNorm, config.normEps);
@@ -73,6 +72,7 @@ export function decode(
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
     return { k, v };
   });
-  for (const array of [isNew, source, bias, rotary?.cos, rotary?.sin]) array?.dispose();
+  for (const array of [isNew, source, bias]) array.dispose();
+  if (rotary !== null) disposeRotaryTables(rotary);
   return { cache: next, logits: linear(norm(x, params.norm, config.normEps), head) };
 }

@@ -26,6 +26,7 @@ export {
   type RmsNormParams,
   rmsNorm,
 } from "./norm.ts";
+export { type PositionKind, type PositionParams, t5Buckets } from "./positionEncoding.ts";
 export {
   type BlockParams,
   initTransformer,
@@ -38,6 +39,7 @@ export {
   countParameters,
   flopsPerToken,
   type ParameterCount,
+  positionKinds,
   resolveTransformerConfig,
   type TransformerConfig,
   type TransformerOptions,

@@ -3,14 +3,17 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import fc from "fast-check";
+import { compile } from "../compile/index.ts";
 import { ConfigError, ShapeError } from "../errors.ts";
 import {
   countParameters,
   crossEntropy,
+  type DecodeCache,
   decode,
   flopsPerToken,
   initCache,
   initTransformer,
+  positionKinds,
   resolveTransformerConfig,
   type TransformerOptions,
   type TransformerParams,
@@ -145,6 +148,64 @@ test("a later token leaves earlier logits unchanged", () => {
   );
 });
 
+for (const position of positionKinds) {
+  test(`${position}: beyond the trained length, eagerly, compiled and with a cache`, async () => {
+    // Longer than T5's buckets reach, 128, where the encoding can go on.
+    const [length, maxLength] = position === "learned" ? [40, 40] : [140, 20];
+    const config = resolveTransformerConfig({
+      vocabSize: 7,
+      numLayers: 1,
+      modelDim: 12,
+      numHeads: 3,
+      mlpDim: 8,
+      initStd: 0.4,
+      position,
+      maxLength,
+    });
+    const params = () => initTransformer(random.key(1), config);
+    const ids = Array.from({ length }, (_, n) => (n * n + 3 * n) % 7);
+    const tokens = (from: number, to: number) => np.array([ids.slice(from, to)]).astype(np.int32);
+    const whole = transformer(params(), tokens(0, length), config).dataSync();
+    await using compiled = compile((p: TransformerParams, t: np.Array) => transformer(p, t, config));
+    // float32 through one layer, and sums of 140 terms in another order.
+    assertClose((await compiled(params(), tokens(0, length))).dataSync(), whole, 2e-5, "compiled");
+    await using step = compile((p: TransformerParams, c: DecodeCache, t: np.Array, at: np.Array) =>
+      decode(p, c, t, at, config),
+    );
+    let cache = initCache(config, 1, length);
+    const parts: number[] = [];
+    for (const [from, to] of [
+      [0, length - 5],
+      [length - 5, length - 4],
+      [length - 4, length],
+    ] as const) {
+      const start = np.array(from).astype(np.int32);
+      const result =
+        from === 0
+          ? decode(params(), cache, tokens(from, to), start, config)
+          : await step(params(), cache, tokens(from, to), start);
+      cache = result.cache;
+      parts.push(...result.logits.dataSync());
+    }
+    tree.dispose(cache as never);
+    assertClose(parts, whole, 2e-5, "with a cache");
+    // One layer without positions sees its past as a bag of tokens.
+    const near = [...ids];
+    [near[length - 2], near[length - 4]] = [ids[length - 4]!, ids[length - 2]!];
+    assert.notDeepEqual(near, ids);
+    const other = transformer(params(), np.array([near]).astype(np.int32), config).dataSync();
+    const moved = Math.max(...other.slice(-7).map((value, i) => Math.abs(value - whole.at(i - 7)!)));
+    assert.ok(position === "none" ? moved < 2e-5 : moved > 1e-3, `moved by ${moved}`);
+    if (position !== "learned") return;
+    const long = np.zeros([1, length + 1], { dtype: np.int32 });
+    const owned = params();
+    assert.throws(() => transformer(owned, long, config), /41 tokens: expected at most maxLength 40/);
+    assert.equal(long.refCount, 1);
+    long.dispose();
+    tree.dispose(owned as never);
+  });
+}
+
 test("cross-entropy is the float64 formula, also under a mask and for large logits", () => {
   fc.assert(
     fc.property(
@@ -241,7 +302,10 @@ test("impossible configurations and inputs are named, and inputs survive", () =>
   refuses({ headDim: 4, numKvHeads: 3 }, /numKvHeads 3: expected a divisor of numHeads 4/);
   refuses({ headDim: 4, numLayers: 0 }, /numLayers 0/);
   refuses({ headDim: 4, ropeBase: 1 }, /ropeBase 1/);
-  const config = resolveTransformerConfig({ ...base, headDim: 4, maxLength: 4 });
+  refuses({ headDim: 4, position: "absolute" as never }, /position "absolute": expected rope, none, alibi/);
+  refuses({ modelDim: 13, headDim: 4, position: "sinusoidal" }, /modelDim 13: expected an even size/);
+  const config = resolveTransformerConfig({ ...base, headDim: 4, maxLength: 4, position: "learned" });
+  assert.throws(() => initCache(config, 1, 5), ShapeError);
   const params = initTransformer(random.key(0), config);
   const tokens = np.zeros([1, 5], { dtype: np.int32 });
   assert.throws(() => transformer(params, tokens, config), ShapeError);

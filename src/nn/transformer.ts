@@ -1,12 +1,20 @@
 import { type numpy as np, random, tree } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
-import { type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { type AttentionParams, attention, causalBias, initAttention } from "./attention.ts";
+import { disposeRotaryTables, rotaryTablesRef } from "../position/index.ts";
+import { type AttentionParams, attention, initAttention } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
 import { initMlp, type MlpParams, mlp } from "./mlp.ts";
 import { initNorm, type NormParams, norm } from "./norm.ts";
+import {
+  addPositions,
+  causalEncoding,
+  checkLength,
+  hasPositionParams,
+  initPosition,
+  type PositionParams,
+} from "./positionEncoding.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
 
 export interface BlockParams {
@@ -24,6 +32,8 @@ export interface TransformerParams {
   readonly norm: NormParams;
   /** `[D, V]`; absent when the head is tied to the embedding. */
   readonly head?: Weight;
+  /** Of models with learned positions or T5's bias. */
+  readonly position?: PositionParams;
 }
 
 /**
@@ -53,7 +63,8 @@ export function* initTransformerParts(
   config: TransformerConfig,
 ): Generator<np.Array, TransformerParams, np.Array> {
   const { numLayers, modelDim, initStd } = config;
-  const keys = random.split(key, 2 + 7 * numLayers);
+  const numKeys = 2 + 7 * numLayers;
+  const keys = random.split(key, hasPositionParams(config) ? numKeys + 1 : numKeys);
   const keyAt = (i: number) => keys.ref.slice(i);
   const residualStd = initStd / Math.sqrt(2 * numLayers);
   const embedding = yield normalMatrix(keyAt(0), config.vocabSize, modelDim, initStd);
@@ -78,18 +89,26 @@ export function* initTransformerParts(
     blocks.push(tree.unflatten(structure, leaves as never) as unknown as BlockParams);
   }
   const head = config.tiedHead ? null : yield normalMatrix(keyAt(1), modelDim, config.vocabSize, initStd);
+  const position = hasPositionParams(config)
+    ? { embedding: yield initPosition(keyAt(numKeys), config).embedding }
+    : null;
   keys.dispose();
-  const params = { embedding, blocks, norm: initNorm(config.norm, modelDim) };
-  return head === null ? params : { ...params, head };
+  return {
+    embedding,
+    blocks,
+    norm: initNorm(config.norm, modelDim),
+    ...(head === null ? {} : { head }),
+    ...(position === null ? {} : { position }),
+  };
 }
 
 /**
  * Logits of the next token at every place.
  *
  * @param params - consumed
- * @param tokens - `int32[B, L]`, `L ≤ maxLength`, consumed
+ * @param tokens - `int32[B, L]`, consumed; with learned positions `L ≤ maxLength`
  * @returns `float32[B, L, V]`
- * @throws ShapeError if `tokens` is not of rank 2 or too long; nothing is consumed then
+ * @throws ShapeError if `tokens` is not of rank 2 or longer than there are learned positions; nothing is consumed then
  */
 export function transformer(
   params: TransformerParams,
@@ -97,15 +116,16 @@ export function transformer(
   config: TransformerConfig,
 ): np.Array {
   const [, length] = tokens.shape;
-  if (tokens.shape.length !== 2 || length! > config.maxLength) {
+  if (tokens.shape.length !== 2) {
     throw new ShapeError(
-      `transformer: tokens are ${tokens.dtype}[${tokens.shape.join()}], expected int32[B, L] with L ≤ ${config.maxLength}`,
+      `transformer: tokens are ${tokens.dtype}[${tokens.shape.join()}], expected int32[B, L]`,
     );
   }
+  checkLength("transformer", length!, config);
   const { table, head } = embeddingAndHead(params);
-  const bias = causalBias(length!);
-  const rotary = positionTables(config, length!);
-  let x = embedding(table, tokens);
+  const { rotary, bias } = causalEncoding(params.position, config, length!);
+  let x = addPositions(embedding(table, tokens), params.position, config, null);
+  params.position?.embedding.dispose();
   for (const block of params.blocks) {
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
@@ -113,8 +133,7 @@ export function transformer(
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
   }
   bias.dispose();
-  rotary?.cos.dispose();
-  rotary?.sin.dispose();
+  if (rotary !== null) disposeRotaryTables(rotary);
   return linear(norm(x, params.norm, config.normEps), head);
 }
 
@@ -122,12 +141,6 @@ export function transformer(
 export function embeddingAndHead(params: TransformerParams): { table: np.Array; head: np.Array } {
   if (params.head !== undefined) return { table: params.embedding, head: params.head };
   return { table: params.embedding.ref, head: params.embedding.transpose() };
-}
-
-function positionTables(config: TransformerConfig, length: number): RotaryTables | null {
-  if (config.position === "none") return null;
-  const positions = Array.from({ length }, (_, n) => n);
-  return rotaryTables(positions, config.headDim, { base: config.ropeBase, pairing: config.ropePairing });
 }
 
 /**

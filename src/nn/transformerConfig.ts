@@ -2,6 +2,7 @@ import { ConfigError } from "../errors.ts";
 import type { RotaryPairing } from "../position/index.ts";
 import type { MlpKind } from "./mlp.ts";
 import type { NormKind } from "./norm.ts";
+import { type PositionKind, t5Buckets } from "./positionEncoding.ts";
 
 /** A decoder-only, pre-norm transformer. Absent options take the defaults of {@link resolveTransformerConfig}. */
 export interface TransformerOptions {
@@ -28,13 +29,13 @@ export interface TransformerOptions {
   readonly qkNorm?: boolean;
   /** Use the embedding as output head. Default false. */
   readonly tiedHead?: boolean;
-  /** `"rope"` (the default) or `"none"`. */
-  readonly position?: "rope" | "none";
+  /** Default `"rope"`. */
+  readonly position?: PositionKind;
   /** Default 10000 (RoFormer). */
   readonly ropeBase?: number;
   /** Default `"half"` (Llama). */
   readonly ropePairing?: RotaryPairing;
-  /** Longest sequence. Default 1024. */
+  /** Longest sequence of the training, and the size of a learned table of positions. Default 1024. */
   readonly maxLength?: number;
   /** Standard deviation of all matrices; those that write into the residual stream get `initStd/√(2·numLayers)`. Default 0.02 (GPT-2). */
   readonly initStd?: number;
@@ -42,6 +43,16 @@ export interface TransformerOptions {
 
 /** {@link TransformerOptions} with every default filled in. */
 export type TransformerConfig = Required<TransformerOptions>;
+
+/** Names of the encodings. */
+export const positionKinds = [
+  "rope",
+  "none",
+  "alibi",
+  "sinusoidal",
+  "learned",
+  "t5",
+] as const satisfies readonly PositionKind[];
 
 function positiveInteger(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1)
@@ -92,6 +103,12 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
   if (config.position === "rope" && headDim % 2 !== 0) {
     throw new ConfigError(`headDim ${headDim}: expected an even size for rotary positions`);
   }
+  if (!positionKinds.includes(config.position)) {
+    throw new ConfigError(`position "${config.position}": expected ${positionKinds.join(", ")}`);
+  }
+  if (config.position === "sinusoidal" && modelDim % 2 !== 0) {
+    throw new ConfigError(`modelDim ${modelDim}: expected an even size for sinusoidal positions`);
+  }
   if (!(config.ropeBase > 1)) throw new ConfigError(`ropeBase ${config.ropeBase}: expected a number above 1`);
   if (!(config.normEps > 0)) throw new ConfigError(`normEps ${config.normEps}: expected a positive number`);
   if (!(config.initStd > 0)) throw new ConfigError(`initStd ${config.initStd}: expected a positive number`);
@@ -100,7 +117,7 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
 
 /** Numbers of parameters of a model. */
 export interface ParameterCount {
-  /** Token embedding and, if untied, the output head. */
+  /** Token embedding, a learned table of positions and, if untied, the output head. */
   readonly embedding: number;
   /** Everything else. */
   readonly nonEmbedding: number;
@@ -113,8 +130,10 @@ export function countParameters(config: TransformerConfig): ParameterCount {
   const normSize = config.norm === "rmsnorm" ? modelDim : 2 * modelDim;
   const attention = 2 * modelDim * headDim * (numHeads + numKvHeads) + (config.qkNorm ? 2 * headDim : 0);
   const mlp = (config.mlp === "swiglu" ? 3 : 2) * modelDim * mlpDim;
-  const embedding = vocabSize * modelDim * (config.tiedHead ? 1 : 2);
-  const nonEmbedding = numLayers * (attention + mlp + 2 * normSize) + normSize;
+  const positions = config.position === "learned" ? config.maxLength * modelDim : 0;
+  const bias = config.position === "t5" ? t5Buckets.numBuckets * numHeads : 0;
+  const embedding = vocabSize * modelDim * (config.tiedHead ? 1 : 2) + positions;
+  const nonEmbedding = numLayers * (attention + mlp + 2 * normSize) + normSize + bias;
   return { embedding, nonEmbedding, total: embedding + nonEmbedding };
 }
 

@@ -1,3 +1,4 @@
+export { alibiBias, alibiSlopes } from "./alibi.ts";
 export {
   checkDocument,
   checkSegment,
@@ -28,6 +29,13 @@ export { type MropeOptions, mrope, mropeInterleaved } from "./layouts/mrope.ts";
 export { hunyuanImage3, streaming, tie, tieV2 } from "./layouts/tie.ts";
 export { v2pe } from "./layouts/v2pe.ts";
 export {
+  type LogLogFit,
+  logLogSlope,
+  permutationSensitivity,
+  rmsByPosition,
+  uniformAttentionMeanSquare,
+} from "./nope.ts";
+export {
   batchPositions,
   type PackedPositions,
   type PositionBatch,
@@ -53,6 +61,7 @@ export {
   type ModalityGap,
   type Violation,
 } from "./properties.ts";
+export { type RelativeBucketOptions, relativeBucket } from "./relativeBuckets.ts";
 export {
   type RopeFrequencies,
   type RopeScaling,
@@ -68,6 +77,7 @@ export {
   rotaryTables,
   rotaryTablesRef,
 } from "./rotary.ts";
+export { sinusoidalPositions } from "./sinusoidal.ts";
 export {
   concatenatePositions,
   type Float32Loss,

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
+import { positionKinds } from "../nn/index.ts";
 import { coefficientTables } from "../spectral/index.ts";
 import { nearest } from "./nearest.ts";
 import { presetNames, presets } from "./presets.ts";
@@ -26,7 +27,7 @@ const modelSchema = z.strictObject({
   normEps: positive.optional(),
   qkNorm: z.boolean().optional(),
   tiedHead: z.boolean().optional(),
-  position: z.enum(["rope", "none"]).optional(),
+  position: z.enum(positionKinds).optional(),
   ropeBase: z.number().gt(1).optional(),
   ropePairing: z.enum(["half", "interleaved"]).optional(),
   maxLength: count.optional(),

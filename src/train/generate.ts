@@ -22,13 +22,13 @@ export interface GenerateOptions extends SamplingOptions {
 export class Generator {
   readonly #config: TransformerConfig;
   readonly #tokenizer: Tokenizer;
+  readonly #engine: { readonly threads?: number };
   readonly #step;
-  readonly #empty;
 
   constructor(config: TransformerConfig, tokenizer: Tokenizer, threads?: number) {
     this.#config = config;
     this.#tokenizer = tokenizer;
-    const engine = threads === undefined ? {} : { threads };
+    this.#engine = threads === undefined ? {} : { threads };
     this.#step = compileStep(
       (
         cache: DecodeCache,
@@ -39,15 +39,15 @@ export class Generator {
         const result = decode(params, cache, token, position, config);
         return [result.cache, result.logits];
       },
-      { ...engine, name: "decode", outputs: "engine" },
+      { ...this.#engine, name: "decode", outputs: "engine" },
     );
-    this.#empty = compile(() => initCache(config, 1, config.maxLength), { ...engine, outputs: "engine" });
   }
 
   /**
    * Yields pieces of text after the prompt; ends early with the end-of-text token.
    *
-   * @throws ConfigError if prompt and tokens are longer than the model's `maxLength`
+   * @throws ConfigError if the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
+   *   beyond it, with a larger cache
    */
   async *generate(
     params: EngineLeaves<TransformerParams>,
@@ -55,13 +55,18 @@ export class Generator {
   ): AsyncGenerator<string> {
     const tokenizer = this.#tokenizer;
     const prefix = prompt === "" ? [tokenizer.endOfText] : tokenizer.encode(prompt);
-    const { maxLength } = this.#config;
-    if (prefix.length + numTokens > maxLength) {
+    const { maxLength, position: encoding } = this.#config;
+    const length = prefix.length + numTokens;
+    if (encoding === "learned" && length > maxLength) {
       throw new ConfigError(
-        `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength)`,
+        `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
       );
     }
-    using cache = await this.#step.init((await this.#empty()) as never);
+    await using empty = compile(() => initCache(this.#config, 1, Math.max(length, maxLength)), {
+      ...this.#engine,
+      outputs: "engine",
+    });
+    using cache = await this.#step.init((await empty()) as never);
     const decoder = new StreamDecoder(tokenizer);
     let token = prefix[0]!;
     for (let position = 0; position < prefix.length + numTokens; position++) {
@@ -92,6 +97,5 @@ export class Generator {
 
   async dispose(): Promise<void> {
     await this.#step.dispose();
-    await this.#empty.dispose();
   }
 }
