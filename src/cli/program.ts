@@ -105,6 +105,21 @@ function buildProgram(done: (code: number) => void): Command {
     .option(...homeOption)
     .action((names, flags) => done(deleteRuns(names, flags)));
 
+  program
+    .command("positions")
+    .description("show where a layout puts the tokens of a document of text, images and videos")
+    .argument("[document]", 'for example "text:5 image:4x6 text:3 video:2x3x3@0.5"')
+    .option("--layout <name>", "position rule", "tie-v2")
+    .option("--compare <names>", "other layouts, with commas between")
+    .option("--svg <file>", "draw a picture as well")
+    .option("--json", "print one line of JSON")
+    .option("--conformance <folder>", "write test vectors for other implementations, and stop")
+    .action(async (document, flags) => {
+      // It brings fast-check, which no other command needs.
+      const { positionsCommand } = await import("./positionsCommand.ts");
+      done(positionsCommand(document, flags));
+    });
+
   const quiet = (command: Command) => {
     command.exitOverride().configureOutput({
       outputError: (text, write) => write(`rotor: ${text.replace(/^error: /, "")}`),

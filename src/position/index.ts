@@ -1,5 +1,11 @@
 export { alibiBias, alibiSlopes } from "./alibi.ts";
 export {
+  type ConformanceCase,
+  type ConformanceFile,
+  conformanceFiles,
+  rotaryAngles,
+} from "./conformance.ts";
+export {
   checkDocument,
   checkSegment,
   type Document,
