@@ -4,11 +4,18 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { positionsPage } from "../scripts/positionsPage.ts";
 import { primitiveTable } from "../scripts/primitiveTable.ts";
 import { temporaryFolder } from "./command.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const pages = ["README.md", "README.zh.md", "CONTRIBUTING.md", "bench/README.md"].concat(
+const pages = [
+  "README.md",
+  "README.zh.md",
+  "CONTRIBUTING.md",
+  "bench/README.md",
+  "conformance/README.md",
+].concat(
   (readdirSync(path.join(root, "docs"), { recursive: true }) as string[])
     .filter((file) => file.endsWith(".md") && !file.startsWith("api"))
     .map((file) => path.join("docs", file)),
@@ -16,6 +23,10 @@ const pages = ["README.md", "README.zh.md", "CONTRIBUTING.md", "bench/README.md"
 
 test("docs/primitives.md is what the compiler says now", () => {
   assert.equal(readFileSync(path.join(root, "docs/primitives.md"), "utf8"), primitiveTable());
+});
+
+test("docs/methods/positions.md is what the layouts are now", () => {
+  assert.equal(readFileSync(path.join(root, "docs/methods/positions.md"), "utf8"), positionsPage());
 });
 
 test("links between pages lead somewhere", () => {

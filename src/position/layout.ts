@@ -44,13 +44,17 @@ export interface Layout {
 
 /** `count` numbers from `start`, `step` apart. */
 export function ramp(count: number, start: number, step = 1): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) => start + i * step);
+  const values = new Float64Array(count);
+  for (let i = 0; i < count; i++) values[i] = start + i * step;
+  return values;
 }
 
 /** Text tokens on the diagonal: `start, start + 1, …` on all axes. */
 export function text(length: number, start: number, numAxes: number): Placement {
   const values = new Float64Array(length * numAxes);
-  for (let n = 0; n < length; n++) values.fill(start + n, n * numAxes, (n + 1) * numAxes);
+  for (let n = 0, at = 0; n < length; n++) {
+    for (let axis = 0; axis < numAxes; axis++) values[at++] = start + n;
+  }
   return { values, next: start + length };
 }
 
@@ -61,9 +65,11 @@ export function mesh(axes: readonly Float64Array[]): Float64Array {
   let repeats = values.length / numAxes;
   axes.forEach((coordinates, a) => {
     repeats /= coordinates.length;
-    for (let n = 0, at = a; at < values.length; n++) {
-      const value = coordinates[n % coordinates.length]!;
-      for (let r = 0; r < repeats; r++, at += numAxes) values[at] = value;
+    let at = a;
+    while (at < values.length) {
+      for (const value of coordinates) {
+        for (let r = 0; r < repeats; r++, at += numAxes) values[at] = value;
+      }
     }
   });
   return values;
