@@ -51,6 +51,12 @@ describe("configurations that can't be used", () => {
     ],
     ["unknown MLP", ["--set", "model.mlp=tanh"], 1, /model\.mlp "tanh": expected one of/],
     [
+      "unknown positions",
+      ["--set", "model.position=absolute"],
+      1,
+      /model\.position "absolute": expected one of "rope"\|"none"\|"alibi"\|"sinusoidal"\|"learned"\|"t5"/,
+    ],
+    [
       "odd head size",
       ["--set", "model.modelDim=18", "--set", "model.numHeads=6"],
       1,
@@ -252,7 +258,9 @@ describe("runs and checkpoints that can't be used", () => {
   const folder = temporaryFolder();
   let run = "";
   before(async () => {
-    const config = writeMicroConfig(folder.path);
+    // Learned positions are the only ones that end.
+    const model = { numLayers: 1, modelDim: 16, numHeads: 2, maxLength: 64, position: "learned" };
+    const config = writeMicroConfig(folder.path, { model });
     const result = await rotor(folder.path, "train", config, "--json");
     run = (JSON.parse(result.stdout) as { run: { id: string } }).run.id;
   });
@@ -277,7 +285,12 @@ describe("runs and checkpoints that can't be used", () => {
     ["step without a checkpoint", () => {}, ["--checkpoint", "7"], /no such checkpoint/],
     ["temperature below 0", () => {}, ["--temperature", "-1"], /temperature -1: expected a number ≥ 0/],
     ["top-p above 1", () => {}, ["--top-p", "2"], /topP 2: expected a number in \(0, 1\]/],
-    ["more tokens than the model allows", () => {}, ["--tokens", "500"], /expected at most 64 together/],
+    [
+      "more tokens than the model allows",
+      () => {},
+      ["--tokens", "500"],
+      /expected at most 64 together \(the model's maxLength, as its positions are learned\)/,
+    ],
   ];
   for (const [what, damage, args, message] of rows) {
     test(what, async () => {

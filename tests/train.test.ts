@@ -47,6 +47,10 @@ test("a run learns, is stored, drawn, sampled from, compared and deleted", async
   assert.ok(samples[0]!.stdout.startsWith("The "));
   assert.equal(samples[0]!.stdout, samples[1]!.stdout);
   assert.notEqual(samples[0]!.stdout, samples[2]!.stdout);
+  // Rotary positions go on beyond the model's maxLength, 64.
+  const long = await rotor(folder.path, "sample", "micro", "--tokens", "80", "--temperature", "0");
+  assert.equal(long.code, 0, long.stderr);
+  assert.ok(long.stdout.length > 80, long.stdout);
 
   const again = await rotor(folder.path, "train", config, "--name", "other", "--json");
   const result = JSON.parse(again.stdout) as { run: { id: string }; status: string };

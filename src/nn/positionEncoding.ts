@@ -61,8 +61,9 @@ export function checkLength(name: string, length: number, { position, maxLength 
 }
 
 /** Options of the rotary tables. */
-function rotaryOptions({ ropeBase, ropePairing }: TransformerConfig): RotaryOptions {
-  return { base: ropeBase, pairing: ropePairing };
+function rotaryOptions(config: TransformerConfig): RotaryOptions {
+  const { ropeBase, ropePairing, ropeScaling, rotaryDim } = config;
+  return { base: ropeBase, pairing: ropePairing, scaling: ropeScaling, rotaryDim };
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   flopsPerToken,
   initCache,
   initTransformer,
+  type PositionKind,
   positionKinds,
   resolveTransformerConfig,
   type TransformerOptions,
@@ -148,8 +149,15 @@ test("a later token leaves earlier logits unchanged", () => {
   );
 });
 
-for (const position of positionKinds) {
-  test(`${position}: beyond the trained length, eagerly, compiled and with a cache`, async () => {
+const encodings: [name: string, position: PositionKind, options: Partial<TransformerOptions>][] = [
+  ...positionKinds.map((kind): [string, PositionKind, object] => [kind, kind, {}]),
+  ["rope, base 100", "rope", { ropeBase: 100 }],
+  ["rope, YaRN", "rope", { ropeScaling: { kind: "yarn", factor: 4, originalMaxLength: 20 } }],
+  ["rope, half of the head", "rope", { rotaryDim: 2, ropePairing: "interleaved" }],
+];
+const seen = new Set<string>();
+for (const [name, position, options] of encodings) {
+  test(`${name}: beyond the trained length, eagerly, compiled and with a cache`, async () => {
     // Longer than T5's buckets reach, 128, where the encoding can go on.
     const [length, maxLength] = position === "learned" ? [40, 40] : [140, 20];
     const config = resolveTransformerConfig({
@@ -161,11 +169,16 @@ for (const position of positionKinds) {
       initStd: 0.4,
       position,
       maxLength,
+      ...options,
     });
     const params = () => initTransformer(random.key(1), config);
     const ids = Array.from({ length }, (_, n) => (5 * n + (n >> 2)) % 7);
     const tokens = (from: number, to: number) => np.array([ids.slice(from, to)]).astype(np.int32);
     const whole = transformer(params(), tokens(0, length), config).dataSync();
+    // Every option changes the result.
+    const result = [...whole.slice(-7)].map((value) => value.toFixed(3)).join();
+    assert.ok(!seen.has(result));
+    seen.add(result);
     await using compiled = compile((p: TransformerParams, t: np.Array) => transformer(p, t, config));
     // float32 through one layer, and sums of 140 terms in another order.
     assertClose((await compiled(params(), tokens(0, length))).dataSync(), whole, 2e-5, "compiled");
@@ -302,6 +315,8 @@ test("impossible configurations and inputs are named, and inputs survive", () =>
   refuses({ headDim: 4, numKvHeads: 3 }, /numKvHeads 3: expected a divisor of numHeads 4/);
   refuses({ headDim: 4, numLayers: 0 }, /numLayers 0/);
   refuses({ headDim: 4, ropeBase: 1 }, /ropeBase 1/);
+  refuses({ headDim: 4, rotaryDim: 6 }, /rotaryDim 6: expected a positive even integer up to headDim 4/);
+  refuses({ headDim: 4, ropeScaling: { kind: "ntk", factor: -1 } }, /rope scaling: factor -1: expected/);
   refuses({ headDim: 4, position: "absolute" as never }, /position "absolute": expected rope, none, alibi/);
   refuses({ modelDim: 13, headDim: 4, position: "sinusoidal" }, /modelDim 13: expected an even size/);
   const config = resolveTransformerConfig({ ...base, headDim: 4, maxLength: 4, position: "learned" });

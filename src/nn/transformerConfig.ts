@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import type { RotaryPairing } from "../position/index.ts";
+import { type RopeScaling, type RotaryPairing, ropeFrequencies } from "../position/index.ts";
 import type { MlpKind } from "./mlp.ts";
 import type { NormKind } from "./norm.ts";
 import { type PositionKind, t5Buckets } from "./positionEncoding.ts";
@@ -35,6 +35,10 @@ export interface TransformerOptions {
   readonly ropeBase?: number;
   /** Default `"half"` (Llama). */
   readonly ropePairing?: RotaryPairing;
+  /** Change of the rotary frequencies for texts longer than those of the training. Default null, none. */
+  readonly ropeScaling?: RopeScaling | null;
+  /** Components of a head that turn, the first ones. Default `headDim`, all (GPT-NeoX turns a quarter). */
+  readonly rotaryDim?: number;
   /** Longest sequence of the training, and the size of a learned table of positions. Default 1024. */
   readonly maxLength?: number;
   /** Standard deviation of all matrices; those that write into the residual stream get `initStd/√(2·numLayers)`. Default 0.02 (GPT-2). */
@@ -92,6 +96,8 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
     position: options.position ?? "rope",
     ropeBase: options.ropeBase ?? 10000,
     ropePairing: options.ropePairing ?? "half",
+    ropeScaling: options.ropeScaling ?? null,
+    rotaryDim: options.rotaryDim ?? headDim,
     maxLength: options.maxLength ?? 1024,
     initStd: options.initStd ?? 0.02,
   };
@@ -103,13 +109,22 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
   if (config.position === "rope" && headDim % 2 !== 0) {
     throw new ConfigError(`headDim ${headDim}: expected an even size for rotary positions`);
   }
+  if (!(config.ropeBase > 1)) throw new ConfigError(`ropeBase ${config.ropeBase}: expected a number above 1`);
+  if (config.position === "rope") {
+    const { rotaryDim } = config;
+    if (!Number.isInteger(rotaryDim) || rotaryDim % 2 !== 0 || rotaryDim <= 0 || rotaryDim > headDim) {
+      throw new ConfigError(
+        `rotaryDim ${rotaryDim}: expected a positive even integer up to headDim ${headDim}`,
+      );
+    }
+    ropeFrequencies(rotaryDim, config.ropeBase, config.ropeScaling);
+  }
   if (!positionKinds.includes(config.position)) {
     throw new ConfigError(`position "${config.position}": expected ${positionKinds.join(", ")}`);
   }
   if (config.position === "sinusoidal" && modelDim % 2 !== 0) {
     throw new ConfigError(`modelDim ${modelDim}: expected an even size for sinusoidal positions`);
   }
-  if (!(config.ropeBase > 1)) throw new ConfigError(`ropeBase ${config.ropeBase}: expected a number above 1`);
   if (!(config.normEps > 0)) throw new ConfigError(`normEps ${config.normEps}: expected a positive number`);
   if (!(config.initStd > 0)) throw new ConfigError(`initStd ${config.initStd}: expected a positive number`);
   return config;

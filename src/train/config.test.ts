@@ -114,3 +114,25 @@ test("what is wrong is named with its path, its value and what is allowed", asyn
   await assert.rejects(loadConfig(write("p.yaml", "preset: huge\n")), /preset "huge": expected one of/);
   await assert.rejects(loadConfig("tiny", ["steps"]), /--set steps: expected path=value/);
 });
+
+test("a published rotary configuration can be expressed, and its mistakes are named", async () => {
+  const { model } = await loadConfig("tiny", [
+    "model.ropeScaling={kind: yarn, factor: 4, originalMaxLength: 64, truncate: false}",
+    "model.rotaryDim=8",
+    "model.position=rope",
+  ]);
+  assert.deepEqual(model.ropeScaling, { kind: "yarn", factor: 4, originalMaxLength: 64, truncate: false });
+  assert.equal(model.rotaryDim, 8);
+  await assert.rejects(
+    loadConfig("tiny", ["model.ropeScaling={kind: longrope, factor: 4}"]),
+    /config: model\.ropeScaling\.kind "longrope": expected one of linear, ntk, dynamic, yarn, llama3/,
+  );
+  await assert.rejects(
+    loadConfig("tiny", ["model.ropeScaling={kind: linear, faktor: 4}"]),
+    /config: model\.ropeScaling\.factor is missing|model\.ropeScaling\.faktor: unknown key; did you mean factor\?/,
+  );
+  await assert.rejects(
+    loadConfig("tiny", ["model.position=absolute"]),
+    /config: model\.position "absolute": expected one of/,
+  );
+});

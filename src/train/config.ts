@@ -15,6 +15,30 @@ const countOrZero = z.number().int().nonnegative();
 const fraction = z.number().min(0).lt(1);
 const learningRate = z.number().nonnegative();
 
+const ropeScalingSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("linear"), factor: positive }),
+  z.strictObject({ kind: z.literal("ntk"), factor: positive }),
+  z.strictObject({ kind: z.literal("dynamic"), factor: positive, maxLength: count, length: count }),
+  z.strictObject({
+    kind: z.literal("yarn"),
+    factor: positive,
+    originalMaxLength: count,
+    betaFast: positive.optional(),
+    betaSlow: positive.optional(),
+    attentionFactor: positive.optional(),
+    mscale: positive.optional(),
+    mscaleAllDim: positive.optional(),
+    truncate: z.boolean().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("llama3"),
+    factor: positive,
+    originalMaxLength: count,
+    lowFreqFactor: positive.optional(),
+    highFreqFactor: positive.optional(),
+  }),
+]);
+
 const modelSchema = z.strictObject({
   numLayers: count,
   modelDim: count,
@@ -30,6 +54,8 @@ const modelSchema = z.strictObject({
   position: z.enum(positionKinds).optional(),
   ropeBase: z.number().gt(1).optional(),
   ropePairing: z.enum(["half", "interleaved"]).optional(),
+  ropeScaling: ropeScalingSchema.nullable().optional(),
+  rotaryDim: count.optional(),
   maxLength: count.optional(),
   initStd: positive.optional(),
   /** By default as many ids as the tokenizer has. */
@@ -165,7 +191,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   let actual: unknown = value;
   for (const key of issue.path) actual = (actual as PlainObject | undefined)?.[key as string];
   if (issue.code === "invalid_union" && "note" in issue) {
-    return `${where} ${JSON.stringify(actual)}: expected one of ${kindsOf(issue.path[0] as string).join(", ")}`;
+    return `${where} ${JSON.stringify(actual)}: expected one of ${kindsOf(issue.path).join(", ")}`;
   }
   if (issue.code === "invalid_union") return `${where} ${JSON.stringify(actual)}: ${expectedOfUnion(issue)}`;
   const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
@@ -177,13 +203,17 @@ function expectedOfUnion(issue: z.core.$ZodIssueInvalidUnion): string {
   return [...new Set(messages)].join(", or ");
 }
 
-function kindsOf(section: string): string[] {
+function kindsOf([section, key]: readonly PropertyKey[]): string[] {
+  if (key === "ropeScaling") return ropeScalingSchema.options.map(({ shape }) => shape.kind.value);
   return section === "optimizer" ? ["adamw", "muon"] : ["constant", "warmup-cosine", "warmup-stable-decay"];
 }
 
 function knownKeys(at: readonly PropertyKey[]): string[] {
   const [section] = at;
   if (section === undefined) return Object.keys(configSchema.shape);
+  if (at[1] === "ropeScaling") {
+    return [...new Set(ropeScalingSchema.options.flatMap(({ shape }) => Object.keys(shape)))];
+  }
   if (at[1] === "adamw") return Object.keys(adamwSchema.shape);
   if (at[1] === "tokenizer") return ["bpe"];
   const sections: Record<string, readonly { shape: object }[]> = {
