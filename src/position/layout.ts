@@ -1,5 +1,12 @@
 import { ConfigError } from "../errors.ts";
-import { checkDocument, checkSegment, type Document, type Segment, tokenGrid } from "./document.ts";
+import {
+  checkDocument,
+  checkSegment,
+  type Document,
+  type Segment,
+  segmentLength,
+  tokenGrid,
+} from "./document.ts";
 import { concatenatePositions, type TokenPositions } from "./tokenPositions.ts";
 
 /** Positions of the tokens of one segment, and where the document goes on. */
@@ -147,8 +154,19 @@ export function layoutPositions(layout: Layout, document: Document): TokenPositi
   return concatenatePositions(parts, layout.axes.length);
 }
 
-/** Checks and places one segment. */
+/**
+ * Checks and places one segment.
+ *
+ * @throws ConfigError if the segment can't be placed, or a user's layout gives other than one finite vector per token
+ */
 export function placeSegment(layout: Layout, segment: Segment, start: number): Placement {
   checkSegment(segment);
-  return layout.place(segment, start);
+  const placed = layout.place(segment, start);
+  const wanted = segmentLength(segment) * layout.axes.length;
+  if (placed.values.length !== wanted || !Number.isFinite(placed.next)) {
+    throw new ConfigError(
+      `layout ${layout.name}: gives ${placed.values.length} coordinates and goes on at ${placed.next} for a ${segment.kind}; expected ${wanted} and a finite number`,
+    );
+  }
+  return placed;
 }

@@ -245,6 +245,13 @@ test("a user's own layout is one function", () => {
     },
   };
   assert.deepEqual(placed(spaced, "text:2 image:1x2"), [[0], [2], [4], [6]]);
+  const short: Layout = { ...spaced, name: "short", place: () => ({ values: Float64Array.of(0), next: 1 }) };
+  assert.throws(
+    () => placed(short, "text:2"),
+    new ConfigError(
+      "layout short: gives 1 coordinates and goes on at 1 for a text; expected 2 and a finite number",
+    ),
+  );
 });
 
 test("Qwen3-VL's text between frames makes blocks of them, and merged patches are one token", () => {
