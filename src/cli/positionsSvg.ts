@@ -67,5 +67,5 @@ function curves(report: LayoutReport): string {
     const strokeWidth = 1 + report.axes.length - a;
     return `<polyline points="${points.join(" ")}" fill="none" stroke="${axisColours[axis] ?? "#333333"}" stroke-width="${strokeWidth}" opacity="0.7"/><text x="${left + 8 + 16 * a}" y="${top + 16}" fill="${axisColours[axis] ?? "#333333"}">${escapeXml(axis)}</text>`;
   });
-  return `${frame(left, 0, all.length - 1, "token", shown(high))}${lines.join("")}`;
+  return `${frame(left, 0, all.length - 1, "token", "0")}<text x="${left - 6}" y="${top + 10}" text-anchor="end">${shown(high)}</text>${lines.join("")}`;
 }
