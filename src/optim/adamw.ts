@@ -1,8 +1,13 @@
 import { chain, type GradientTransformation } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { type AdamOptions, addDecayedWeights, scaleByAdam, scaleByLearningRate } from "./transforms.ts";
+import {
+  addDecayedWeights,
+  type ScaleByAdamOptions,
+  scaleByAdam,
+  scaleByLearningRate,
+} from "./transforms.ts";
 
-export interface AdamWOptions extends AdamOptions {
+export interface AdamWOptions extends ScaleByAdamOptions {
   /** Default 1e-3 (torch.optim.AdamW). */
   readonly learningRate?: ScheduleOrNumber;
   /** Multiplied by the learning rate. Default 0.01 (torch.optim.AdamW). */

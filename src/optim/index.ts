@@ -1,3 +1,5 @@
+export { type AdaBeliefOptions, adabelief, type ScaleByBeliefOptions, scaleByBelief } from "./adabelief.ts";
+export { type AdamOptions, adam } from "./adam.ts";
 export { type AdamWOptions, adamw } from "./adamw.ts";
 export {
   applyUpdates,
@@ -8,6 +10,7 @@ export {
   stateless,
   type Tree,
 } from "./gradientTransformation.ts";
+export { type LionOptions, lion, type ScaleByLionOptions, scaleByLion } from "./lion.ts";
 export {
   type MatrixLayout,
   type MuonOptions,
@@ -25,6 +28,8 @@ export {
   type PartitionRule,
   partition,
 } from "./partition.ts";
+export { type PbsgdOptions, pbsgd, scaleByPower } from "./pbsgd.ts";
+export { type RmspropOptions, rmsprop, type ScaleByRmsOptions, scaleByRms } from "./rmsprop.ts";
 export {
   constantSchedule,
   type Schedule,
@@ -35,13 +40,16 @@ export {
   warmupCosine,
   warmupStableDecay,
 } from "./schedule.ts";
+export { type SgdOptions, sgd } from "./sgd.ts";
+export { type SignumOptions, scaleBySign, scaleBySoftsign, signum } from "./signum.ts";
+export { scaleByParameterRms, type TigerOptions, tiger } from "./tiger.ts";
 export {
-  type AdamOptions,
   addDecayedWeights,
   clipByGlobalNorm,
   clipToNorm,
   globalNorm,
   type MomentumOptions,
+  type ScaleByAdamOptions,
   scale,
   scaleByAdam,
   scaleByLearningRate,

@@ -82,7 +82,7 @@ export function treePaths(root: Tree, prefix = ""): { path: string; array: np.Ar
   return [{ path: prefix, array: root as np.Array }];
 }
 
-export interface AdamOptions {
+export interface ScaleByAdamOptions {
   /** Decay of the mean. Default 0.9 (Kingma & Ba). */
   readonly b1?: number;
   /** Decay of the mean square. Default 0.999 (Kingma & Ba). */
@@ -106,7 +106,7 @@ export function scaleByAdam({
   b2 = 0.999,
   eps = 1e-8,
   epsRoot = 0,
-}: AdamOptions = {}): GradientTransformation {
+}: ScaleByAdamOptions = {}): GradientTransformation {
   checkFraction("b1", b1);
   checkFraction("b2", b2);
   checkNonNegative("eps", eps);
