@@ -1,8 +1,9 @@
 """Writes src/optim/optim.reference.json: 100 steps of optimizers on a fixed stream of gradients.
 
-Run: python scripts/references/optim.py  (torch 2.12.1, optax, jax 0.10.2, numpy)
-torch.optim in float64 for AdamW and SGD; torch.optim.Muon (which iterates in bfloat16) and the same formula in float64 NumPy for
-Muon; optax.contrib.muon without Nesterov. PyTorch's weights are [fanOut, fanIn]: they are transposed on the way in and out.
+Run: python scripts/references/optim.py  (torch 2.12.1, optax 0.2.8, jax 0.10.2, numpy 2.4.6)
+torch.optim and Optax in float64, except torch.optim.Muon, which iterates in bfloat16. PyTorch's weights are [fanOut, fanIn]: for Muon
+they are transposed on the way in and out. What neither library has, or has in another form (softsign, Tiger, pbSGD, Shampoo, Muon
+with a plain Nesterov step), is the paper's formula in float64 NumPy, written here. Names say who computed a run.
 """
 
 import json
@@ -20,6 +21,7 @@ torch.set_default_dtype(torch.float64)
 SHAPES = {"tall": (6, 3), "wide": (3, 5), "bias": (4,)}
 STEPS = 100
 KEEP = [1, 2, 3, 10, 30, 100]
+QUINTIC_5 = ((4.0848, -6.8946, 2.9270), (3.9505, -6.3029, 2.6377), (3.7418, -5.5913, 2.3037), (2.8769, -3.1427, 1.2046), (2.8366, -3.0525, 1.2012))
 
 
 def values(shape, phase):
@@ -64,11 +66,12 @@ def torch_update(names, make, transposed=False):
 def optax_update(names, transformation):
     params = {name: jax.numpy.array(start(name)) for name in names}
     state = transformation.init(params)
+    step = jax.jit(transformation.update)
 
     def update(weights, gradients, _step):
         nonlocal state
         current = {name: jax.numpy.array(weights[name]) for name in names}
-        updates, state = transformation.update({n: jax.numpy.array(g) for n, g in gradients.items()}, state, current)
+        updates, state = step({n: jax.numpy.array(g) for n, g in gradients.items()}, state, current)
         return {name: np.array(value) for name, value in optax.apply_updates(current, updates).items()}
 
     return update
@@ -98,21 +101,88 @@ def numpy_muon(names, learning_rate, momentum, nesterov, weight_decay, scale, st
     return update
 
 
+def numpy_update(names, rule):
+    """`rule(g, w, state)` gives a step to subtract; `state` is a dictionary of its own for each array."""
+    states = {name: {} for name in names}
+
+    def update(weights, gradients, _step):
+        return {name: weights[name] - rule(gradients[name], weights[name], states[name]) for name in names}
+
+    return update
+
+
+def averaged(g, state, momentum):
+    state["m"] = momentum * state.get("m", np.zeros_like(g)) + (1 - momentum) * g
+    return state["m"]
+
+
+def softsign(eps, momentum, learning_rate):
+    def rule(g, _w, state):
+        m = averaged(g, state, momentum)
+        return learning_rate * m / np.sqrt(m**2 + eps**2)
+
+    return rule
+
+
+def tiger(learning_rate, momentum, weight_decay):
+    def rule(g, w, state):
+        u = np.sign(averaged(g, state, momentum))
+        if w.ndim < 2:
+            return learning_rate * 0.5 * u
+        return learning_rate * math.sqrt(np.mean(w**2)) * (u + weight_decay * w)
+
+    return rule
+
+
+def pbsgd(learning_rate, power, momentum):
+    def rule(g, _w, state):
+        state["m"] = momentum * state.get("m", np.zeros_like(g)) + np.sign(g) * np.abs(g) ** power
+        return learning_rate * state["m"]
+
+    return rule
+
+
 def main():
     every = list(SHAPES)
     matrices = ["tall", "wide"]
     runs = {
-        "adamw": run(every, torch_update(every, lambda p: torch.optim.AdamW(p, lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1))),
-        "adamw defaults": run(every, torch_update(every, lambda p: torch.optim.AdamW(p))),
-        "sgd momentum": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9))),
-        "sgd nesterov": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True))),
+        "torch adamw": run(every, torch_update(every, lambda p: torch.optim.AdamW(p, lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1))),
+        "torch adamw defaults": run(every, torch_update(every, lambda p: torch.optim.AdamW(p))),
+        "torch sgd momentum": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9))),
+        "torch sgd nesterov": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True))),
         "optax adamw": run(every, optax_update(every, optax.adamw(0.03, b1=0.8, b2=0.95, eps=1e-3, weight_decay=0.1))),
-        "muon": run(matrices, numpy_muon(matrices, 0.005, 0.9, True, 0.1, "keller-jordan")),
-        "muon without nesterov": run(matrices, numpy_muon(matrices, 0.005, 0.9, False, 0.0, "match-adamw-rms")),
+        "torch sgd": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05))),
+        "torch sgd weight decay": run(every, torch_update(every, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.1))),
+        "torch rmsprop": run(every, torch_update(every, lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-3, weight_decay=0.1))),
+        "torch rmsprop defaults": run(every, torch_update(every, lambda p: torch.optim.RMSprop(p))),
+        "torch rmsprop centered": run(every, torch_update(every, lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, eps=0.1, centered=True))),
+        "torch rmsprop momentum": run(every, torch_update(every, lambda p: torch.optim.RMSprop(p, lr=0.002, alpha=0.9, eps=1e-3, momentum=0.8))),
+        "torch adam": run(every, torch_update(every, lambda p: torch.optim.Adam(p, lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1))),
+        "torch adam defaults": run(every, torch_update(every, lambda p: torch.optim.Adam(p))),
+        "torch adamw large eps": run(every, torch_update(every, lambda p: torch.optim.AdamW(p, lr=0.03, eps=0.5))),
+        "torch adamw tiny eps": run(every, torch_update(every, lambda p: torch.optim.AdamW(p, lr=0.03, eps=1e-15))),
+        "optax adamw eps_root": run(every, optax_update(every, optax.adamw(0.03, b1=0.8, b2=0.95, eps=1e-3, eps_root=0.05, weight_decay=0.1))),
+        "optax adabelief": run(every, optax_update(every, optax.adabelief(0.01, b1=0.8, b2=0.95, eps=1e-2, eps_root=1e-3))),
+        "optax adabelief defaults": run(every, optax_update(every, optax.adabelief(1e-3))),
+        "optax lion": run(every, optax_update(every, optax.lion(0.003, b1=0.8, b2=0.95, weight_decay=0.1))),
+        "optax lion defaults": run(every, optax_update(every, optax.lion(1e-4))),
+        "optax sign_sgd": run(every, optax_update(every, optax.sign_sgd(0.003))),
+        "optax signum": run(every, optax_update(every, optax.signum(0.003, beta=0.8))),
+        "optax rmsprop": run(every, optax_update(every, optax.rmsprop(0.01, decay=0.9, eps=1e-2, eps_in_sqrt=True))),
+        "optax rmsprop centered": run(every, optax_update(every, optax.rmsprop(0.005, decay=0.9, eps=1e-2, eps_in_sqrt=True, centered=True, momentum=0.5))),
+        "numpy softsign": run(every, numpy_update(every, softsign(0.2, 0.8, 0.01))),
+        "numpy tiger": run(every, numpy_update(every, tiger(0.02, 0.9, 0.1))),
+        "numpy pbsgd": run(every, numpy_update(every, pbsgd(0.02, 0.6, 0.5))),
+        "numpy muon": run(matrices, numpy_muon(matrices, 0.005, 0.9, True, 0.1, "keller-jordan")),
+        "numpy muon without nesterov": run(matrices, numpy_muon(matrices, 0.005, 0.9, False, 0.0, "match-adamw-rms")),
         "torch muon": run(matrices, torch_update(matrices, lambda p: torch.optim.Muon(p, lr=0.005, momentum=0.9, weight_decay=0.1), transposed=True)),
         "optax muon": run(
             matrices,
             optax_update(matrices, optax.contrib.muon(0.005, beta=0.9, eps=1e-7, nesterov=False, weight_decay=0.1)),
+        ),
+        "optax muon table": run(
+            matrices,
+            optax_update(matrices, optax.contrib.muon(0.005, ns_coeffs=QUINTIC_5, beta=0.9, eps=1e-7, nesterov=False, consistent_rms=0.2)),
         ),
     }
     output = {
@@ -120,12 +190,13 @@ def main():
         "versions": {"torch": torch.__version__, "optax": optax.__version__, "jax": jax.__version__, "numpy": np.__version__},
         "shapes": {name: list(shape) for name, shape in SHAPES.items()},
         "steps": KEEP,
-        "runs": runs,
     }
     path = os.path.join(os.path.dirname(__file__), "../../src/optim/optim.reference.json")
     with open(path, "w") as f:
-        json.dump(output, f, separators=(",", ":"))
-        f.write("\n")
+        header = json.dumps(output)
+        # One run per line, so that a new one changes one line.
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(kept, separators=(',', ':'))}" for name, kept in runs.items())
+        f.write(f'{header[:-1]}, "runs": {{\n{lines}\n}}}}\n')
 
 
 main()

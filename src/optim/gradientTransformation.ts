@@ -74,7 +74,11 @@ export function identity(): GradientTransformation {
   });
 }
 
-/** Several stages one after the other; the state is the list of theirs. */
+/**
+ * Several stages one after the other; the state is the list of theirs.
+ *
+ * @throws ConfigError (from `update`) if the state isn't a list of that length; nothing is consumed then
+ */
 export function chain(...stages: readonly GradientTransformation[]): GradientTransformation {
   return {
     init(params) {
@@ -83,6 +87,12 @@ export function chain(...stages: readonly GradientTransformation[]): GradientTra
       return states;
     },
     update(updates, state, params) {
+      if (!Array.isArray(state) || state.length !== stages.length) {
+        const shown = Array.isArray(state) ? `${state.length} states` : typeof state;
+        throw new ConfigError(
+          `chain: state of another optimizer: got ${shown}, expected ${stages.length} states`,
+        );
+      }
       let current = updates;
       const states = stages.map((stage, i) => {
         const [next, nextState] = stage.update(current, (state as Tree[])[i], tree.ref(params));

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { jit, numpy as np } from "@jax-js/jax";
+import { ConfigError } from "../errors.ts";
+import {
+  type AdaBeliefOptions,
+  type AdamOptions,
+  type AdamWOptions,
+  adabelief,
+  adam,
+  adamw,
+  type GradientTransformation,
+  type LionOptions,
+  lion,
+  type MuonOptions,
+  muon,
+  muonRule,
+  type PbsgdOptions,
+  pbsgd,
+  type RmspropOptions,
+  rmsprop,
+  type SgdOptions,
+  type SignumOptions,
+  scaleByAdam,
+  scaleByMuon,
+  scaleByPower,
+  scaleBySoftsign,
+  sgd,
+  signum,
+  type TigerOptions,
+  tiger,
+} from "./index.ts";
+import { every, largestDifference, optimize } from "./testing/reference.ts";
+
+/** Changed values of every option: the type asks for a row for each. */
+type Changes<Options> = { readonly [Key in keyof Required<Options>]: readonly Options[Key][] };
+
+const withoutTall = (path: string) => path !== "tall";
+
+function everyOption<Options extends object>(
+  make: (options: Options) => GradientTransformation,
+  base: Options,
+  changes: Changes<Options>,
+  names = every,
+): void {
+  describe(make.name, () => {
+    const run = (options: Options) => {
+      const transformation = make(options);
+      return optimize(names, transformation, jit(transformation.update as never) as never, 10);
+    };
+    const unchanged = run(base);
+    for (const [key, values] of Object.entries<readonly unknown[]>(changes)) {
+      values.forEach((value) => {
+        const shown = typeof value === "function" ? "function" : JSON.stringify(value);
+        test(`${key}: ${shown}`, () => {
+          const difference = largestDifference(run({ ...base, [key]: value }), unchanged);
+          // Rounding moves the weights by less than 1e-5 in ten steps.
+          assert.ok(difference > 2e-4, `${difference}`);
+        });
+      });
+    }
+  });
+}
+
+describe("every option changes the result:", () => {
+  const adamBase = { learningRate: 0.03, b1: 0.8, b2: 0.95, eps: 1e-3, weightDecay: 0.1 };
+  const adamChanges = {
+    learningRate: [0.002],
+    b1: [0.5],
+    b2: [0.5],
+    eps: [0.5],
+    epsRoot: [0.05],
+    weightDecay: [0.5],
+  };
+  everyOption<SgdOptions>(
+    sgd,
+    { learningRate: 0.05, momentum: 0.9 },
+    { learningRate: [0.01], momentum: [0, 0.5], nesterov: [true], weightDecay: [0.1] },
+  );
+  everyOption<SignumOptions>(
+    signum,
+    { learningRate: 0.01 },
+    { learningRate: [0.002], momentum: [0.2], weightDecay: [0.5], eps: [0.1] },
+  );
+  everyOption<RmspropOptions>(
+    rmsprop,
+    { learningRate: 0.01 },
+    {
+      learningRate: [0.002],
+      decay: [0.5],
+      eps: [0.1],
+      epsRoot: [0.1],
+      centered: [true],
+      momentum: [0.5],
+      weightDecay: [0.5],
+    },
+  );
+  everyOption<AdamOptions>(adam, adamBase, adamChanges);
+  everyOption<AdamWOptions>(adamw, adamBase, { ...adamChanges, mask: [withoutTall] });
+  everyOption<AdaBeliefOptions>(adabelief, adamBase, adamChanges);
+  everyOption<LionOptions>(
+    lion,
+    { learningRate: 0.01 },
+    { learningRate: [0.002], b1: [0.2], b2: [0.2], weightDecay: [0.5] },
+  );
+  everyOption<TigerOptions>(
+    tiger,
+    { learningRate: 0.02 },
+    { learningRate: [0.002], momentum: [0.2], weightDecay: [0.5], mask: [withoutTall] },
+  );
+  everyOption<PbsgdOptions>(
+    pbsgd,
+    { learningRate: 0.02, momentum: 0.5 },
+    { learningRate: [0.002], power: [0, 0.3, 1], momentum: [0, 0.9], weightDecay: [0.5] },
+  );
+  everyOption<MuonOptions>(
+    muon,
+    { learningRate: 0.005, momentum: 0.9, weightDecay: 0.1 },
+    {
+      learningRate: [0.002],
+      momentum: [0.5],
+      nesterov: [false],
+      weightDecay: [0.5],
+      steps: [2],
+      eps: [1],
+      coefficients: ["taylor", "polar-express"],
+      scale: ["match-adamw-rms", "spectral", "none"],
+      matrixLayout: ["fanOut-fanIn"],
+      adamw: [{ learningRate: 0.1 }],
+      rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : muonRule(path, shape))],
+    },
+  );
+});
+
+test("impossible options are refused", () => {
+  for (const make of [
+    () => sgd({ momentum: 1 }),
+    () => sgd({ weightDecay: Number.NaN }),
+    () => signum({ momentum: -0.1 }),
+    () => scaleBySoftsign(-1),
+    () => rmsprop({ decay: 1 }),
+    () => rmsprop({ epsRoot: -1 }),
+    () => scaleByAdam({ b1: 1 }),
+    () => adam({ eps: -1 }),
+    () => adamw({ weightDecay: -1 }),
+    () => adabelief({ b2: 2 }),
+    () => adabelief({ epsRoot: Number.POSITIVE_INFINITY }),
+    () => lion({ b1: 1 }),
+    () => tiger({ momentum: 1 }),
+    () => scaleByPower(1.5),
+    () => scaleByMuon({ momentum: 1 }),
+    () => scaleByMuon({ scale: "half" as never }),
+    () => scaleByMuon().init({ bias: np.zeros([3]) }),
+  ]) {
+    assert.throws(make, ConfigError);
+  }
+});
