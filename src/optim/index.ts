@@ -11,16 +11,24 @@ export {
   type Tree,
 } from "./gradientTransformation.ts";
 export { type LionOptions, lion, type ScaleByLionOptions, scaleByLion } from "./lion.ts";
+export type { MatrixAxes, MatrixLayout, MatrixOptions, MatrixSplit } from "./matrixBlocks.ts";
 export {
-  type MatrixLayout,
   type MuonOptions,
-  type MuonScale,
   muon,
   muonRule,
-  muonScale,
+  type OrthogonalizeOptions,
+  orthogonalize,
   type ScaleByMuonOptions,
   scaleByMuon,
 } from "./muon.ts";
+export {
+  describeMuon,
+  type MuonBlock,
+  type MuonDiagnosis,
+  type MuonRow,
+  muonDiagnostics,
+} from "./muonReport.ts";
+export { type MuonScale, muonScale } from "./muonScale.ts";
 export {
   type Assignment,
   describePartition,

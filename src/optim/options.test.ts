@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { jit, numpy as np } from "@jax-js/jax";
+import { jit } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import {
   type AdaBeliefOptions,
@@ -125,7 +125,10 @@ describe("every option changes the result:", () => {
       eps: [1],
       coefficients: ["taylor", "polar-express"],
       scale: ["match-adamw-rms", "spectral", "none"],
+      method: ["exact"],
       matrixLayout: ["fanOut-fanIn"],
+      matrixAxes: [(path) => (path === "tall" ? { batch: [], fanIn: [1], fanOut: [0] } : null)],
+      split: [(path) => (path === "tall" ? { axis: 0, sizes: [2, 4] } : null)],
       adamw: [{ learningRate: 0.1 }],
       rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : muonRule(path, shape))],
     },
@@ -150,7 +153,11 @@ test("impossible options are refused", () => {
     () => scaleByPower(1.5),
     () => scaleByMuon({ momentum: 1 }),
     () => scaleByMuon({ scale: "half" as never }),
-    () => scaleByMuon().init({ bias: np.zeros([3]) }),
+    () => scaleByMuon({ method: "svd" as never }),
+    () => scaleByMuon({ method: "exact", steps: 3 }),
+    () => scaleByMuon({ coefficients: "cubic" as never }),
+    () => scaleByMuon({ steps: 1.5 }),
+    () => scaleByMuon({ eps: 0 }),
   ]) {
     assert.throws(make, ConfigError);
   }

@@ -27,4 +27,7 @@ export const optimizers: Readonly<Record<string, GradientTransformation>> = {
   tiger: tiger({ learningRate: 0.02 }),
   pbsgd: pbsgd({ learningRate: 0.02, momentum: 0.5, weightDecay: 0.1 }),
   muon: muon({ learningRate: 0.02, weightDecay: 0.1 }),
+  "muon, split": muon({
+    split: (path, [rows = 0]) => ({ axis: 0, sizes: path === "tall" ? [1, rows - 1] : Array(rows).fill(1) }),
+  }),
 };
