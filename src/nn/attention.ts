@@ -141,6 +141,9 @@ export function causalBias(length: number): np.Array {
   return maskBias(positions.ref.reshape([length, 1]).greaterEqual(positions.reshape([1, length])));
 }
 
+/** Sees the heads and the bias of an attention, for measurements; must leave the arrays alone (`.ref` to use them). */
+export type HeadsObserver = (heads: Heads, bias: np.Array) => void;
+
 /**
  * Causal multi-head attention with its projections.
  *
@@ -148,6 +151,7 @@ export function causalBias(length: number): np.Array {
  * @param params - consumed
  * @param bias - `float32[L, L]` or `float32[N, L, L]`, consumed
  * @param rotary - tables for `L` positions or null, consumed
+ * @param observe - called with the heads before they attend
  * @returns `float32[B, L, D]`
  */
 export function attention(
@@ -156,6 +160,9 @@ export function attention(
   shape: AttentionShape,
   bias: np.Array,
   rotary: RotaryTables | null,
+  observe?: HeadsObserver,
 ): np.Array {
-  return linear(attend(projectHeads(x, params, shape, rotary), bias), params.wo);
+  const heads = projectHeads(x, params, shape, rotary);
+  observe?.(heads, bias);
+  return linear(attend(heads, bias), params.wo);
 }

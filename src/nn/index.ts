@@ -5,10 +5,12 @@ export {
   attention,
   causalBias,
   type Heads,
+  type HeadsObserver,
   initAttention,
   maskBias,
   projectHeads,
 } from "./attention.ts";
+export { attentionMaxLogits, transformerMaxLogits } from "./attentionLogits.ts";
 export { crossEntropy } from "./crossEntropy.ts";
 export { type DecodeCache, decode, initCache, type LayerCache } from "./decode.ts";
 export { embedding } from "./embedding.ts";

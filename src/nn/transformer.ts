@@ -1,7 +1,7 @@
 import { type numpy as np, random, tree } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import { disposeRotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { type AttentionParams, attention, initAttention } from "./attention.ts";
+import { type AttentionParams, attention, type HeadsObserver, initAttention } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
@@ -107,6 +107,7 @@ export function* initTransformerParts(
  *
  * @param params - consumed
  * @param tokens - `int32[B, L]`, consumed; with learned positions `L ≤ maxLength`
+ * @param observe - called with the heads of every layer in turn
  * @returns `float32[B, L, V]`
  * @throws ShapeError if `tokens` is not of rank 2 or longer than there are learned positions; nothing is consumed then
  */
@@ -114,6 +115,7 @@ export function transformer(
   params: TransformerParams,
   tokens: np.Array,
   config: TransformerConfig,
+  observe?: HeadsObserver,
 ): np.Array {
   const [, length] = tokens.shape;
   if (tokens.shape.length !== 2) {
@@ -129,7 +131,7 @@ export function transformer(
   for (const block of params.blocks) {
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
-    x = x.add(attention(h, block.attention, config, bias.ref, tables));
+    x = x.add(attention(h, block.attention, config, bias.ref, tables, observe));
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
   }
   bias.dispose();

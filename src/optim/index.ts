@@ -37,6 +37,7 @@ export {
   partition,
 } from "./partition.ts";
 export { type PbsgdOptions, pbsgd, scaleByPower } from "./pbsgd.ts";
+export { type QkClipOptions, type QueryKeyWeights, qkClip } from "./qkClip.ts";
 export { type RmspropOptions, rmsprop, type ScaleByRmsOptions, scaleByRms } from "./rmsprop.ts";
 export {
   constantSchedule,

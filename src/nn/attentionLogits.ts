@@ -1,0 +1,49 @@
+import { numpy as np } from "@jax-js/jax";
+import type { Heads } from "./attention.ts";
+import { type TransformerParams, transformer } from "./transformer.ts";
+import type { TransformerConfig } from "./transformerConfig.ts";
+
+/**
+ * The largest logit of each query head, `max (q·kᵀ/√H + bias)` over batch, queries and keys, before the softmax. It is what
+ * `qkClip` needs.
+ *
+ * @param q - `float32[B, L, N, H]`, consumed
+ * @param k - `float32[B, S, K, H]`, consumed
+ * @param bias - `float32[L, S]` or `float32[N, L, S]` as in `attend`, consumed; masked pairs don't count
+ * @returns `float32[N]`
+ *
+ * Source: Kimi Team, Kimi K2, arXiv 2507.20534, section 2.1.
+ */
+export function attentionMaxLogits({ q, k }: Omit<Heads, "v">, bias: np.Array): np.Array {
+  const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
+  const numKvHeads = k.shape[2]!;
+  const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
+  const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(1 / Math.sqrt(headDim));
+  const perGroup =
+    bias.shape.length === 2
+      ? bias
+      : bias.reshape([numKvHeads, numHeads / numKvHeads, ...bias.shape.slice(1)]);
+  return np.max(scores.add(perGroup), [0, 3, 4]).reshape([numHeads]);
+}
+
+/**
+ * {@link attentionMaxLogits} of every layer, from a forward pass of the model. A training step has these heads already: see
+ * `observe` of `transformer`.
+ *
+ * @param params - consumed
+ * @param tokens - `int32[B, L]`, consumed
+ * @returns `float32[numLayers, N]`
+ * @throws as `transformer`
+ */
+export function transformerMaxLogits(
+  params: TransformerParams,
+  tokens: np.Array,
+  config: TransformerConfig,
+): np.Array {
+  const maxima: np.Array[] = [];
+  const logits = transformer(params, tokens, config, ({ q, k }, bias) => {
+    maxima.push(attentionMaxLogits({ q: q.ref, k: k.ref }, bias.ref));
+  });
+  logits.dispose();
+  return np.stack(maxima);
+}
