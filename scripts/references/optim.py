@@ -142,6 +142,26 @@ def pbsgd(learning_rate, power, momentum):
     return rule
 
 
+def shampoo(learning_rate, b2, momentum, weight_decay, floor):
+    """Eigenvalues below `floor` of the largest are raised to it; averages are divided by 1 - b2^t."""
+
+    def quarter_root(a):
+        values, vectors = np.linalg.eigh(a)
+        return vectors @ np.diag(np.maximum(values, floor * values.max()) ** -0.25) @ vectors.T
+
+    def rule(g, w, state):
+        t = state["t"] = state.get("t", 0) + 1
+        for side, gram in (("left", g @ g.T), ("right", g.T @ g)):
+            old = state.get(side, np.zeros_like(gram))
+            state[side] = old + gram if b2 is None else b2 * old + (1 - b2) * gram
+        correction = 1 if b2 is None else 1 - b2**t
+        direction = quarter_root(state["left"] / correction) @ g @ quarter_root(state["right"] / correction)
+        state["m"] = momentum * state.get("m", np.zeros_like(g)) + direction
+        return learning_rate * (state["m"] + weight_decay * w)
+
+    return rule
+
+
 def main():
     every = list(SHAPES)
     matrices = ["tall", "wide"]
@@ -173,6 +193,8 @@ def main():
         "numpy softsign": run(every, numpy_update(every, softsign(0.2, 0.8, 0.01))),
         "numpy tiger": run(every, numpy_update(every, tiger(0.02, 0.9, 0.1))),
         "numpy pbsgd": run(every, numpy_update(every, pbsgd(0.02, 0.6, 0.5))),
+        "numpy shampoo": run(matrices, numpy_update(matrices, shampoo(0.05, None, 0.5, 0.1, 1e-6))),
+        "numpy shampoo average": run(matrices, numpy_update(matrices, shampoo(0.003, 0.9, 0, 0, 1e-6))),
         "numpy muon": run(matrices, numpy_muon(matrices, 0.005, 0.9, True, 0.1, "keller-jordan")),
         "numpy muon without nesterov": run(matrices, numpy_muon(matrices, 0.005, 0.9, False, 0.0, "match-adamw-rms")),
         "torch muon": run(matrices, torch_update(matrices, lambda p: torch.optim.Muon(p, lr=0.005, momentum=0.9, weight_decay=0.1), transposed=True)),

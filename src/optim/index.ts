@@ -50,6 +50,13 @@ export {
   warmupStableDecay,
 } from "./schedule.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";
+export {
+  type ScaleByShampooOptions,
+  type ShampooOptions,
+  scaleByShampoo,
+  shampoo,
+  shampooRule,
+} from "./shampoo.ts";
 export { type SignumOptions, scaleBySign, scaleBySoftsign, signum } from "./signum.ts";
 export { scaleByParameterRms, type TigerOptions, tiger } from "./tiger.ts";
 export {

@@ -20,12 +20,16 @@ import {
   type RmspropOptions,
   rmsprop,
   type SgdOptions,
+  type ShampooOptions,
   type SignumOptions,
   scaleByAdam,
   scaleByMuon,
   scaleByPower,
+  scaleByShampoo,
   scaleBySoftsign,
   sgd,
+  shampoo,
+  shampooRule,
   signum,
   type TigerOptions,
   tiger,
@@ -113,6 +117,21 @@ describe("every option changes the result:", () => {
     { learningRate: 0.02, momentum: 0.5 },
     { learningRate: [0.002], power: [0, 0.3, 1], momentum: [0, 0.9], weightDecay: [0.5] },
   );
+  everyOption<ShampooOptions>(
+    shampoo,
+    { learningRate: 0.05, momentum: 0.5, eps: 1e-2, adamw: { learningRate: 0.01 } },
+    {
+      learningRate: [0.01],
+      b2: [0, 0.9],
+      eps: [0.1],
+      // Raised eigenvalues, or a ridge under all of them.
+      method: ["eigen"],
+      momentum: [0, 0.9],
+      weightDecay: [0.5],
+      adamw: [{ learningRate: 0.1 }],
+      rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : shampooRule(path, shape))],
+    },
+  );
   everyOption<MuonOptions>(
     muon,
     { learningRate: 0.005, momentum: 0.9, weightDecay: 0.1 },
@@ -151,6 +170,9 @@ test("impossible options are refused", () => {
     () => lion({ b1: 1 }),
     () => tiger({ momentum: 1 }),
     () => scaleByPower(1.5),
+    () => scaleByShampoo({ b2: 1 }),
+    () => scaleByShampoo({ eps: 0 }),
+    () => scaleByShampoo({ method: "svd" as never }),
     () => scaleByMuon({ momentum: 1 }),
     () => scaleByMuon({ scale: "half" as never }),
     () => scaleByMuon({ method: "svd" as never }),

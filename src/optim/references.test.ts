@@ -11,6 +11,7 @@ import {
   pbsgd,
   rmsprop,
   sgd,
+  shampoo,
   signum,
   tiger,
 } from "./index.ts";
@@ -18,6 +19,7 @@ import { assertFollows, every, matrices, optimize } from "./testing/reference.ts
 
 const named = { learningRate: 0.03, b1: 0.8, b2: 0.95, eps: 1e-3, weightDecay: 0.1 };
 const matrixMuon = (options: MuonOptions) => muon({ learningRate: 0.005, momentum: 0.9, ...options });
+const shampooSum = { learningRate: 0.05, momentum: 0.5, weightDecay: 0.1 };
 /** Float32 against float64 over 100 steps of weights of order 1. */
 const rounding = 2e-5;
 
@@ -52,6 +54,11 @@ const rows: [run: string, transformation: GradientTransformation, tolerance?: nu
   ["numpy softsign", signum({ learningRate: 0.01, momentum: 0.8, eps: 0.2 })],
   ["numpy tiger", tiger({ learningRate: 0.02, momentum: 0.9, weightDecay: 0.1 })],
   ["numpy pbsgd", pbsgd({ learningRate: 0.02, power: 0.6, momentum: 0.5 })],
+  ["numpy shampoo", shampoo({ ...shampooSum, method: "eigen" }), 2e-4],
+  // The iteration's ridge lies under all eigenvalues, the reference raises the small ones: 1e-6 of the largest either way.
+  ["numpy shampoo", shampoo(shampooSum), 1e-3],
+  ["numpy shampoo average", shampoo({ learningRate: 0.003, b2: 0.9, momentum: 0, method: "eigen" }), 2e-4],
+  ["numpy shampoo average", shampoo({ learningRate: 0.003, b2: 0.9, momentum: 0 }), 2e-4],
   ["numpy muon", matrixMuon({ weightDecay: 0.1 }), 5e-4],
   ["numpy muon without nesterov", matrixMuon({ nesterov: false, scale: "match-adamw-rms" }), 5e-4],
   ["optax muon", matrixMuon({ nesterov: false, weightDecay: 0.1 }), 5e-4],
@@ -66,7 +73,7 @@ const rows: [run: string, transformation: GradientTransformation, tolerance?: nu
 
 describe("100 steps follow", () => {
   for (const [run, transformation, tolerance = rounding] of rows) {
-    const names = run.includes("muon") ? matrices : every;
+    const names = /muon|shampoo/.test(run) ? matrices : every;
     test(run, () => {
       assertFollows(
         optimize(names, transformation, jit(transformation.update as never) as never),

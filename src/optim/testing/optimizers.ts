@@ -8,6 +8,7 @@ import {
   pbsgd,
   rmsprop,
   sgd,
+  shampoo,
   signum,
   tiger,
 } from "../index.ts";
@@ -30,4 +31,7 @@ export const optimizers: Readonly<Record<string, GradientTransformation>> = {
   "muon, split": muon({
     split: (path, [rows = 0]) => ({ axis: 0, sizes: path === "tall" ? [1, rows - 1] : Array(rows).fill(1) }),
   }),
+  // A larger ridge needs fewer products.
+  shampoo: shampoo({ learningRate: 0.02, weightDecay: 0.1, eps: 1e-2 }),
+  "shampoo, averaged": shampoo({ learningRate: 0.01, b2: 0.9, eps: 1e-2 }),
 };
