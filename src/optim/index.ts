@@ -30,6 +30,17 @@ export {
 } from "./muonReport.ts";
 export { type MuonScale, muonScale } from "./muonScale.ts";
 export {
+  type HessianVectorProduct,
+  type NewtonCgOptions,
+  type NewtonOptions,
+  newton,
+  newtonCg,
+  type ScaleByNewtonCgOptions,
+  type ScaleByNewtonOptions,
+  scaleByNewton,
+  scaleByNewtonCg,
+} from "./newton.ts";
+export {
   type Assignment,
   describePartition,
   type PartitionRow,
