@@ -69,6 +69,14 @@ export {
   shampooRule,
 } from "./shampoo.ts";
 export { type SignumOptions, scaleBySign, scaleBySoftsign, signum } from "./signum.ts";
+export {
+  type ScaleBySteepestDescentOptions,
+  type SteepestDirectionOptions,
+  type StepNorm,
+  scaleBySteepestDescent,
+  steepestDirection,
+  steepestStep,
+} from "./steepestDescent.ts";
 export { scaleByParameterRms, type TigerOptions, tiger } from "./tiger.ts";
 export {
   addDecayedWeights,
