@@ -4,6 +4,7 @@ import { jit, numpy as np, random } from "@jax-js/jax";
 import fc from "fast-check";
 import { ConfigError, ShapeError } from "../errors.ts";
 import { type CoefficientTableName, coefficientTables, newtonSchulz } from "./index.ts";
+import { mapSingular, matrixWithSpectrum, maxDifference, toArray } from "./testing/oracle.ts";
 
 const names = Object.keys(coefficientTables) as CoefficientTableName[];
 
@@ -73,6 +74,33 @@ for (const name of names) {
       ),
       { seed: 1, numRuns: 25 },
     );
+  });
+}
+
+for (const name of names) {
+  test(`${name} conforms to the exact decomposition: full rank, rank-deficient, zero, one row or column`, () => {
+    const cases: [rows: number, columns: number, sigma: number[]][] = [
+      [16, 16, Array.from({ length: 16 }, (_, i) => 1 / (1 + i))],
+      [24, 8, [5, 4, 3, 2, 1.5, 1, 0.7, 0.5]],
+      [8, 24, [2, 1, 0.5]],
+      [12, 12, [3]],
+      [6, 4, []],
+      [1, 9, [0.4]],
+      [9, 1, [7]],
+      [1, 1, [2]],
+    ];
+    for (const [rows, columns, sigma] of cases) {
+      const m =
+        sigma.length === 0 ? np.zeros([rows, columns]).js() : matrixWithSpectrum(rows, columns, sigma, 3);
+      const norm = Math.hypot(...sigma);
+      for (const steps of [1, 3, 5, 7]) {
+        const result = newtonSchulz(toArray(m as number[][]), { coefficients: name, steps });
+        const exact = mapSingular(m as number[][], (s) => scalarIteration(s, norm, name, steps));
+        // The first slopes of the steepest table multiply rounding (1e-7 of the norm) by 8·4·4·3·2 = 1000 in five steps.
+        const error = maxDifference(result, exact);
+        assert.ok(error < 1e-3, `${rows} × ${columns}, rank ${sigma.length}, ${steps} steps: ${error}`);
+      }
+    }
   });
 }
 
