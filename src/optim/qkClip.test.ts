@@ -127,6 +127,21 @@ test("alpha shares the factor between queries and keys; heads below the threshol
   assertRow(clip(0)[0], [1, 1, 1]);
 });
 
+test("a shared key head takes the smallest factor, and its query heads what is left of their own", () => {
+  const { wq, wk } = qkClip({ wq: np.ones([1, 4]), wk: np.ones([1, 2]) }, np.array([400, 50]), {
+    numHeads: 2,
+    numKvHeads: 1,
+  });
+  const [q, k] = [(wq.js() as number[][])[0]!, (wk.js() as number[][])[0]!];
+  // γ = (1/4, 1): the key takes √¼, the queries ¼/½ and 1/½.
+  [0.5, 0.5, 2, 2].forEach((value, i) => {
+    close(q[i]!, value, 1e-6);
+  });
+  [0.5, 0.5].forEach((value, i) => {
+    close(k[i]!, value, 1e-6);
+  });
+});
+
 test("a compiled training step that clips by the maxima of its own forward pass", async () => {
   const config = resolveTransformerConfig({
     vocabSize: 8,
