@@ -48,9 +48,14 @@ test("attentionMaxLogits is the largest logit of each head, of pairs that may at
       .arange(5)
       .reshape([5, 1])
       .greaterEqual(np.arange(5).reshape([1, 5]));
-    const actual = attentionMaxLogits({ q, k }, np.where(lower, 0, -1e30)).js() as number[];
+    const mask = np.where(lower, 0, -1e30);
+    // A bias of each head's own, constant over its pairs, moves its largest logit by as much.
+    const moved = mask.ref.add(np.array([0, 1, -2, 3]).reshape([4, 1, 1]));
+    const biased = attentionMaxLogits({ q: q.ref, k: k.ref }, moved).js() as number[];
+    const actual = attentionMaxLogits({ q, k }, mask).js() as number[];
     expected.forEach((value, n) => {
       close(actual[n]!, value, 1e-5);
+      close(biased[n]!, value + [0, 1, -2, 3][n]!, 1e-5);
     });
   }
 });

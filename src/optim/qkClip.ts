@@ -29,7 +29,8 @@ export interface QkClipOptions {
  * of its own, `γ_h/γ_min^(1−α)`. So the logits of every query head are scaled by exactly its own γ_h, as with separate keys:
  * clipping one head doesn't flatten its neighbours. (The weights of a neighbour below the threshold grow by what its key lost.)
  *
- * The logits must be linear in both weights: with QK-norm, which divides their sizes out, clipping them does nothing.
+ * The logits must be linear in both weights: with QK-norm, which divides their sizes out, clipping them does nothing. A bias that is
+ * nowhere positive (ALiBi) isn't scaled, and the logits stay at or below τ; a positive one can leave them above.
  *
  * @param weights - consumed
  * @param maxLogits - `float32[N]`, of `attentionMaxLogits` in `src/nn`, consumed
