@@ -1,199 +1,60 @@
-// Compares training steps: Rotor, jax-js's own jit, and PyTorch and JAX if a Python with them is given. Every library runs in a
-// process of its own, with the same model, batch and number of threads, in turns; ratios are of medians. Writes bench/README.md.
+// Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
+// Options after the part's name go to it.
 //
-// npm run bench -- [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--threads 2]
+// npm run bench -- [--part steps|newton-schulz|curvature|decay] [options]
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { type BenchCase, benchCases } from "./cases.ts";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const { values: flags } = parseArgs({
-  options: {
-    python: { type: "string" },
-    install: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
-    filter: { type: "string", default: "" },
-    threads: { type: "string", default: String(availableParallelism()) },
-  },
-});
-const threads = Number(flags.threads);
-const rounds = Number(flags.rounds);
+const page = path.join(here, "README.md");
 
-interface Measured {
-  readonly medianMs: number;
-  readonly firstMs: number;
-  readonly prepareMs?: number;
-  readonly peakBytes: number;
-  readonly library?: string;
-  readonly productsMs?: number;
-  readonly kernelsMs?: number;
-  readonly matmulPeak?: number;
-  readonly flops?: number;
-  readonly rssEarly?: number;
-  readonly rssLate?: number;
-  readonly without?: Readonly<Record<string, number>>;
+/** Name → script and heading. */
+const parts = {
+  steps: ["steps.ts", "Training steps"],
+} as const satisfies Record<string, readonly [script: string, heading: string]>;
+type Part = keyof typeof parts;
+
+const [first, name, ...rest] = process.argv.slice(2);
+const chosen = first === "--part" ? [name as Part] : (Object.keys(parts) as Part[]);
+const options = first === "--part" ? rest : process.argv.slice(2);
+if (!chosen.every((part) => Object.hasOwn(parts, part))) {
+  console.error(`bench: part "${name}": expected one of ${Object.keys(parts).join(", ")}`);
+  process.exit(2);
 }
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
-function lastJson(output: string): Measured | null {
-  const line = output.trim().split("\n").at(-1) ?? "";
-  return line.startsWith("{") ? (JSON.parse(line) as Measured) : null;
+/** What stands under a heading, up to the next one. */
+function section(text: string, heading: string): string {
+  const start = text.indexOf(`## ${heading}\n`);
+  if (start < 0) return "Not measured yet.";
+  const body = text.slice(start + heading.length + 4);
+  const end = body.indexOf("\n## ");
+  return (end < 0 ? body : body.slice(0, end)).trim();
 }
 
-function runWorker(item: BenchCase, library: string, steps: number, profile = false): Measured | null {
-  const request = JSON.stringify({ ...item, library, steps, warmup: 2, threads, profile });
-  const { stdout, stderr } = spawnSync(process.execPath, [path.join(here, "worker.ts"), request], {
+const before = readFileSync(page, "utf8");
+const sections = new Map<Part, string>();
+for (const part of Object.keys(parts) as Part[]) {
+  const [script, heading] = parts[part];
+  if (!chosen.includes(part)) {
+    sections.set(part, section(before, heading));
+    continue;
+  }
+  const { status, stdout } = spawnSync(process.execPath, [path.join(here, script), ...options], {
     encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
     maxBuffer: 1 << 26,
   });
-  const result = lastJson(stdout);
-  if (result === null)
-    console.error(`${library}, ${item.name}: ${stderr.trim().split("\n").slice(0, 6).join(" | ")}`);
-  return result;
+  if (status !== 0) process.exit(status ?? 1);
+  console.log(stdout);
+  sections.set(part, stdout.trim());
 }
-
-function findPython(): string | null {
-  if (flags.install) {
-    const folder = path.join(here, "../.venv");
-    const python = path.join(folder, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-    if (!existsSync(python)) spawnSync("python3", ["-m", "venv", folder], { stdio: "inherit" });
-    spawnSync(python, ["-m", "pip", "install", "--quiet", "torch==2.12.1", "jax==0.10.2", "optax", "numpy"], {
-      stdio: "inherit",
-    });
-    return python;
-  }
-  const python = flags.python ?? "python3";
-  return spawnSync(python, ["--version"]).status === 0 ? python : null;
+// Options may have left cases out: the page keeps what all of them showed.
+if (options.length === 0 || options.every((option) => !/^--(filter|sizes)$/.test(option))) {
+  const body = [...sections].map(([part, text]) => `## ${parts[part][1]}\n\n${text}\n`).join("\n");
+  writeFileSync(
+    page,
+    `# Benchmarks\n\nWritten by \`npm run bench\`, part by part (\`-- --part <name>\`). The machines are shared: differences of a few per cent mean\nnothing, and every ratio was measured in one run.\n\n${body}`,
+  );
 }
-
-const canImport = (modules: string) =>
-  python !== null && spawnSync(python, ["-c", `import ${modules}`]).status === 0;
-
-function runPython(script: string, item: BenchCase, mode: string, steps: number): Measured | null {
-  const options = Object.entries({ ...item, mode, threads, steps, name: undefined })
-    .filter(([, value]) => value !== undefined)
-    .flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const { stdout, stderr } = spawnSync(python!, [path.join(here, script), ...options], {
-    encoding: "utf8",
-    env: { ...process.env, JAX_PLATFORMS: "cpu" },
-  });
-  const result = lastJson(stdout);
-  if (result === null) console.error(`${script} ${mode}, ${item.name}: ${stderr.trim().split("\n").at(-1)}`);
-  return result;
-}
-
-const python = findPython();
-const hasTorch = canImport("torch");
-const hasJax = canImport("jax, optax");
-if (!hasTorch || !hasJax) {
-  console.error("PyTorch or JAX is missing: give a Python that has them with --python, or --install");
-}
-const format = (value: number | undefined, digits = 0) => (value === undefined ? "–" : value.toFixed(digits));
-const ratio = (a: number | undefined, b: number | undefined) =>
-  a === undefined || b === undefined ? "–" : (a / b).toFixed(2);
-const mib = (value: number | undefined) => (value === undefined ? "–" : String(Math.round(value / 2 ** 20)));
-
-const rows: string[][] = [];
-const memoryRows: string[][] = [];
-const rotorMs = new Map<string, number>();
-let torchVersion = "";
-let jaxVersion = "";
-for (const item of benchCases.filter(({ name }) => name.includes(flags.filter))) {
-  const steps = item.dim >= 512 ? 4 : 12;
-  const measured: Record<string, Measured[]> = {};
-  const note = (library: string, result: Measured | null) => {
-    if (result === null) return;
-    measured[library] = [...(measured[library] ?? []), result];
-  };
-  for (let round = 0; round < rounds; round++) {
-    note("rotor", runWorker(item, "rotor", steps, round === 0));
-    if (hasTorch) {
-      note("eager", runPython("pytorchStep.py", item, "eager", steps));
-      note("compiled", runPython("pytorchStep.py", item, "compile", steps));
-    }
-    if (hasJax) note("jax", runPython("jaxStep.py", item, "jit", steps));
-  }
-  if (item.dim === 256 && item.length * item.batch <= 1024) note("jax-js", runWorker(item, "jax-js", 3));
-  const ms = (library: string) => {
-    const results = measured[library];
-    return results === undefined ? undefined : median(results.map(({ medianMs }) => medianMs));
-  };
-  const own = measured.rotor![0]!;
-  torchVersion = measured.eager?.[0]?.library?.split(" ")[1] ?? torchVersion;
-  jaxVersion = measured.jax?.[0]?.library?.split(" ")[1] ?? jaxVersion;
-  rows.push([
-    item.name,
-    item.optimizer,
-    format(ms("rotor")),
-    ratio(ms("rotor"), own.productsMs),
-    own.productsMs === undefined
-      ? "–"
-      : `${Math.round((100 * own.flops!) / (ms("rotor")! / 1000) / own.matmulPeak!)} %`,
-    ratio(ms("jax-js"), ms("rotor")),
-    format(ms("eager")),
-    ratio(ms("eager"), ms("rotor")),
-    format(ms("compiled")),
-    ratio(ms("compiled"), ms("rotor")),
-    ratio(ms("jax"), ms("rotor")),
-  ]);
-  memoryRows.push([
-    item.name,
-    item.optimizer,
-    format(own.prepareMs === undefined ? undefined : own.prepareMs / 1000, 2),
-    ...["rotor", "eager", "compiled", "jax"].map((library) => {
-      const results = measured[library];
-      return mib(results === undefined ? undefined : median(results.map(({ peakBytes }) => peakBytes)));
-    }),
-  ]);
-  rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
-  console.log(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
-}
-
-const table = (header: readonly string[], body: readonly string[][]) =>
-  [header, header.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-
-const growth = runWorker(
-  { ...benchCases[0]!, layers: 2, dim: 64, heads: 2, batch: 4, length: 32 },
-  "rotor",
-  1000,
-);
-const rewrites = runWorker({ ...benchCases[0]!, vocab: 4096 }, "rewrites", 15);
-const muonShares = benchCases
-  .filter(({ optimizer }) => optimizer === "muon")
-  .flatMap(({ name }) => {
-    const [adamw, muon] = ["adamw", "muon"].map((optimizer) => rotorMs.get(`${name} ${optimizer}`));
-    return adamw === undefined || muon === undefined ? [] : [`${(muon / adamw).toFixed(2)}× (${name})`];
-  });
-const report = `# Benchmark
-
-Written by \`npm run bench\`. ${cpus()[0]!.model.trim()}, ${threads} threads, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
-One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
-library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
-${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.
-
-${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "/ Rotor", "torch.compile ms", "/ Rotor", "JAX jit / Rotor"], rows)}
-
-"× its matrix products": the step's time over the time that the kernels of its matrix products take in ONNX Runtime's own profile.
-"of matrix peak": model FLOPs (6 per parameter and token, and attention; not Muon's iterations) per second over those of a 1024³ product.
-A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
-PyTorch's Muon iterates in bfloat16, Rotor's and Optax's in float32.
-
-${table(["model", "optimizer", "trace, lower, load s", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
-
-Resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
-
-What each rewrite of the compiler saves (d 256, 4 layers, 1k tokens, 4,096 tokens of vocabulary, AdamW; all variants in one
-process, step by step in turns):
-
-${table(
-  ["without", "step takes"],
-  Object.entries(rewrites?.without ?? {}).map(([name, factor]) => [name, `${factor.toFixed(3)}×`]),
-)}
-`;
-if (flags.filter === "") writeFileSync(path.join(here, "README.md"), report);
-console.log(report);
