@@ -91,3 +91,13 @@ export {
   trace,
   treePaths,
 } from "./transforms.ts";
+
+// Decay, clipping, accumulation, averages and the kinds of parameters.
+
+export type { ParameterMask } from "./matrixLeaves.ts";
+export {
+  addSpectralDecay,
+  type SpectralDecayOptions,
+  type SpectralDecayQuality,
+  spectralDecayReport,
+} from "./spectralDecay.ts";

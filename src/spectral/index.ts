@@ -20,6 +20,7 @@ export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
 export { msign } from "./msign.ts";
 export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
 export {
+  imageOf,
   orthonormalize,
   type PowerIterationOptions,
   powerIteration,

@@ -64,6 +64,18 @@ function defaultStart(columns: number, k: number): np.Array {
   return k === 1 ? ones : np.concatenate([ones, np.eye(columns, k - 1)], -1);
 }
 
+const transpose = (x: np.Array) => np.swapaxes(x, -1, -2);
+
+/**
+ * `W V`, written as rows times a matrix: for few columns ONNX Runtime's kernels are several times faster so.
+ *
+ * @param w - `float32[.., rows, columns]`, consumed
+ * @param v - `float32[.., columns, k]`, consumed
+ */
+export function imageOf(w: np.Array, v: np.Array): np.Array {
+  return transpose(np.matmul(transpose(v), transpose(w)));
+}
+
 /**
  * Steps of (block) power iteration, `U ← orth(W V)`, `V ← orth(Wᵀ U)`, for entries whose squares neither overflow nor vanish.
  *
@@ -73,8 +85,8 @@ function defaultStart(columns: number, k: number): np.Array {
 export function powerSteps(w: np.Array, v: np.Array, steps: number): np.Array {
   let current = orthonormalize(v);
   for (let step = 0; step < steps; step++) {
-    const u = orthonormalize(np.matmul(w.ref, current));
-    current = orthonormalize(np.matmul(np.swapaxes(w.ref, -1, -2), u));
+    const u = orthonormalize(imageOf(w.ref, current));
+    current = orthonormalize(imageOf(transpose(w.ref), u));
   }
   return current;
 }
