@@ -2,7 +2,8 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkFraction, checkNonNegative } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { addDecayedWeights, oneMinusPower, scaleByLearningRate, zeroCount } from "./transforms.ts";
+import { oneMinusPower, scaleByLearningRate, zeroCount } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface ScaleByBeliefOptions {
   /** Default 0.9 (Zhuang et al.). */
@@ -73,13 +74,20 @@ export interface AdaBeliefOptions extends ScaleByBeliefOptions {
   readonly learningRate?: ScheduleOrNumber;
   /** Multiplied by the learning rate. Default 0 (Zhuang et al.; Optax). */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
+  readonly matrixDecay?: WeightDecay;
 }
 
 /** AdaBelief with decoupled weight decay. */
 export function adabelief({
   learningRate = 1e-3,
   weightDecay = 0,
+  matrixDecay,
   ...options
 }: AdaBeliefOptions = {}): GradientTransformation {
-  return chain(scaleByBelief(options), addDecayedWeights(weightDecay), scaleByLearningRate(learningRate));
+  return chain(
+    scaleByBelief(options),
+    decoupledDecay(weightDecay, matrixDecay),
+    scaleByLearningRate(learningRate),
+  );
 }

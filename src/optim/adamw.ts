@@ -1,17 +1,15 @@
 import { chain, type GradientTransformation } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import {
-  addDecayedWeights,
-  type ScaleByAdamOptions,
-  scaleByAdam,
-  scaleByLearningRate,
-} from "./transforms.ts";
+import { type ScaleByAdamOptions, scaleByAdam, scaleByLearningRate } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface AdamWOptions extends ScaleByAdamOptions {
   /** Default 1e-3 (torch.optim.AdamW). */
   readonly learningRate?: ScheduleOrNumber;
   /** Multiplied by the learning rate. Default 0.01 (torch.optim.AdamW). */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`, which is 0 by default then. */
+  readonly matrixDecay?: WeightDecay;
   /** Which parameters decay; default all (torch.optim.AdamW). */
   readonly mask?: (path: string, shape: readonly number[]) => boolean;
 }
@@ -23,9 +21,14 @@ export interface AdamWOptions extends ScaleByAdamOptions {
  */
 export function adamw({
   learningRate = 1e-3,
-  weightDecay = 0.01,
+  matrixDecay,
+  weightDecay = matrixDecay === undefined ? 0.01 : 0,
   mask,
   ...adam
 }: AdamWOptions = {}): GradientTransformation {
-  return chain(scaleByAdam(adam), addDecayedWeights(weightDecay, mask), scaleByLearningRate(learningRate));
+  return chain(
+    scaleByAdam(adam),
+    decoupledDecay(weightDecay, matrixDecay, mask),
+    scaleByLearningRate(learningRate),
+  );
 }

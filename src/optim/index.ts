@@ -94,10 +94,30 @@ export {
 
 // Decay, clipping, accumulation, averages and the kinds of parameters.
 
-export type { ParameterMask } from "./matrixLeaves.ts";
+export { accumulate } from "./accumulate.ts";
+export { clipBySpectralNorm, clipByValue, type SpectralClippingOptions } from "./clipping.ts";
+export {
+  averagedParameters,
+  type ExponentialMovingAverageOptions,
+  exponentialMovingAverage,
+} from "./exponentialMovingAverage.ts";
+export type { MatrixSelection, ParameterMask } from "./matrixSelection.ts";
+export { byKind, describeAxes, type KindGroups, type ParameterKind, parameterKind } from "./parameterKind.ts";
+export { addSchattenDecay, type SchattenDecayOptions } from "./schattenDecay.ts";
 export {
   addSpectralDecay,
   type SpectralDecayOptions,
   type SpectralDecayQuality,
   spectralDecayReport,
 } from "./spectralDecay.ts";
+export {
+  addCautiousDecay,
+  decayWeights,
+  decoupledDecay,
+  type FrobeniusDecay,
+  independentStrength,
+  type SchattenDecay,
+  type SpectralDecay,
+  type TopKDecay,
+  type WeightDecay,
+} from "./weightDecay.ts";

@@ -2,7 +2,8 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { checkFraction } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { addDecayedWeights, scaleByLearningRate } from "./transforms.ts";
+import { scaleByLearningRate } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface ScaleByLionOptions {
   /** Mixes the gradient into the update. Default 0.9 (Chen et al.). */
@@ -43,13 +44,20 @@ export interface LionOptions extends ScaleByLionOptions {
   readonly learningRate?: ScheduleOrNumber;
   /** Multiplied by the learning rate. Default 1e-3 (Optax). */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`, which is 0 by default then. */
+  readonly matrixDecay?: WeightDecay;
 }
 
 /** `w ← w − η(sign(…) + λw)`. */
 export function lion({
   learningRate = 1e-4,
-  weightDecay = 1e-3,
+  matrixDecay,
+  weightDecay = matrixDecay === undefined ? 1e-3 : 0,
   ...options
 }: LionOptions = {}): GradientTransformation {
-  return chain(scaleByLion(options), addDecayedWeights(weightDecay), scaleByLearningRate(learningRate));
+  return chain(
+    scaleByLion(options),
+    decoupledDecay(weightDecay, matrixDecay),
+    scaleByLearningRate(learningRate),
+  );
 }

@@ -22,7 +22,8 @@ import {
 import { type MuonScale, muonScale } from "./muonScale.ts";
 import { type Assignment, type PartitionRule, partition } from "./partition.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { addDecayedWeights, scaleByLearningRate, treePaths } from "./transforms.ts";
+import { scaleByLearningRate, treePaths } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface OrthogonalizeOptions extends NewtonSchulzOptions, MatrixOptions {
   /**
@@ -173,6 +174,8 @@ export interface MuonOptions extends ScaleByMuonOptions {
   readonly learningRate?: ScheduleOrNumber;
   /** For the matrices, multiplied by the learning rate. Default 0 (Keller Jordan). */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
+  readonly matrixDecay?: WeightDecay;
   /** For all else. Defaults: learning rate 3e-4, b1 0.9, b2 0.95, eps 1e-10 (Keller Jordan), no weight decay. */
   readonly adamw?: AdamWOptions;
   /** Which parameters go to which of the groups `"muon"` and `"adamw"`. Default {@link muonRule}, and Muon for declared axes. */
@@ -191,12 +194,17 @@ export function muonRuleOf({ rule, matrixAxes }: Pick<MuonOptions, "rule" | "mat
 export function muon({
   learningRate = 0.02,
   weightDecay = 0,
+  matrixDecay,
   adamw: other = {},
   rule,
   ...options
 }: MuonOptions = {}): GradientTransformation {
   return partition(muonRuleOf({ ...options, ...(rule === undefined ? {} : { rule }) }), {
-    muon: chain(scaleByMuon(options), addDecayedWeights(weightDecay), scaleByLearningRate(learningRate)),
+    muon: chain(
+      scaleByMuon(options),
+      decoupledDecay(weightDecay, matrixDecay),
+      scaleByLearningRate(learningRate),
+    ),
     adamw: adamw({ learningRate: 3e-4, b1: 0.9, b2: 0.95, eps: 1e-10, weightDecay: 0, ...other }),
   });
 }

@@ -1,6 +1,7 @@
 import { type numpy as np, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import type { GradientTransformation, Tree } from "./gradientTransformation.ts";
+import { describeAxes, type ParameterKind, parameterKind } from "./parameterKind.ts";
 import { treePaths } from "./transforms.ts";
 
 /** Where a parameter goes, and why. */
@@ -16,13 +17,18 @@ export type PartitionRule = (path: string, shape: readonly number[]) => Assignme
 export interface PartitionRow extends Assignment {
   readonly path: string;
   readonly shape: readonly number[];
+  readonly kind: ParameterKind;
+  /** How the axes are read, `"fan-in 64 × fan-out 256"`. */
+  readonly reading: string;
 }
 
-/** What a rule does with every parameter; nothing is consumed. */
+/** What a rule does with every parameter, and how its axes are read; nothing is consumed. */
 export function describePartition(params: Tree, rule: PartitionRule): PartitionRow[] {
   return treePaths(params).map(({ path, array }) => ({
     path,
     shape: [...array.shape],
+    kind: parameterKind(path, array.shape),
+    reading: describeAxes(path, array.shape),
     ...rule(path, array.shape),
   }));
 }

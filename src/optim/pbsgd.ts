@@ -9,6 +9,7 @@ import {
 } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
+import { decayWeights, type WeightDecay } from "./weightDecay.ts";
 
 /**
  * `sign(g)·|g|^power`: steepest descent under the p-norm with `p = 1 + 1/power`, up to its length. 1 is the gradient, 0 its sign.
@@ -38,6 +39,8 @@ export interface PbsgdOptions {
   readonly momentum?: number;
   /** Added to the gradient. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, after the momentum. */
+  readonly matrixDecay?: WeightDecay;
 }
 
 /** `m ← momentum·m + sign(g)|g|^power`, `w ← w − ηm`. */
@@ -46,11 +49,13 @@ export function pbsgd({
   power = 0.7,
   momentum = 0,
   weightDecay = 0,
+  matrixDecay,
 }: PbsgdOptions = {}): GradientTransformation {
   return chain(
     addDecayedWeights(weightDecay),
     scaleByPower(power),
     momentum === 0 ? identity() : trace({ momentum }),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
     scaleByLearningRate(learningRate),
   );
 }

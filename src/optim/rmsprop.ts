@@ -9,6 +9,7 @@ import {
 } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
+import { decayWeights, type WeightDecay } from "./weightDecay.ts";
 
 export interface ScaleByRmsOptions {
   /** Of the mean square; `alpha` in torch.optim.RMSprop. Default 0.99 (PyTorch). */
@@ -69,6 +70,8 @@ export interface RmspropOptions extends ScaleByRmsOptions {
   readonly momentum?: number;
   /** Added to the gradient, as in torch.optim.RMSprop. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, after the momentum. */
+  readonly matrixDecay?: WeightDecay;
 }
 
 /** RMSprop with the semantics and defaults of torch.optim.RMSprop. */
@@ -76,12 +79,14 @@ export function rmsprop({
   learningRate = 0.01,
   momentum = 0,
   weightDecay = 0,
+  matrixDecay,
   ...options
 }: RmspropOptions = {}): GradientTransformation {
   return chain(
     addDecayedWeights(weightDecay),
     scaleByRms(options),
     momentum === 0 ? identity() : trace({ momentum }),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
     scaleByLearningRate(learningRate),
   );
 }

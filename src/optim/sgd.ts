@@ -1,6 +1,7 @@
 import { chain, type GradientTransformation, identity } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
+import { decayWeights, type WeightDecay } from "./weightDecay.ts";
 
 export interface SgdOptions {
   /** Default 1e-3 (torch.optim.SGD). */
@@ -11,6 +12,8 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
   /** Added to the gradient before the momentum, as in torch.optim.SGD. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, after the momentum. */
+  readonly matrixDecay?: WeightDecay;
 }
 
 /**
@@ -23,10 +26,12 @@ export function sgd({
   momentum = 0,
   nesterov = false,
   weightDecay = 0,
+  matrixDecay,
 }: SgdOptions = {}): GradientTransformation {
   return chain(
     addDecayedWeights(weightDecay),
     momentum === 0 ? identity() : trace({ momentum, nesterov }),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
     scaleByLearningRate(learningRate),
   );
 }

@@ -3,7 +3,8 @@ import { average } from "./average.ts";
 import { checkNonNegative } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { addDecayedWeights, scaleByLearningRate } from "./transforms.ts";
+import { scaleByLearningRate } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 /** `sign(g)`, with `sign(0) = 0`: steepest descent under the maximum norm. */
 export function scaleBySign(): GradientTransformation {
@@ -38,6 +39,8 @@ export interface SignumOptions {
   readonly momentum?: number;
   /** Multiplied by the learning rate. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
+  readonly matrixDecay?: WeightDecay;
   /** Softens the sign to `m/√(m² + eps²)`. Default 0. */
   readonly eps?: number;
 }
@@ -51,12 +54,13 @@ export function signum({
   learningRate = 1e-4,
   momentum = 0.9,
   weightDecay = 0,
+  matrixDecay,
   eps = 0,
 }: SignumOptions = {}): GradientTransformation {
   return chain(
     average(momentum),
     scaleBySoftsign(eps),
-    addDecayedWeights(weightDecay),
+    decoupledDecay(weightDecay, matrixDecay),
     scaleByLearningRate(learningRate),
   );
 }

@@ -102,8 +102,8 @@ test("the state holds the exact v₁ after a few steps, and follows a matrix tha
   const error = (v: np.Array, m: number[][]) => {
     const { sigma, v: exact } = exactSvd(m);
     const top = sigma.indexOf(Math.max(...sigma));
-    const values = v.js() as number[][];
-    const cosine = values.reduce((sum, [x], i) => sum + x! * exact.get(i, top), 0);
+    const [values] = v.js() as number[][][];
+    const cosine = values!.reduce((sum, [x], i) => sum + x! * exact.get(i, top), 0);
     return 1 - Math.abs(cosine);
   };
   let state = transformation.init({ w: toArray(first) });
@@ -112,7 +112,7 @@ test("the state holds the exact v₁ after a few steps, and follows a matrix tha
     const [updates, next] = transformation.update({ w: np.zeros([8, 6]) }, state, { w: toArray(other) });
     tree.dispose(updates);
     state = next;
-    errors.push(error((state as Tree)[0].v.w.ref, other));
+    errors.push(error((state as Tree)[0].v.w[0].ref, other));
   }
   tree.dispose(state);
   // (σ₂/σ₁)⁴ = 0.0256 per step in the cosine, until the rounding of float32.
@@ -181,7 +181,7 @@ describe("defined for every finite matrix", () => {
     const broken = np.array([[Number.NaN, 1], [1, 1]]); // biome-ignore format: one matrix
     const [updates, next] = transformation.update({ w: np.zeros([2, 2]) }, state, { w: broken });
     assert.ok(rows(updates.w).flat().some(Number.isNaN));
-    assert.ok((next.v.w as np.Array).dataSync().every(Number.isFinite));
+    assert.ok((next.v.w[0] as np.Array).dataSync().every(Number.isFinite));
   });
 });
 
@@ -215,24 +215,42 @@ describe("which parameters decay", () => {
   });
 
   test("stacks of matrices, by declared axes", () => {
-    // A convolution kernel [columns, 2, rows]: two matrices along the middle axis.
+    // A kernel [fanOut, 2, fanIn]: two matrices along the middle axis.
     const matrices = [3, 4].map((seed) => matrixWithSpectrum(5, 3, [4, 1, 0.5], seed));
     const kernel = [0, 1, 2].map((column) => matrices.map((m) => m.map((row) => row[column]!)));
-    const t = addSpectralDecay(strength, { mask: () => true, axes: () => [2, 0] });
+    const t = addSpectralDecay(strength, { matrixAxes: () => ({ batch: [1], fanIn: [2], fanOut: [0] }) });
     const state = t.init({ w: np.array(kernel) });
-    assert.deepEqual(state.v.w.shape, [2, 3, 1]);
+    assert.deepEqual(state.v.w[0].shape, [2, 3, 1]);
     const [updates, next] = t.update({ w: np.zeros([3, 2, 5]) }, state, { w: np.array(kernel) });
     tree.dispose(next);
     const found = updates.w.js() as number[][][];
     matrices.forEach((m, i) => {
       const matrix = m.map((row, r) => row.map((_, c) => found[c]![i]![r]!));
-      assert.ok(
-        maxDifference(
-          matrix,
-          mapSingular(m, (s) => (s > 2 ? strength * s : 0)),
-        ) < 1e-5,
-      );
+      const expected = mapSingular(m, (s) => (s > 2 ? strength * s : 0));
+      assert.ok(maxDifference(matrix, expected) < 1e-5);
     });
+  });
+
+  test("blocks of a fused matrix, each for itself", () => {
+    const blocks = [matrixWithSpectrum(4, 3, [5, 1, 0.5], 5), matrixWithSpectrum(4, 2, [3, 1], 6)];
+    const fused = blocks[0]!.map((row, i) => [...row, ...blocks[1]![i]!]);
+    const t = addSpectralDecay(strength, { split: () => ({ axis: 1, sizes: [3, 2] }) });
+    const state = t.init({ w: toArray(fused) });
+    const [updates, next] = t.update({ w: np.zeros([4, 5]) }, state, { w: toArray(fused) });
+    const report = spectralDecayReport({ w: toArray(fused) }, next, {
+      split: () => ({ axis: 1, sizes: [3, 2] }),
+    });
+    tree.dispose(next);
+    const found = rows(updates.w);
+    const expected = blocks.map((m) => mapSingular(m, (s) => (s > 2 ? strength * s : 0)));
+    assert.ok(
+      maxDifference(
+        found,
+        expected[0]!.map((row, i) => [...row, ...expected[1]![i]!]),
+      ) < 1e-5,
+    );
+    const sigma = report.w!.sigma.js() as number[][];
+    assert.ok(Math.abs(sigma[0]![0]! - 5) < 1e-5 && Math.abs(sigma[1]![0]! - 3) < 1e-5);
   });
 });
 
@@ -311,7 +329,7 @@ test("the report shows a vector that has converged, one that hasn't, and one tha
   const order = [...sigma.keys()].sort((a, b) => sigma[b]! - sigma[a]!);
   const column = (i: number) => v.getColumn(order[i]!).map((x) => [x]);
   const report = (vector: number[][]) => {
-    const { w } = spectralDecayReport({ w: toArray(matrix) }, { v: { w: np.array(vector) } });
+    const { w } = spectralDecayReport({ w: toArray(matrix) }, { v: { w: [np.array([vector])] } });
     return { sigma: w!.sigma.item(), residual: w!.residual.item(), gap: w!.gap.item() };
   };
   const exact = report(column(0));
@@ -328,11 +346,11 @@ test("the report leaves parameters and state alone, and is the same compiled", a
   const t = addSpectralDecay(strength, { k: 2 });
   const params = { w: toArray(randomMatrix(6, 5, 3)), zero: np.zeros([3, 4]) };
   const state = t.init(tree.ref(params));
-  const before = [...state.v.w.ref.dataSync()];
+  const before = [...state.v.w[0].ref.dataSync()];
   const eager = spectralDecayReport(params, state);
   await using compiled = compile((p: Tree, s: Tree) => spectralDecayReport(p, s));
   const engine = (await compiled(tree.ref(params) as never, tree.ref(state) as never)) as typeof eager;
-  assert.deepEqual([...state.v.w.ref.dataSync()], before);
+  assert.deepEqual([...state.v.w[0].ref.dataSync()], before);
   for (const path of ["w", "zero"]) {
     for (const name of ["sigma", "residual", "gap"] as const) {
       const [a, b] = [[...eager[path]![name].dataSync()], [...engine[path]![name].dataSync()]];
@@ -353,18 +371,18 @@ describe("refused", () => {
     ["k 0", () => addSpectralDecay(1, { k: 0 }), /k 0: expected an integer ≥ 1/],
     ["no steps", () => addSpectralDecay(1, { steps: 0 }), /steps 0: expected an integer ≥ 1/],
     ["start", () => addSpectralDecay(1, { start: "zeros" as never }), /start "zeros": expected "warm" or "ones"/],
-    ["k above the smaller side", () => addSpectralDecay(1, { k: 3 }).init(w()), /k 3: parameter w is 3 × 2/],
+    ["k above the smaller side", () => addSpectralDecay(1, { k: 3 }).init(w()), /k 3: parameter w is a matrix of 3 × 2/],
     ["a vector", () => addSpectralDecay(1, { mask: () => true }).init({ b: np.ones([3]) }), /parameter b of shape \[3\]/],
-    ["axes that don't exist", () => addSpectralDecay(1, { axes: () => [0, 2] }).init(w()), /two different axes/],
-    ["one axis twice", () => addSpectralDecay(1, { axes: () => [1, -1] }).init(w()), /two different axes/],
-    ["state of another shape", () => t.update(w(), t.init({ w: np.ones([3, 4]) }), w()), /the state holds \[4,1\] for parameter w: expected \[2,1\]/],
-    ["state of other names", () => t.update(w(), t.init({ u: np.ones([3, 2]) }), w()), /parameter w: expected \[2,1\]/],
+    ["axes that don't exist", () => addSpectralDecay(1, { matrixAxes: () => ({ batch: [], fanIn: [0], fanOut: [2] }) }).init(w()), /matrixAxes .*: expected each axis once/],
+    ["a mask that admits a vector", () => addSpectralDecay(1, { mask: () => true }).init({ b: np.ones([]) }), /parameter b of shape \[\]: expected a matrix/],
+    ["state of another shape", () => t.update(w(), t.init({ w: np.ones([3, 4]) }), w()), /the state holds \[1,4,1\] for parameter w: expected \[1,2,1\]/],
+    ["state of other names", () => t.update(w(), t.init({ u: np.ones([3, 2]) }), w()), /parameter w: expected \[1,2,1\]/],
     ["state of more parameters", () => t.update(w(), t.init({ ...w(), u: np.ones([2, 2]) }), w()), /for parameter u: expected nothing/],
-    ["state of another k", () => t.update(w(), addSpectralDecay(1, { k: 2 }).init(w()), w()), /holds \[2,2\]/],
+    ["state of another k", () => t.update(w(), addSpectralDecay(1, { k: 2 }).init(w()), w()), /holds \[1,2,2\]/],
     ["no state", () => t.update(w(), {}, w()), /the state holds nothing/],
     ["updates of another tree", () => t.update({ u: np.ones([3, 2]) }, t.init(w()), w()), /don't belong together/],
     ["a report without vectors", () => spectralDecayReport(w(), {}), /holds no vectors/],
-    ["a report on other parameters", () => spectralDecayReport({ w: np.ones([3, 5]) }, t.init(w())), /holds \[2,1\]/],
+    ["a report on other parameters", () => spectralDecayReport({ w: np.ones([3, 5]) }, t.init(w())), /holds \[1,2,1\]/],
   ]; // biome-ignore format: a table
   for (const [what, make, message] of cases) {
     test(what, () =>
@@ -376,7 +394,7 @@ describe("refused", () => {
     const [updates, params] = [w(), w()];
     const state = t.init({ w: np.ones([3, 4]) });
     assert.throws(() => t.update(updates, state, params), ConfigError);
-    for (const array of [updates.w, params.w, state.v.w as np.Array]) {
+    for (const array of [updates.w, params.w, state.v.w[0] as np.Array]) {
       assert.equal(array.refCount, 1);
       array.dispose();
     }
@@ -387,7 +405,7 @@ test("a strength of zero changes nothing, and the state is a plain tree of array
   const matrix = randomMatrix(3, 2, 1);
   const t = addSpectralDecay(0);
   const state = t.init({ w: toArray(matrix) });
-  const copy = { v: { w: np.array(state.v.w.js()) } };
+  const copy = { v: { w: [np.array(state.v.w[0].js())] } };
   const [updates, next] = t.update({ w: np.zeros([3, 2]) }, copy, { w: toArray(matrix) });
   assert.ok(rows(updates.w).flat().every((x) => x === 0)); // biome-ignore format: short
   tree.dispose(next);

@@ -3,10 +3,11 @@ import { ConfigError } from "../errors.ts";
 import { imageOf, orthonormalize, powerIteration, powerSteps } from "../spectral/index.ts";
 import { checkInteger, checkNonNegative } from "./checks.ts";
 import { type GradientTransformation, mapArrays, type Tree } from "./gradientTransformation.ts";
-import { type MatrixAxes, matricesOf, type ParameterMask, toMatrices } from "./matrixLeaves.ts";
+import { blockShapes, type MatrixOptions, type MatrixReading, toBlocks } from "./matrixBlocks.ts";
+import { type MatrixSelection, mapBlocks, selectMatrices } from "./matrixSelection.ts";
 import { treePaths } from "./transforms.ts";
 
-export interface SpectralDecayOptions {
+export interface SpectralDecayOptions extends MatrixSelection {
   /** Number of leading singular values that decay. Default 1 (Su-10648). */
   readonly k?: number;
   /**
@@ -16,10 +17,6 @@ export interface SpectralDecayOptions {
   readonly start?: "warm" | "ones";
   /** Power steps per update. Default 1 for a warm start, 10 otherwise (Su-10648). */
   readonly steps?: number;
-  /** Which parameters decay, by path and shape. Default: those with two axes; all others are left alone. */
-  readonly mask?: ParameterMask;
-  /** Which two axes of a parameter are rows and columns, the others being a stack of matrices. Default: the last two. */
-  readonly axes?: MatrixAxes;
 }
 
 /** Power steps from the all-ones vector when training starts. */
@@ -57,16 +54,16 @@ function usableVectors(v: np.Array): { usable: np.Array; next: np.Array } {
  * gradient of `strength/2 · Σ_{i≤k} σᵢ²`. Placed before `scaleByLearningRate` this is decoupled spectral weight decay: a step
  * multiplies the k largest singular values by `1 − ηλ` and leaves the others alone.
  *
- * Each power step costs two products with a vector, and the decay one more. Matrices are iterated one by one, which on a CPU is
- * several times cheaper than stacking those of a shape: the products only read each matrix, stacking would copy it.
+ * Each power step costs two products with a vector, and the decay one more. Parameters are iterated one by one, which on a CPU
+ * is several times cheaper than stacking those of a shape: the products only read a matrix, stacking would copy it.
  *
- * State: `v`, by path, `float32[.., columns, k]`; empty with `start: "ones"`. With a warm start, zero matrices and those whose
+ * State: `v`, by path, `float32[count, fanOut, k]` for each stack of equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose
  * singular values leave the range from 1e-18 to 1e18, where squares fit into float32, don't decay. Nothing finite becomes NaN.
  * {@link spectralDecayReport} says how good the vectors are.
  *
  * @param strength - λ, multiplied by the learning rate as the weight decay of AdamW is
- * @throws ConfigError for impossible options; from `init` and `update` if a masked parameter has no two axes or fewer than k
- *   singular values, or the state belongs to other parameters. Nothing is consumed then.
+ * @throws ConfigError for impossible options; from `init` and `update` if a parameter can't be read as matrices or has fewer
+ *   than k singular values, or the state belongs to other parameters. Nothing is consumed then.
  *
  * Source: Su-10648; Yoshida and Miyato, arXiv 1705.10941. Differs: a warm start.
  */
@@ -76,8 +73,7 @@ export function addSpectralDecay(
     k = 1,
     start = "warm",
     steps = start === "ones" ? startingSteps : 1,
-    mask,
-    axes,
+    ...selection
   }: SpectralDecayOptions = {},
 ): GradientTransformation {
   checkNonNegative("spectral decay: strength", strength);
@@ -85,99 +81,103 @@ export function addSpectralDecay(
   checkInteger("spectral decay: steps", steps, 1);
   if (start !== "warm" && start !== "ones")
     throw new ConfigError(`spectral decay: start "${start}": expected "warm" or "ones"`);
-  const select = (params: Tree) => {
-    const matrices = matricesOf(params, "spectral decay", mask, axes);
-    for (const { path, rows, columns } of matrices.values()) {
-      if (k <= Math.min(rows, columns)) continue;
-      throw new ConfigError(
-        `spectral decay: k ${k}: parameter ${path} is ${rows} × ${columns}; expected at most its smaller side`,
-      );
-    }
-    return matrices;
-  };
+  /** The part of a stack that decays, for vectors that are orthonormal or zero. */
+  const leading = (stack: np.Array, v: np.Array) =>
+    np.matmul(imageOf(stack, v.ref).mul(strength), transpose(v));
   return {
     init(params) {
-      const v: Record<string, np.Array> = {};
-      const matrices = select(params);
+      const readings = readFor(k, params, selection);
+      const v: Record<string, np.Array[]> = {};
       for (const { path, array } of treePaths(params)) {
-        const matrix = matrices.get(path);
-        if (start === "ones" || matrix === undefined) {
+        const reading = readings.get(path);
+        if (start === "ones" || reading === undefined) {
           array.dispose();
           continue;
         }
-        const found = powerIteration(toMatrices(array, matrix), { k, steps: startingSteps });
-        tree.dispose([found.u, found.sigma, found.residual] as never);
-        const { usable, next } = usableVectors(found.v);
-        usable.dispose();
-        v[path] = next;
+        v[path] = toBlocks(array, reading).map((stack) => {
+          const { usable, next } = usableVectors(leadingVectors(stack, k, startingSteps));
+          usable.dispose();
+          return next;
+        });
       }
       return start === "ones" ? {} : { v };
     },
     update(updates, state, params) {
-      const matrices = select(params);
-      if (start === "warm") {
-        const expected = new Map([...matrices].map(([path, m]) => [path, [...m.stack, m.columns, k]]));
-        checkVectors(state, expected);
-      }
+      const readings = readFor(k, params, selection);
+      if (start === "warm") checkVectors(state, readings, k);
       const paths = treePaths(params).map(({ path }) => path);
-      const next: Record<string, np.Array> = {};
+      const v: Record<string, np.Array[]> = {};
       let index = 0;
       const decayed = mapArrays(
         (u, w) => {
           const path = paths[index++]!;
-          const matrix = matrices.get(path);
-          if (matrix === undefined) {
+          const reading = readings.get(path);
+          if (reading === undefined) {
             w.dispose();
             return u;
           }
-          const m = toMatrices(w, matrix);
-          let v: np.Array;
-          if (start === "ones") {
-            const found = powerIteration(m.ref, { k, steps });
-            tree.dispose([found.u, found.sigma, found.residual] as never);
-            v = found.v;
-          } else {
-            const vectors = usableVectors(powerSteps(m, state.v[path] as np.Array, steps));
-            next[path] = vectors.next;
-            v = vectors.usable;
-          }
-          const leading = np.matmul(imageOf(m, v.ref).mul(strength), transpose(v));
-          return u.add(matrix.restore(leading));
+          v[path] = [];
+          const part = mapBlocks(w, reading, (stack, block) => {
+            if (start === "ones") {
+              const vectors = leadingVectors(stack.ref, k, steps);
+              return leading(stack, vectors);
+            }
+            const { usable, next } = usableVectors(powerSteps(stack, state.v[path][block], steps));
+            v[path]!.push(next);
+            return leading(stack, usable);
+          });
+          return u.add(part);
         },
         updates,
         params,
       );
-      return [decayed, start === "ones" ? state : { v: next }];
+      return [decayed, start === "ones" ? state : { v }];
     },
   };
 }
 
-function checkVectors(state: Tree, expected: ReadonlyMap<string, readonly number[]>): void {
-  const held = new Map(
-    treePaths({ ...(state?.v as Record<string, np.Array> | undefined) }).map(({ path, array }) => [
-      path,
-      array.shape,
-    ]),
-  );
-  for (const path of new Set([...expected.keys(), ...held.keys()])) {
-    const [want, have] = [expected.get(path), held.get(path)];
-    if (want?.join() === have?.join()) continue;
-    const describe = (shape: readonly number[] | undefined) =>
-      shape === undefined ? "nothing" : `[${shape.join()}]`;
+function leadingVectors(stack: np.Array, k: number, steps: number): np.Array {
+  const { u, sigma, v, residual } = powerIteration(stack, { k, steps });
+  tree.dispose([u, sigma, residual] as never);
+  return v;
+}
+
+function readFor(k: number, params: Tree, selection: MatrixSelection): Map<string, MatrixReading> {
+  const readings = selectMatrices(params, selection);
+  for (const [path, reading] of readings) {
+    for (const { fanIn, fanOut } of blockShapes(reading)) {
+      if (k <= Math.min(fanIn, fanOut)) continue;
+      throw new ConfigError(
+        `spectral decay: k ${k}: parameter ${path} is a matrix of ${fanIn} × ${fanOut}; expected at most its smaller side`,
+      );
+    }
+  }
+  return readings;
+}
+
+function checkVectors(state: Tree, readings: ReadonlyMap<string, MatrixReading>, k: number): void {
+  const held = (state?.v ?? {}) as Record<string, np.Array[]>;
+  const describe = (shapes: readonly (readonly number[])[] | undefined) =>
+    shapes?.map((shape) => `[${shape.join()}]`).join(" ") ?? "nothing";
+  for (const path of new Set([...readings.keys(), ...Object.keys(held)])) {
+    const reading = readings.get(path);
+    const expected = describe(reading && blockShapes(reading).map(({ count, fanOut }) => [count, fanOut, k]));
+    const actual = describe(held[path]?.map(({ shape }) => shape));
+    if (actual === expected) continue;
     throw new ConfigError(
-      `spectral decay: the state holds ${describe(have)} for parameter ${path}: expected ${describe(want)}; it belongs to other parameters or options`,
+      `spectral decay: the state holds ${actual} for parameter ${path}: expected ${expected}; it belongs to other parameters or options`,
     );
   }
 }
 
-/** How good the vectors of a spectral decay are, for one parameter. */
+/** How good the vectors of a spectral decay are, for the n matrices of one parameter. */
 export interface SpectralDecayQuality {
-  /** `σ = ‖Wv‖` for each vector, `float32[.., k]`. */
+  /** `σ = ‖Wv‖` for each vector, `float32[n, k]`. */
   readonly sigma: np.Array;
-  /** `‖Wᵀu − σv‖` with `u = Wv/σ`, `float32[.., k]`: 0 for exact singular vectors (`‖Wv − σu‖` is 0 by construction). */
+  /** `‖Wᵀu − σv‖` with `u = Wv/σ`, `float32[n, k]`: 0 for exact singular vectors (`‖Wv − σu‖` is 0 by construction). */
   readonly residual: np.Array;
   /**
-   * Smallest `σ` over the largest singular value outside the span of the vectors, `float32[..]`; for k = 1 this is `σ₁/σ₂`. Near 1
+   * Smallest `σ` over the largest singular value outside the span of the vectors, `float32[n]`; for k = 1 this is `σ₁/σ₂`. Near 1
    * the vectors turn slowly towards the right ones, below 1 they aren't the leading ones.
    */
   readonly gap: np.Array;
@@ -189,40 +189,56 @@ export interface SpectralDecayQuality {
  *
  * @param params - of the same tree as the state's, left alone
  * @param state - left alone
- * @param options - the `axes` given to the decay; `steps`: power steps for the next singular value, default 20
- * @returns by path
+ * @param options - `matrixLayout`, `matrixAxes` and `split` as given to the decay; `steps`: power steps for the next singular
+ *   value, default 20
+ * @returns by path, for the parameters that decay
  * @throws ConfigError if the state belongs to other parameters
  */
 export function spectralDecayReport(
   params: Tree,
   state: Tree,
-  { axes, steps = 20 }: { readonly axes?: MatrixAxes; readonly steps?: number } = {},
+  { steps = 20, ...options }: MatrixOptions & { readonly steps?: number } = {},
 ): Record<string, SpectralDecayQuality> {
-  const vectors = state.v as Record<string, np.Array> | undefined;
-  if (vectors === undefined)
+  const vectors = state.v as Record<string, np.Array[]> | undefined;
+  if (vectors === undefined) {
     throw new ConfigError(
       'spectral decay: the state holds no vectors: expected that of a decay with start "warm"',
     );
-  const matrices = matricesOf(params, "spectral decay", (path) => path in vectors, axes);
-  const k = Object.values(vectors)[0]?.shape.at(-1) ?? 1;
-  checkVectors(state, new Map([...matrices].map(([path, m]) => [path, [...m.stack, m.columns, k]])));
+  }
+  const readings = selectMatrices(params, { ...options, mask: (path) => path in vectors });
+  checkVectors(state, readings, Object.values(vectors)[0]?.[0]?.shape.at(-1) ?? 1);
   const report: Record<string, SpectralDecayQuality> = {};
   for (const { path, array } of treePaths(params)) {
-    const matrix = matrices.get(path);
-    if (matrix === undefined) continue;
-    const w = toMatrices(array.ref, matrix);
-    const v = orthonormalize(vectors[path]!.ref);
-    const image = imageOf(w.ref, v.ref);
-    const norms = np.sqrt(np.square(image.ref).sum(-2, { keepdims: true }));
-    const u = image.ref.div(np.where(norms.ref.greater(0), norms.ref, 1));
-    const back = imageOf(transpose(w.ref), u).sub(v.ref.mul(norms.ref));
-    const residual = np.sqrt(np.square(back).sum(-2));
-    const sigma = np.squeeze(norms, -2);
-    const rest = powerIteration(w.sub(np.matmul(image, transpose(v))), { steps });
-    tree.dispose([rest.u, rest.v, rest.residual] as never);
-    const outside = np.squeeze(rest.sigma, -1);
-    const gap = np.min(sigma.ref, -1).div(np.maximum(outside, 1e-30));
-    report[path] = { sigma, residual, gap };
+    const reading = readings.get(path);
+    if (reading === undefined) continue;
+    const parts = toBlocks(array.ref, reading).map((stack, i) =>
+      qualityOf(stack, vectors[path]![i]!.ref, steps),
+    );
+    const join = (name: keyof SpectralDecayQuality) =>
+      np.concatenate(
+        parts.map((part) => part[name]),
+        0,
+      );
+    report[path] = { sigma: join("sigma"), residual: join("residual"), gap: join("gap") };
   }
   return report;
+}
+
+/**
+ * @param stack - `float32[n, rows, columns]`, consumed
+ * @param vectors - `float32[n, columns, k]`, consumed
+ */
+function qualityOf(stack: np.Array, vectors: np.Array, steps: number): SpectralDecayQuality {
+  const v = orthonormalize(vectors);
+  const image = imageOf(stack.ref, v.ref);
+  const norms = np.sqrt(np.square(image.ref).sum(-2, { keepdims: true }));
+  const u = image.ref.div(np.where(norms.ref.greater(0), norms.ref, 1));
+  const back = imageOf(transpose(stack.ref), u).sub(v.ref.mul(norms.ref));
+  const residual = np.sqrt(np.square(back).sum(-2));
+  const sigma = np.squeeze(norms, -2);
+  const rest = powerIteration(stack.sub(np.matmul(image, transpose(v))), { steps });
+  tree.dispose([rest.u, rest.v, rest.residual] as never);
+  const outside = np.maximum(np.squeeze(rest.sigma, -1), 1e-30);
+  const gap = np.min(sigma.ref, -1).div(outside);
+  return { sigma, residual, gap };
 }

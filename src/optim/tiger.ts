@@ -3,7 +3,8 @@ import { average } from "./average.ts";
 import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { scaleBySign } from "./signum.ts";
-import { addDecayedWeights, scaleByLearningRate } from "./transforms.ts";
+import { scaleByLearningRate } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 /**
  * Multiplies the update of a matrix by the root mean square of its parameter, so that the learning rate is a relative change;
@@ -32,6 +33,8 @@ export interface TigerOptions {
   readonly momentum?: number;
   /** Multiplied by the learning rate and the parameter's scale. Default 0.01 (Su-9512). */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, multiplied as `weightDecay` is, which is 0 by default then. */
+  readonly matrixDecay?: WeightDecay;
   /** Default: matrices decay, vectors don't (Su-9512). */
   readonly mask?: (path: string, shape: readonly number[]) => boolean;
 }
@@ -42,13 +45,14 @@ export interface TigerOptions {
 export function tiger({
   learningRate = 1e-3,
   momentum = 0.965,
-  weightDecay = 0.01,
+  matrixDecay,
+  weightDecay = matrixDecay === undefined ? 0.01 : 0,
   mask = (_path, shape) => shape.length >= 2,
 }: TigerOptions = {}): GradientTransformation {
   return chain(
     average(momentum),
     scaleBySign(),
-    addDecayedWeights(weightDecay, mask),
+    decoupledDecay(weightDecay, matrixDecay, mask),
     scaleByParameterRms(),
     scaleByLearningRate(learningRate),
   );

@@ -18,6 +18,7 @@ export {
 export { gaussianSingularValues } from "./gaussianSingularValues.ts";
 export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
 export { msign } from "./msign.ts";
+export { msignByProducts } from "./msignByProducts.ts";
 export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
 export {
   imageOf,
@@ -28,6 +29,7 @@ export {
   type SingularTriplets,
   spectralNorm,
 } from "./powerIteration.ts";
-export { schattenGradient, schattenNorm } from "./schatten.ts";
+export { schattenGradient, schattenGradientByProducts, schattenNorm } from "./schatten.ts";
+export { spectralClip } from "./spectralClip.ts";
 export { type Spectrum, spectrum, summarizeSpectrum } from "./spectrum.ts";
 export { singularValues, symmetricEigenvalues, tridiagonalEigenvalues } from "./symmetricEigenvalues.ts";

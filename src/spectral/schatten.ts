@@ -2,6 +2,7 @@ import { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import { checkMatrix, gramEigen, normalizeMatrix, recompose } from "./gramEigen.ts";
 import { msign } from "./msign.ts";
+import { msignByProducts } from "./msignByProducts.ts";
 
 function checkPower(p: number): void {
   if (!(p >= 1) || p === Number.POSITIVE_INFINITY)
@@ -38,6 +39,64 @@ export function schattenGradient(w: np.Array, p: number): np.Array {
   const exponent = (p > 2 ? p - 2 : p - 1) / 2;
   const gradient = np.matmul(recompose(vectors, power(values, exponent)), base).mul(power(norm, p - 1));
   return tall ? np.swapaxes(gradient, -1, -2) : gradient;
+}
+
+/** `A^exponent` for an integer exponent ≥ 1, by squaring. */
+function matrixPower(a: np.Array, exponent: number): np.Array {
+  if (exponent === 1) return a;
+  const half = matrixPower(a.ref, Math.floor(exponent / 2));
+  const square = np.matmul(half.ref, half);
+  if (exponent % 2 === 1) return np.matmul(square, a);
+  a.dispose();
+  return square;
+}
+
+/**
+ * {@link schattenGradient} for whole p by matrix products alone, which `compile` can lower: `(W Wᵀ)^((p−2)/2) W` for even p,
+ * `(W Wᵀ)^((p−1)/2) msign(W)` for odd p, with {@link msignByProducts}, whose limits for small singular values hold here too.
+ *
+ * @param w - `float32[.., rows, columns]`, consumed
+ * @param p - an integer, at least 1
+ * @param options - `normalized`: the gradient of `½‖W‖_p²` instead, `‖W‖_p^(2−p) U Σ^(p−1) Vᵀ`, of the size of W for every p: W for
+ *   p = 2, and `σ₁u₁v₁ᵀ` in the limit of large p. Default false.
+ * @returns the same shape; zero for a zero matrix
+ * @throws ConfigError, ShapeError; nothing is consumed then
+ *
+ * Source: Su-10648, the section on other norms.
+ */
+export function schattenGradientByProducts(
+  w: np.Array,
+  p: number,
+  { normalized = false }: { readonly normalized?: boolean } = {},
+): np.Array {
+  checkPower(p);
+  if (!Number.isInteger(p))
+    throw new ConfigError(
+      `Schatten p ${p}: expected an integer; others need eigenvalues, as in schattenGradient`,
+    );
+  const [rows, columns] = checkMatrix("schattenGradientByProducts", w);
+  if (p === 2) return w;
+  const tall = rows > columns;
+  const { unit, norm } = normalizeMatrix(tall ? np.swapaxes(w, -1, -2) : w);
+  const isOdd = p % 2 === 1;
+  const base = isOdd ? msignByProducts(unit.ref) : unit.ref;
+  const exponent = (isOdd ? p - 1 : p - 2) / 2;
+  let gradient = base;
+  if (exponent > 0) {
+    const gram = np.matmul(unit.ref, np.swapaxes(unit.ref, -1, -2));
+    gradient = np.matmul(matrixPower(gram, exponent), base);
+  }
+  let factor: np.Array;
+  if (normalized) {
+    // ⟨W, U Σ^(p−1) Vᵀ⟩ = Σσᵢ^p; for W = 0 any factor will do.
+    const sum = unit.mul(gradient.ref).sum([-2, -1], { keepdims: true });
+    factor = np.exp(np.log(np.maximum(sum, 1e-30)).mul((2 - p) / p)).mul(norm);
+  } else {
+    unit.dispose();
+    factor = power(norm, p - 1);
+  }
+  const scaled = gradient.mul(factor);
+  return tall ? np.swapaxes(scaled, -1, -2) : scaled;
 }
 
 /**

@@ -1,0 +1,53 @@
+import { numpy as np, tree } from "@jax-js/jax";
+import { checkFraction } from "./checks.ts";
+import { type GradientTransformation, mapArrays, type Tree, zerosLike } from "./gradientTransformation.ts";
+
+export interface ExponentialMovingAverageOptions {
+  /**
+   * Divide by the weights' sum `1 − decayᵗ`, so that the start has no part in the average (Kingma & Ba). Default true. Without it
+   * the average begins at the parameters at the start, as torch.optim.swa_utils does.
+   */
+  readonly biasCorrection?: boolean;
+}
+
+/**
+ * Keeps an average of the parameters, `a ← decay·a + (1 − decay)·w`, over their values after each update. The updates pass
+ * unchanged: place it last in a chain, where they are what is added to the parameters. {@link averagedParameters} reads it.
+ *
+ * State: `average`, and `weight`, the sum of all weights so far, which follows the same recurrence and therefore cancels its rounding.
+ *
+ * @param decay - in [0, 1); 0.999 averages over about 1,000 steps
+ *
+ * Source: Polyak & Juditsky, 1992; Optax's `ema`.
+ */
+export function exponentialMovingAverage(
+  decay: number,
+  { biasCorrection = true }: ExponentialMovingAverageOptions = {},
+): GradientTransformation {
+  checkFraction("average of the parameters: decay", decay);
+  return {
+    init(params) {
+      if (!biasCorrection) return { weight: np.array(1), average: params };
+      const average = zerosLike(params);
+      tree.dispose(params);
+      return { weight: np.array(0), average };
+    },
+    update(updates, state, params) {
+      const after = mapArrays((w, u) => w.add(u), params, tree.ref(updates));
+      const average = mapArrays((a, w) => a.mul(decay).add(w.mul(1 - decay)), state.average, after);
+      return [updates, { weight: state.weight.mul(decay).add(1 - decay), average }];
+    },
+  };
+}
+
+/**
+ * The average in a state of {@link exponentialMovingAverage}: `average/weight`; zeros before the first update. Traceable.
+ *
+ * @param state - consumed
+ */
+export function averagedParameters(state: Tree): Tree {
+  const weight = np.maximum(state.weight, 1e-30);
+  const averaged = mapArrays((a) => a.div(weight.ref), state.average);
+  weight.dispose();
+  return averaged;
+}

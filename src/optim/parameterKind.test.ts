@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { numpy as np } from "@jax-js/jax";
+import { ConfigError } from "../errors.ts";
+import { byKind, describePartition, muonRule, parameterKind, partition, scale } from "./index.ts";
+
+const groups = { matrix: "m", embedding: "e", head: "h", vector: "v" };
+const params = () => ({
+  embedding: np.ones([5, 4]),
+  head: np.ones([4, 5]),
+  blocks: [{ norm: { weight: np.ones([4]) }, mlp: { up: np.ones([4, 8]) } }],
+  kernel: np.ones([3, 3, 4, 8]),
+  temperature: np.ones([]),
+});
+
+test("every parameter has a kind, a group, a reason and a reading of its axes", () => {
+  assert.deepEqual(describePartition(params(), byKind(groups)), [
+    { path: "embedding", shape: [5, 4], kind: "embedding", reading: "5 tokens × width 4", group: "e", reason: "embedding table" },
+    { path: "head", shape: [4, 5], kind: "head", reading: "fan-in 4 × fan-out 5", group: "h", reason: "output head" },
+    { path: "blocks.0.norm.weight", shape: [4], kind: "vector", reading: "4 elements", group: "v", reason: "vector" },
+    { path: "blocks.0.mlp.up", shape: [4, 8], kind: "matrix", reading: "fan-in 4 × fan-out 8", group: "m", reason: "hidden matrix" },
+    { path: "kernel", shape: [3, 3, 4, 8], kind: "stack", reading: "3 × 3 of 4 × 8", group: "v", reason: "more than two axes" },
+    { path: "temperature", shape: [], kind: "vector", reading: "scalar", group: "v", reason: "vector" },
+  ]); // biome-ignore format: a table
+});
+
+test("the rule of Muon goes by the same kinds", () => {
+  const rule = byKind({ matrix: "muon", embedding: "adamw", head: "adamw", vector: "adamw" });
+  const groupsOf = (r: typeof muonRule) =>
+    describePartition(params(), r).map(({ path, group }) => [path, group]);
+  assert.deepEqual(groupsOf(rule), groupsOf(muonRule));
+});
+
+test("names and kinds can be one's own", () => {
+  assert.equal(parameterKind("decoder.embedding", [5, 4]), "embedding");
+  assert.equal(parameterKind("wordEmbedding", [5, 4]), "matrix");
+  assert.equal(parameterKind("heads", [5, 4]), "matrix");
+  const own = byKind({ ...groups, stack: "s" }, (path, shape) =>
+    path === "wte" ? "embedding" : parameterKind(path, shape),
+  );
+  assert.equal(own("wte", [5, 4]).group, "e");
+  assert.equal(own("kernel", [1, 2, 3]).group, "s");
+});
+
+test("a group without a transformation is refused", () => {
+  assert.throws(
+    () => partition(byKind(groups), { m: scale(1), e: scale(1), h: scale(1) }).init(params()),
+    (error: Error) =>
+      error instanceof ConfigError && /group "v": expected one of "m", "e", "h"/.test(error.message),
+  );
+});

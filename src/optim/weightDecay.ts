@@ -1,0 +1,119 @@
+import { numpy as np } from "@jax-js/jax";
+import { ConfigError } from "../errors.ts";
+import { checkNonNegative, checkPositive } from "./checks.ts";
+import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
+import { isMatrix, type ParameterMask } from "./matrixSelection.ts";
+import { addSchattenDecay, type SchattenDecayOptions } from "./schattenDecay.ts";
+import { addSpectralDecay, type SpectralDecayOptions } from "./spectralDecay.ts";
+import { addDecayedWeights, treePaths } from "./transforms.ts";
+
+export interface FrobeniusDecay {
+  readonly kind: "frobenius";
+  readonly strength: number;
+  /** Only where the update shrinks the weight anyway; see {@link addCautiousDecay}. Default false. */
+  readonly cautious?: boolean;
+  readonly mask?: ParameterMask;
+}
+
+/** The largest singular value only. */
+export interface SpectralDecay extends Omit<SpectralDecayOptions, "k"> {
+  readonly kind: "spectral";
+  readonly strength: number;
+}
+
+/** The k largest singular values. */
+export interface TopKDecay extends SpectralDecayOptions {
+  readonly kind: "top-k";
+  readonly strength: number;
+  readonly k: number;
+}
+
+export interface SchattenDecay extends SchattenDecayOptions {
+  readonly kind: "schatten";
+  readonly strength: number;
+}
+
+/**
+ * A decoupled weight decay. `strength` is λ; it is multiplied by the learning rate (torch.optim.AdamW, Optax). For Loshchilov and
+ * Hutter's convention see {@link independentStrength}.
+ */
+export type WeightDecay = FrobeniusDecay | SpectralDecay | TopKDecay | SchattenDecay;
+
+/**
+ * The stage of a decay, to be placed before `scaleByLearningRate`.
+ *
+ * @param mask - for a decay that has none of its own: of the parameters with two axes, those that it admits decay; by default all
+ * @throws ConfigError for an unknown kind or impossible options
+ */
+export function decayWeights(decay: WeightDecay, mask?: ParameterMask): GradientTransformation {
+  const admits: ParameterMask = (path, shape) => isMatrix(path, shape) && (mask?.(path, shape) ?? true);
+  const selection = mask === undefined ? {} : { mask: admits };
+  switch (decay.kind) {
+    case "frobenius": {
+      const add = decay.cautious === true ? addCautiousDecay : addDecayedWeights;
+      return add(decay.strength, decay.mask ?? admits);
+    }
+    case "spectral":
+    case "top-k": {
+      const { kind: _, strength, ...options } = decay;
+      return addSpectralDecay(strength, { ...selection, ...options });
+    }
+    case "schatten": {
+      const { kind: _, strength, ...options } = decay;
+      return addSchattenDecay(strength, { ...selection, ...options });
+    }
+    default:
+      throw new ConfigError(
+        `weight decay kind "${(decay as WeightDecay).kind}": expected "frobenius", "spectral", "top-k" or "schatten"`,
+      );
+  }
+}
+
+/** What the options `weightDecay` and `matrixDecay` of an optimizer do together: plain decay, and the other kind beside it. */
+export function decoupledDecay(
+  weightDecay: number,
+  matrixDecay: WeightDecay | undefined,
+  mask?: ParameterMask,
+): GradientTransformation {
+  const plain = addDecayedWeights(weightDecay, mask);
+  return matrixDecay === undefined ? plain : chain(plain, decayWeights(matrixDecay, mask));
+}
+
+/**
+ * Adds `strength·w` to the update where both have the same sign (or one is zero), so that decay never works against the update.
+ *
+ * Source: Chen et al., Cautious Weight Decay, arXiv 2510.12402; an option of microsoft/dion, the rule of nanochat.
+ */
+export function addCautiousDecay(strength: number, mask: ParameterMask = () => true): GradientTransformation {
+  checkNonNegative("cautious decay: strength", strength);
+  return stateless((updates, params) => {
+    const admitted = treePaths(params).map(({ path, array }) => mask(path, array.shape));
+    let index = 0;
+    return mapArrays(
+      (u, w) => {
+        if (!admitted[index++]) {
+          w.dispose();
+          return u;
+        }
+        const agrees = np.sign(u.ref).mul(np.sign(w.ref)).greaterEqual(0);
+        return u.add(np.where(agrees, w.mul(strength), 0));
+      },
+      updates,
+      params,
+    );
+  });
+}
+
+/**
+ * The strength for which a decay that is multiplied by the learning rate equals one that is multiplied by the schedule alone:
+ * `λ/η_peak`, as `η(t)·λ/η_peak = schedule(t)·λ`. With it, sweeping the learning rate leaves the decay as it is.
+ *
+ * @param strength - λ, the part that a weight loses per step at the schedule's peak
+ *
+ * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2.
+ */
+export function independentStrength(strength: number, peakLearningRate: number): number {
+  checkNonNegative("weight decay: strength", strength);
+  checkPositive("peak learning rate", peakLearningRate);
+  return strength / peakLearningRate;
+}
