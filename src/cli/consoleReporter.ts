@@ -26,17 +26,19 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
   return {
     start(info) {
       const { parameters, config } = info;
+      const { accumulate } = config.training;
+      const batches = accumulate === 1 ? "" : `${accumulate} × `;
       line(picocolors.bold(`${info.run.name}  ${picocolors.dim(info.run.id)}`));
       line(
         `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
-          `${config.optimizer.kind}, ${config.training.batchSize} × ${config.training.length} tokens a step`,
+          `${config.optimizer.kind}, ${batches}${config.training.batchSize} × ${config.training.length} tokens a step`,
       );
       line(
         `${compactNumber(info.trainTokens)} tokens to train on, ${compactNumber(info.validationTokens)} kept for validation, ` +
           `from ${info.numDocuments} documents`,
       );
       line(
-        `one step is ${compactNumber(info.flopsPerToken * config.training.batchSize * config.training.length)} FLOPs; ` +
+        `one step is ${compactNumber(info.flopsPerToken * accumulate * config.training.batchSize * config.training.length)} FLOPs; ` +
           `matrix products reach ${compactNumber(info.matmulPeak)} FLOP/s here; compiled in ${info.compileSeconds.toFixed(1)} s`,
       );
       if (info.fromStep > 0) line(`continuing after step ${info.fromStep}`);

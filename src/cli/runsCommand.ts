@@ -2,7 +2,7 @@ import picocolors from "picocolors";
 import { stringify } from "yaml";
 import { ConfigError } from "../errors.ts";
 import { configDifferences, type RunRecord, RunStore } from "../runs/index.ts";
-import { checkpointSteps, firstDifference, latestCheckpoint } from "../train/index.ts";
+import { checkpointSteps, firstDifference, latestCheckpoint, spectrumQuantities } from "../train/index.ts";
 import { table } from "./format.ts";
 import { drawCurves } from "./lossCurve.ts";
 
@@ -63,7 +63,33 @@ export function showRun(reference: string, { home, json }: RunsFlags): number {
     out("");
     out(drawCurves([loss], { colour: picocolors.isColorSupported }));
   }
+  const spectra = lastSpectra(store, run.id);
+  if (spectra !== null) {
+    out("");
+    out(spectra);
+  }
   return 0;
+}
+
+/** The newest spectra of a run as a table, or null if it has none. */
+function lastSpectra(store: RunStore, id: string): string | null {
+  const names = new Set(store.metricNames(id));
+  const paths = [...names].flatMap((name) =>
+    name.endsWith("/spectralNorm") ? [name.slice(0, -"/spectralNorm".length)] : [],
+  );
+  if (paths.length === 0) return null;
+  const shown = spectrumQuantities.filter((quantity) =>
+    paths.some((path) => names.has(`${path}/${quantity}`)),
+  );
+  const last = (name: string) => store.metric(id, name).at(-1);
+  const step = last(`${paths[0]}/spectralNorm`)!.step;
+  return table([
+    [`spectra of step ${step}`, ...shown],
+    ...paths.map((path) => [
+      path,
+      ...shown.map((quantity) => last(`${path}/${quantity}`)?.value.toPrecision(4) ?? ""),
+    ]),
+  ]);
 }
 
 /** `rotor runs compare`. @returns 1 if the runs were to be identical and are not */

@@ -1,8 +1,10 @@
-import { EngineArray, type EngineLeaves } from "../compile/index.ts";
+import { compile, EngineArray, type EngineLeaves } from "../compile/index.ts";
 import { CheckpointError } from "../errors.ts";
 import type { TransformerParams } from "../nn/index.ts";
+import { averagedParameters, type Tree } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
+  buildOptimizer,
   checkSampling,
   Generator,
   latestCheckpoint,
@@ -11,6 +13,7 @@ import {
   resolveModel,
   restoreTokenizer,
   type StoredTensor,
+  type TrainConfig,
 } from "../train/index.ts";
 
 export interface SampleFlags {
@@ -42,6 +45,17 @@ function treeOf(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): unk
   return root;
 }
 
+/** The parameters that a run evaluates: those of the checkpoint, or the average beside them. */
+async function evaluatedParameters(
+  config: TrainConfig,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Promise<EngineLeaves<TransformerParams>> {
+  if (!config.training.evaluateAverage) return treeOf(tensors, "params") as EngineLeaves<TransformerParams>;
+  const state = buildOptimizer(config).averageOf!(treeOf(tensors, "optimizer"));
+  await using average = compile((own: Tree) => averagedParameters(own), { outputs: "engine" });
+  return (await average(state as never)) as unknown as EngineLeaves<TransformerParams>;
+}
+
 /** `rotor sample`: text from a run's model, as it is generated. */
 export async function sampleCommand(reference: string, flags: SampleFlags): Promise<number> {
   const sampling = {
@@ -63,7 +77,7 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
     tokenizer,
     config.training.threads,
   );
-  const params = treeOf(checkpoint.tensors, "params") as EngineLeaves<TransformerParams>;
+  const params = await evaluatedParameters(config, checkpoint.tensors);
   process.stdout.write(flags.prompt);
   for await (const piece of generator.generate(params, {
     prompt: flags.prompt,

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import picocolors from "picocolors";
 import { stringify } from "yaml";
-import { EngineArray } from "../compile/index.ts";
 import { BatchSampler } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { countParameters, flopsPerToken } from "../nn/index.ts";
@@ -11,13 +10,12 @@ import { describePartition, muonScale } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
   buildOptimizer,
-  initialState,
   loadConfig,
   openConfiguredData,
   resolveModel,
+  StepRunner,
   type TrainConfig,
   type TrainResult,
-  trainingStep,
   trainRun,
 } from "../train/index.ts";
 import { consoleReporter } from "./consoleReporter.ts";
@@ -138,7 +136,7 @@ async function dryRun(config: TrainConfig): Promise<void> {
     using data = openConfiguredData(config, scratch);
     const model = resolveModel(config, data.tokenizer.vocabSize);
     const optimizer = buildOptimizer(config);
-    const { batchSize, length, seed, threads, clipNorm, steps } = config.training;
+    const { batchSize, length, seed, steps, accumulate } = config.training;
     const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
     const parameters = countParameters(model);
     out("");
@@ -149,44 +147,44 @@ async function dryRun(config: TrainConfig): Promise<void> {
     out(
       `data            ${compactNumber(data.train.length)} tokens for training, ${compactNumber(data.validation.length)} for validation`,
     );
-    out(`epochs          ${sampler.epochs(steps).toFixed(2)}`);
-    const step = trainingStep(model, optimizer, clipNorm, threads);
-    using state = await step.init((await initialState(model, optimizer, seed)) as never);
-    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer, twice)`);
+    out(`epochs          ${sampler.epochs(steps * accumulate).toFixed(2)}`);
+    const runner = new StepRunner(model, optimizer, config.training, sampler);
+    using state = await runner.init();
+    const sum = accumulate === 1 ? "" : `, and ${bytes(runner.sumBytes)} for the sum of gradients`;
+    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer, twice)${sum}`);
     out("");
     const params = state.leaves().params;
     out(
       table([
-        ["parameter", "shape", "optimizer", "scale", "why"],
-        ...describePartition(params, optimizer.rule).map(({ path: name, shape, group, reason }) => [
+        ["parameter", "shape", "optimizer", "scale", "decay", "why", "read as"],
+        ...describePartition(params, optimizer.rule).map(({ path: name, shape, group, reason, reading }) => [
           name,
           shape.join(" × "),
           group,
           group === "muon" && config.optimizer.kind === "muon"
             ? muonScale(config.optimizer.scale ?? "keller-jordan", shape[0]!, shape[1]!).toPrecision(3)
             : "",
+          optimizer.decayOf(name, shape),
           reason,
+          reading,
         ]),
       ]),
     );
     out("");
-    const batch = (index: number) => EngineArray.from(sampler.batch(index), [batchSize, length + 1]) as never;
     const start = performance.now();
-    await step.prepare(state, batch(0));
+    await runner.prepare(state);
     out(`compiling       ${((performance.now() - start) / 1000).toFixed(2)} s`);
     const times: number[] = [];
     for (let i = 0; i <= timedSteps; i++) {
       const begin = performance.now();
-      const outputs = await step(state, batch(i));
-      outputs.loss.dispose();
-      outputs.gradNorm?.dispose();
+      await runner.run(state, i);
       if (i > 0) times.push(performance.now() - begin);
     }
     const median = times.sort((a, b) => a - b)[Math.floor(timedSteps / 2)]!;
     out(`time per step   ${median.toFixed(0)} ms (median of ${timedSteps})`);
     out(`time for ${steps} steps  ${duration((median * steps) / 1000)}`);
     out(`memory          ${bytes(process.resourceUsage().maxRSS * 1024)} resident at most so far`);
-    await step.dispose();
+    await runner.dispose();
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

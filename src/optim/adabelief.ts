@@ -1,6 +1,7 @@
 import { numpy as np, tree } from "@jax-js/jax";
 import { checkFraction, checkNonNegative } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { oneMinusPower, scaleByLearningRate, zeroCount } from "./transforms.ts";
 import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
@@ -76,6 +77,8 @@ export interface AdaBeliefOptions extends ScaleByBeliefOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /** AdaBelief with decoupled weight decay. */
@@ -83,11 +86,12 @@ export function adabelief({
   learningRate = 1e-3,
   weightDecay = 0,
   matrixDecay,
+  mask,
   ...options
 }: AdaBeliefOptions = {}): GradientTransformation {
   return chain(
     scaleByBelief(options),
-    decoupledDecay(weightDecay, matrixDecay),
+    decoupledDecay(weightDecay, matrixDecay, mask),
     scaleByLearningRate(learningRate),
   );
 }

@@ -1,6 +1,7 @@
 import { numpy as np, tree } from "@jax-js/jax";
 import { checkFraction } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { scaleByLearningRate } from "./transforms.ts";
 import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
@@ -46,6 +47,8 @@ export interface LionOptions extends ScaleByLionOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, beside `weightDecay`, which is 0 by default then. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /** `w ← w − η(sign(…) + λw)`. */
@@ -53,11 +56,12 @@ export function lion({
   learningRate = 1e-4,
   matrixDecay,
   weightDecay = matrixDecay === undefined ? 1e-3 : 0,
+  mask,
   ...options
 }: LionOptions = {}): GradientTransformation {
   return chain(
     scaleByLion(options),
-    decoupledDecay(weightDecay, matrixDecay),
+    decoupledDecay(weightDecay, matrixDecay, mask),
     scaleByLearningRate(learningRate),
   );
 }

@@ -7,6 +7,7 @@ import {
   mapArrays,
   stateless,
 } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
 import { decayWeights, type WeightDecay } from "./weightDecay.ts";
@@ -41,6 +42,8 @@ export interface PbsgdOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, after the momentum. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /** `m ← momentum·m + sign(g)|g|^power`, `w ← w − ηm`. */
@@ -50,12 +53,13 @@ export function pbsgd({
   momentum = 0,
   weightDecay = 0,
   matrixDecay,
+  mask,
 }: PbsgdOptions = {}): GradientTransformation {
   return chain(
-    addDecayedWeights(weightDecay),
+    addDecayedWeights(weightDecay, mask),
     scaleByPower(power),
     momentum === 0 ? identity() : trace({ momentum }),
-    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
     scaleByLearningRate(learningRate),
   );
 }

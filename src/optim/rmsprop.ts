@@ -7,6 +7,7 @@ import {
   mapArrays,
   zerosLike,
 } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
 import { decayWeights, type WeightDecay } from "./weightDecay.ts";
@@ -72,6 +73,8 @@ export interface RmspropOptions extends ScaleByRmsOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, after the momentum. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /** RMSprop with the semantics and defaults of torch.optim.RMSprop. */
@@ -80,13 +83,14 @@ export function rmsprop({
   momentum = 0,
   weightDecay = 0,
   matrixDecay,
+  mask,
   ...options
 }: RmspropOptions = {}): GradientTransformation {
   return chain(
-    addDecayedWeights(weightDecay),
+    addDecayedWeights(weightDecay, mask),
     scaleByRms(options),
     momentum === 0 ? identity() : trace({ momentum }),
-    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
     scaleByLearningRate(learningRate),
   );
 }

@@ -1,4 +1,5 @@
 import { chain, type GradientTransformation, identity } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { addDecayedWeights, scaleByLearningRate, trace } from "./transforms.ts";
 import { decayWeights, type WeightDecay } from "./weightDecay.ts";
@@ -14,6 +15,8 @@ export interface SgdOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, after the momentum. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /**
@@ -27,11 +30,12 @@ export function sgd({
   nesterov = false,
   weightDecay = 0,
   matrixDecay,
+  mask,
 }: SgdOptions = {}): GradientTransformation {
   return chain(
-    addDecayedWeights(weightDecay),
+    addDecayedWeights(weightDecay, mask),
     momentum === 0 ? identity() : trace({ momentum, nesterov }),
-    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay)]),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
     scaleByLearningRate(learningRate),
   );
 }

@@ -2,6 +2,7 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { average } from "./average.ts";
 import { checkNonNegative } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { scaleByLearningRate } from "./transforms.ts";
 import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
@@ -41,6 +42,8 @@ export interface SignumOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
   readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
   /** Softens the sign to `m/√(m² + eps²)`. Default 0. */
   readonly eps?: number;
 }
@@ -55,12 +58,13 @@ export function signum({
   momentum = 0.9,
   weightDecay = 0,
   matrixDecay,
+  mask,
   eps = 0,
 }: SignumOptions = {}): GradientTransformation {
   return chain(
     average(momentum),
     scaleBySoftsign(eps),
-    decoupledDecay(weightDecay, matrixDecay),
+    decoupledDecay(weightDecay, matrixDecay, mask),
     scaleByLearningRate(learningRate),
   );
 }

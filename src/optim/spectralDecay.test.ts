@@ -112,7 +112,7 @@ test("the state holds the exact v₁ after a few steps, and follows a matrix tha
     const [updates, next] = transformation.update({ w: np.zeros([8, 6]) }, state, { w: toArray(other) });
     tree.dispose(updates);
     state = next;
-    errors.push(error((state as Tree)[0].v.w[0].ref, other));
+    errors.push(error((state as Tree)[0].rightSingularVectors.w[0].ref, other));
   }
   tree.dispose(state);
   // (σ₂/σ₁)⁴ = 0.0256 per step in the cosine, until the rounding of float32.
@@ -181,7 +181,7 @@ describe("defined for every finite matrix", () => {
     const broken = np.array([[Number.NaN, 1], [1, 1]]); // biome-ignore format: one matrix
     const [updates, next] = transformation.update({ w: np.zeros([2, 2]) }, state, { w: broken });
     assert.ok(rows(updates.w).flat().some(Number.isNaN));
-    assert.ok((next.v.w[0] as np.Array).dataSync().every(Number.isFinite));
+    assert.ok((next.rightSingularVectors.w[0] as np.Array).dataSync().every(Number.isFinite));
   });
 });
 
@@ -196,7 +196,7 @@ describe("which parameters decay", () => {
   test("matrices, by default", () => {
     const t = addSpectralDecay(strength);
     const state = t.init(params());
-    assert.deepEqual(Object.keys(state.v), ["up", "blocks.0.down"]);
+    assert.deepEqual(Object.keys(state.rightSingularVectors), ["up", "blocks.0.down"]);
     const [updates, next] = t.update(zeros(), state, params());
     assert.deepEqual(updates.norm.js(), [0, 0, 0]);
     assert.ok(Math.abs(sorted(rows(updates.up))[0]! - 5 * strength) < 1e-5);
@@ -207,7 +207,7 @@ describe("which parameters decay", () => {
   test("those that a mask admits", () => {
     const t = addSpectralDecay(strength, { mask: (path) => path === "up" });
     const state = t.init(params());
-    assert.deepEqual(Object.keys(state.v), ["up"]);
+    assert.deepEqual(Object.keys(state.rightSingularVectors), ["up"]);
     const [updates, next] = t.update(zeros(), state, params());
     assert.ok(sorted(rows(updates.up))[0]! > 1);
     assert.ok((updates.blocks[0].down.js() as number[][]).flat().every((x) => x === 0));
@@ -220,7 +220,7 @@ describe("which parameters decay", () => {
     const kernel = [0, 1, 2].map((column) => matrices.map((m) => m.map((row) => row[column]!)));
     const t = addSpectralDecay(strength, { matrixAxes: () => ({ batch: [1], fanIn: [2], fanOut: [0] }) });
     const state = t.init({ w: np.array(kernel) });
-    assert.deepEqual(state.v.w[0].shape, [2, 3, 1]);
+    assert.deepEqual(state.rightSingularVectors.w[0].shape, [2, 3, 1]);
     const [updates, next] = t.update({ w: np.zeros([3, 2, 5]) }, state, { w: np.array(kernel) });
     tree.dispose(next);
     const found = updates.w.js() as number[][][];
@@ -329,7 +329,10 @@ test("the report shows a vector that has converged, one that hasn't, and one tha
   const order = [...sigma.keys()].sort((a, b) => sigma[b]! - sigma[a]!);
   const column = (i: number) => v.getColumn(order[i]!).map((x) => [x]);
   const report = (vector: number[][]) => {
-    const { w } = spectralDecayReport({ w: toArray(matrix) }, { v: { w: [np.array([vector])] } });
+    const { w } = spectralDecayReport(
+      { w: toArray(matrix) },
+      { rightSingularVectors: { w: [np.array([vector])] } },
+    );
     return { sigma: w!.sigma.item(), residual: w!.residual.item(), gap: w!.gap.item() };
   };
   const exact = report(column(0));
@@ -346,11 +349,11 @@ test("the report leaves parameters and state alone, and is the same compiled", a
   const t = addSpectralDecay(strength, { k: 2 });
   const params = { w: toArray(randomMatrix(6, 5, 3)), zero: np.zeros([3, 4]) };
   const state = t.init(tree.ref(params));
-  const before = [...state.v.w[0].ref.dataSync()];
+  const before = [...state.rightSingularVectors.w[0].ref.dataSync()];
   const eager = spectralDecayReport(params, state);
   await using compiled = compile((p: Tree, s: Tree) => spectralDecayReport(p, s));
   const engine = (await compiled(tree.ref(params) as never, tree.ref(state) as never)) as typeof eager;
-  assert.deepEqual([...state.v.w[0].ref.dataSync()], before);
+  assert.deepEqual([...state.rightSingularVectors.w[0].ref.dataSync()], before);
   for (const path of ["w", "zero"]) {
     for (const name of ["sigma", "residual", "gap"] as const) {
       const [a, b] = [[...eager[path]![name].dataSync()], [...engine[path]![name].dataSync()]];
@@ -394,7 +397,7 @@ describe("refused", () => {
     const [updates, params] = [w(), w()];
     const state = t.init({ w: np.ones([3, 4]) });
     assert.throws(() => t.update(updates, state, params), ConfigError);
-    for (const array of [updates.w, params.w, state.v.w[0] as np.Array]) {
+    for (const array of [updates.w, params.w, state.rightSingularVectors.w[0] as np.Array]) {
       assert.equal(array.refCount, 1);
       array.dispose();
     }
@@ -405,7 +408,7 @@ test("a strength of zero changes nothing, and the state is a plain tree of array
   const matrix = randomMatrix(3, 2, 1);
   const t = addSpectralDecay(0);
   const state = t.init({ w: toArray(matrix) });
-  const copy = { v: { w: [np.array(state.v.w[0].js())] } };
+  const copy = { rightSingularVectors: { w: [np.array(state.rightSingularVectors.w[0].js())] } };
   const [updates, next] = t.update({ w: np.zeros([3, 2]) }, copy, { w: toArray(matrix) });
   assert.ok(rows(updates.w).flat().every((x) => x === 0)); // biome-ignore format: short
   tree.dispose(next);

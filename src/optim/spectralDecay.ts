@@ -57,7 +57,7 @@ function usableVectors(v: np.Array): { usable: np.Array; next: np.Array } {
  * Each power step costs two products with a vector, and the decay one more. Parameters are iterated one by one, which on a CPU
  * is several times cheaper than stacking those of a shape: the products only read a matrix, stacking would copy it.
  *
- * State: `v`, by path, `float32[count, fanOut, k]` for each stack of equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose
+ * State: `rightSingularVectors`, by path, `float32[count, fanOut, k]` for each stack of equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose
  * singular values leave the range from 1e-18 to 1e18, where squares fit into float32, don't decay. Nothing finite becomes NaN.
  * {@link spectralDecayReport} says how good the vectors are.
  *
@@ -100,7 +100,7 @@ export function addSpectralDecay(
           return next;
         });
       }
-      return start === "ones" ? {} : { v };
+      return start === "ones" ? {} : { rightSingularVectors: v };
     },
     update(updates, state, params) {
       const readings = readFor(k, params, selection);
@@ -122,7 +122,9 @@ export function addSpectralDecay(
               const vectors = leadingVectors(stack.ref, k, steps);
               return leading(stack, vectors);
             }
-            const { usable, next } = usableVectors(powerSteps(stack, state.v[path][block], steps));
+            const { usable, next } = usableVectors(
+              powerSteps(stack, state.rightSingularVectors[path][block], steps),
+            );
             v[path]!.push(next);
             return leading(stack, usable);
           });
@@ -131,7 +133,7 @@ export function addSpectralDecay(
         updates,
         params,
       );
-      return [decayed, start === "ones" ? state : { v }];
+      return [decayed, start === "ones" ? state : { rightSingularVectors: v }];
     },
   };
 }
@@ -156,7 +158,7 @@ function readFor(k: number, params: Tree, selection: MatrixSelection): Map<strin
 }
 
 function checkVectors(state: Tree, readings: ReadonlyMap<string, MatrixReading>, k: number): void {
-  const held = (state?.v ?? {}) as Record<string, np.Array[]>;
+  const held = (state?.rightSingularVectors ?? {}) as Record<string, np.Array[]>;
   const describe = (shapes: readonly (readonly number[])[] | undefined) =>
     shapes?.map((shape) => `[${shape.join()}]`).join(" ") ?? "nothing";
   for (const path of new Set([...readings.keys(), ...Object.keys(held)])) {
@@ -199,7 +201,7 @@ export function spectralDecayReport(
   state: Tree,
   { steps = 20, ...options }: MatrixOptions & { readonly steps?: number } = {},
 ): Record<string, SpectralDecayQuality> {
-  const vectors = state.v as Record<string, np.Array[]> | undefined;
+  const vectors = state.rightSingularVectors as Record<string, np.Array[]> | undefined;
   if (vectors === undefined) {
     throw new ConfigError(
       'spectral decay: the state holds no vectors: expected that of a decay with start "warm"',

@@ -1,11 +1,30 @@
 import {
+  type AdamWOptions,
+  adabelief,
   adamw,
+  addDecayedWeights,
+  byKind,
+  chain,
   constantSchedule,
+  decayWeights,
+  exponentialMovingAverage,
   type GradientTransformation,
+  independentStrength,
+  lion,
   muon,
   muonRule,
   type PartitionRule,
+  parameterKind,
+  pbsgd,
+  rmsprop,
   type Schedule,
+  scaleByAdam,
+  scaleByLearningRate,
+  sgd,
+  signum,
+  type Tree,
+  tiger,
+  type WeightDecay,
   warmupCosine,
   warmupStableDecay,
 } from "../optim/index.ts";
@@ -18,7 +37,14 @@ export interface BuiltOptimizer {
   readonly learningRate: Schedule;
   /** Which parameters go where. */
   readonly rule: PartitionRule;
+  /** How a parameter decays, in words; empty if it doesn't. */
+  readonly decayOf: (path: string, shape: readonly number[]) => string;
+  /** The part of the optimizer's state that `averagedParameters` reads; null without an average. */
+  readonly averageOf: ((state: Tree) => Tree) | null;
 }
+
+type OptimizerConfig = TrainConfig["optimizer"];
+type Kind = OptimizerConfig["kind"];
 
 function scheduled({ schedule, training }: TrainConfig, peak: number): Schedule {
   const numSteps = training.steps;
@@ -49,31 +75,100 @@ function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
 /** Matrices decay; norms and biases don't (GPT-2, nanoGPT). */
 const decayMask = (_path: string, shape: readonly number[]) => shape.length >= 2;
 
-/** @throws ConfigError if schedule and steps don't fit */
+/** Adam with the decay added to the gradient, as in torch.optim.Adam. */
+function adam({ weightDecay = 0, mask, matrixDecay, learningRate = 1e-3, ...options }: AdamWOptions) {
+  return chain(
+    addDecayedWeights(weightDecay, mask),
+    scaleByAdam(options),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
+    scaleByLearningRate(learningRate),
+  );
+}
+
+/** Each optimizer with its default learning rate and weight decay (without `matrixDecay`), for schedules and reports. */
+const optimizers: Readonly<
+  Record<
+    Kind,
+    {
+      readonly make: (options: never) => GradientTransformation;
+      readonly learningRate: number;
+      readonly weightDecay: number;
+    }
+  >
+> = {
+  sgd: { make: sgd, learningRate: 1e-3, weightDecay: 0 },
+  signum: { make: signum, learningRate: 1e-4, weightDecay: 0 },
+  rmsprop: { make: rmsprop, learningRate: 0.01, weightDecay: 0 },
+  adam: { make: adam, learningRate: 1e-3, weightDecay: 0 },
+  adamw: { make: adamw, learningRate: 1e-3, weightDecay: 0.01 },
+  adabelief: { make: adabelief, learningRate: 1e-3, weightDecay: 0 },
+  lion: { make: lion, learningRate: 1e-4, weightDecay: 1e-3 },
+  tiger: { make: tiger, learningRate: 1e-3, weightDecay: 0.01 },
+  pbsgd: { make: pbsgd, learningRate: 0.1, weightDecay: 0 },
+  muon: { make: muon, learningRate: 0.02, weightDecay: 0 },
+};
+const muonAdamwLearningRate = 3e-4;
+
+type MatrixDecayConfig = NonNullable<OptimizerConfig["matrixDecay"]>;
+
+/** The decay of a configuration, for the matrices that `decays` admits. */
+function matrixDecayOf(
+  { independent, ...decay }: MatrixDecayConfig,
+  peak: number,
+  decays: (path: string, shape: readonly number[]) => boolean,
+): WeightDecay {
+  const strength = independent === true ? independentStrength(decay.strength, peak) : decay.strength;
+  return { ...defined(decay), strength, mask: decays } as WeightDecay;
+}
+
+function describeDecay({ kind, strength, independent, ...options }: MatrixDecayConfig): string {
+  const shown = Object.entries(defined(options)).map(([name, value]) => ` ${name} ${value}`);
+  return `${kind} ${strength}${independent === true ? " independent" : ""}${shown.join("")}`;
+}
+
+/** @throws ConfigError if schedule and steps don't fit, or options can't be met */
 export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
-  const { optimizer } = config;
-  if (optimizer.kind === "adamw") {
-    const { kind: _, learningRate: peak = 1e-3, ...options } = optimizer;
-    const learningRate = scheduled(config, peak);
-    return {
-      transformation: adamw({ ...defined(options), learningRate, mask: decayMask }),
-      learningRate,
-      rule: (_path, shape) => ({
-        group: "adamw",
-        reason: shape.length >= 2 ? "matrix, decayed" : "vector, not decayed",
-      }),
-    };
-  }
-  const { kind: _, learningRate: peak = 0.02, adamw: other = {}, ...options } = optimizer;
-  const { learningRate: otherPeak = 3e-4, ...otherOptions } = other;
+  const { kind, learningRate: givenPeak, weightDecay: givenDecay, matrixDecay, ...rest } = config.optimizer;
+  const { decayed, adamw: other, ...options } = { decayed: undefined, adamw: undefined, ...rest };
+  const defaults = optimizers[kind];
+  const peak = givenPeak ?? defaults.learningRate;
+  const weightDecay = givenDecay ?? (matrixDecay === undefined ? defaults.weightDecay : 0);
   const learningRate = scheduled(config, peak);
-  return {
-    transformation: muon({
-      ...defined(options),
-      learningRate,
-      adamw: { ...defined(otherOptions), learningRate: scheduled(config, otherPeak), mask: decayMask },
-    }),
+  const kinds: readonly string[] = decayed ?? ["matrix"];
+  const decays = (path: string, shape: readonly number[]) => kinds.includes(parameterKind(path, shape));
+  const common = {
+    ...defined(options),
     learningRate,
-    rule: muonRule,
+    weightDecay,
+    ...(matrixDecay === undefined ? {} : { matrixDecay: matrixDecayOf(matrixDecay, peak, decays) }),
+  };
+  const otherDecay = other?.weightDecay ?? 0;
+  const specific =
+    kind === "muon"
+      ? {
+          adamw: {
+            ...defined({ ...other }),
+            learningRate: scheduled(config, other?.learningRate ?? muonAdamwLearningRate),
+            mask: decayMask,
+          },
+        }
+      : { mask: decayMask };
+  const rule =
+    kind === "muon" ? muonRule : byKind({ matrix: kind, embedding: kind, head: kind, vector: kind });
+  const optimizer = defaults.make({ ...common, ...specific } as never);
+  const { emaDecay } = config.training;
+  return {
+    transformation: emaDecay === null ? optimizer : chain(optimizer, exponentialMovingAverage(emaDecay)),
+    learningRate,
+    rule,
+    decayOf(path, shape) {
+      const isOther = kind === "muon" && rule(path, shape).group !== "muon";
+      const plain = isOther ? otherDecay : weightDecay;
+      return [
+        ...(plain > 0 && decayMask(path, shape) ? [`frobenius ${plain}`] : []),
+        ...(matrixDecay !== undefined && !isOther && decays(path, shape) ? [describeDecay(matrixDecay)] : []),
+      ].join(" + ");
+    },
+    averageOf: emaDecay === null ? null : (state) => state[1],
   };
 }

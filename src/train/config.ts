@@ -71,21 +71,81 @@ const dataSchema = z.strictObject({
   seed: z.number().int().default(0),
 });
 
-const adamwSchema = z.strictObject({
+const matrixKinds = z.array(z.enum(["matrix", "embedding", "head"])).nonempty();
+
+const decayOptions = {
+  strength: z.number().nonnegative(),
+  /** Multiplied by the schedule only, not by its peak. */
+  independent: z.boolean().optional(),
+};
+
+/** Decay of matrices, decoupled from the direction. */
+const matrixDecaySchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("frobenius"), ...decayOptions, cautious: z.boolean().optional() }),
+  z.strictObject({
+    kind: z.literal("spectral"),
+    ...decayOptions,
+    steps: count.optional(),
+    start: z.enum(["warm", "ones"]).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("top-k"),
+    ...decayOptions,
+    k: count,
+    steps: count.optional(),
+    start: z.enum(["warm", "ones"]).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("schatten"),
+    ...decayOptions,
+    p: count.optional(),
+    normalized: z.boolean().optional(),
+  }),
+]);
+
+const commonOptions = {
   learningRate: learningRate.optional(),
   weightDecay: z.number().nonnegative().optional(),
+  matrixDecay: matrixDecaySchema.optional(),
+};
+const adamOptions = {
   b1: fraction.optional(),
   b2: fraction.optional(),
   eps: z.number().nonnegative().optional(),
-});
+  epsRoot: z.number().nonnegative().optional(),
+};
+const momentum = fraction.optional();
+
+function optimizerKind<Kind extends string, Shape extends z.ZodRawShape>(kind: Kind, options: Shape) {
+  return z.strictObject({
+    kind: z.literal(kind),
+    ...commonOptions,
+    /** Which matrices `matrixDecay` acts on; by default the hidden ones. */
+    decayed: matrixKinds.optional(),
+    ...options,
+  });
+}
 
 const optimizerSchema = z.discriminatedUnion("kind", [
-  adamwSchema.extend({ kind: z.literal("adamw") }),
+  optimizerKind("sgd", { momentum, nesterov: z.boolean().optional() }),
+  optimizerKind("signum", { momentum, eps: z.number().nonnegative().optional() }),
+  optimizerKind("rmsprop", {
+    decay: fraction.optional(),
+    eps: z.number().nonnegative().optional(),
+    epsRoot: z.number().nonnegative().optional(),
+    centered: z.boolean().optional(),
+    momentum,
+  }),
+  optimizerKind("adam", adamOptions),
+  optimizerKind("adamw", adamOptions),
+  optimizerKind("adabelief", adamOptions),
+  optimizerKind("lion", { b1: fraction.optional(), b2: fraction.optional() }),
+  optimizerKind("tiger", { momentum }),
+  optimizerKind("pbsgd", { power: z.number().min(0).max(1).optional(), momentum }),
   z.strictObject({
     kind: z.literal("muon"),
-    learningRate: learningRate.optional(),
-    weightDecay: z.number().nonnegative().optional(),
-    momentum: fraction.optional(),
+    ...commonOptions,
+    momentum,
     nesterov: z.boolean().optional(),
     steps: countOrZero.optional(),
     scale: z.enum(["none", "keller-jordan", "spectral", "match-adamw-rms"]).optional(),
@@ -96,7 +156,13 @@ const optimizerSchema = z.discriminatedUnion("kind", [
       ])
       .optional(),
     /** For embeddings, head, norms and biases. */
-    adamw: adamwSchema.optional(),
+    adamw: z
+      .strictObject({
+        learningRate: learningRate.optional(),
+        weightDecay: z.number().nonnegative().optional(),
+        ...adamOptions,
+      })
+      .optional(),
   }),
 ]);
 
@@ -122,8 +188,14 @@ const trainingSchema = z.strictObject({
   batchSize: count,
   /** Tokens per sequence. */
   length: count,
+  /** Batches per step: their mean gradient makes one update. */
+  accumulate: count.default(1),
   /** Largest global norm of the gradient; null for no clipping. */
   clipNorm: positive.nullable().default(1),
+  /** Decay of an average of the parameters, kept beside them; null for none. */
+  emaDecay: fraction.nullable().default(null),
+  /** Evaluate, and sample from, the average instead of the parameters. */
+  evaluateAverage: z.boolean().default(false),
   seed: z.number().int().default(0),
   /** Steps between evaluations; 0 for only at the end. */
   evalEvery: countOrZero.default(0),
@@ -135,6 +207,8 @@ const trainingSchema = z.strictObject({
   /** Steps between checkpoints; 0 for only at the end. */
   checkpointEvery: countOrZero.default(0),
   keepCheckpoints: count.default(2),
+  /** Steps between spectra of all matrices; 0 for none. */
+  spectraEvery: countOrZero.default(0),
   /** Steps between printed lines and entries of the log. */
   logEvery: count.default(10),
   /** Threads of one operator; by default all cores. */
@@ -183,7 +257,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   const where = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
-    const known = knownKeys(issue.path);
+    const known = knownKeys(issue.path, value);
     const guess = nearest(key, known);
     const place = where === "" ? key : `${where}.${key}`;
     return `${place}: unknown key; ${guess === null ? `expected one of ${known.join(", ")}` : `did you mean ${guess}?`}`;
@@ -191,7 +265,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   let actual: unknown = value;
   for (const key of issue.path) actual = (actual as PlainObject | undefined)?.[key as string];
   if (issue.code === "invalid_union" && "note" in issue) {
-    return `${where} ${JSON.stringify(actual)}: expected one of ${kindsOf(issue.path).join(", ")}`;
+    return `${where} ${JSON.stringify(actual)}: expected one of ${objectsAt(issue.path.slice(0, -1), null).map(kindOf).join(", ")}`;
   }
   if (issue.code === "invalid_union") return `${where} ${JSON.stringify(actual)}: ${expectedOfUnion(issue)}`;
   const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
@@ -203,29 +277,47 @@ function expectedOfUnion(issue: z.core.$ZodIssueInvalidUnion): string {
   return [...new Set(messages)].join(", or ");
 }
 
-function kindsOf([section, key]: readonly PropertyKey[]): string[] {
-  if (key === "ropeScaling") return ropeScalingSchema.options.map(({ shape }) => shape.kind.value);
-  return section === "optimizer" ? ["adamw", "muon"] : ["constant", "warmup-cosine", "warmup-stable-decay"];
+/** A schema without what wraps it (optional, default, …), as its alternatives if it is a union. */
+function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
+  let inner = schema;
+  while ("innerType" in inner._zod.def) inner = inner._zod.def.innerType as z.core.$ZodType;
+  return inner instanceof z.ZodUnion ? inner.options.flatMap(alternatives) : [inner];
 }
 
-function knownKeys(at: readonly PropertyKey[]): string[] {
-  const [section] = at;
-  if (section === undefined) return Object.keys(configSchema.shape);
-  if (at[1] === "ropeScaling") {
-    return [...new Set(ropeScalingSchema.options.flatMap(({ shape }) => Object.keys(shape)))];
-  }
-  if (at[1] === "adamw") return Object.keys(adamwSchema.shape);
-  if (at[1] === "tokenizer") return ["bpe"];
-  const sections: Record<string, readonly { shape: object }[]> = {
-    model: [modelSchema],
-    data: [dataSchema],
-    training: [trainingSchema],
-    expectedLoss: [expectedLossSchema],
-    optimizer: optimizerSchema.options,
-    schedule: scheduleSchema.options,
+/** The objects that may stand at a path; of alternatives with a `kind`, the one that the value says, if it says one. */
+function objectsAt(at: readonly PropertyKey[], value: unknown): z.ZodObject[] {
+  const objects = (schemas: readonly z.core.$ZodType[], own: unknown) => {
+    const all = schemas.filter((schema) => schema instanceof z.ZodObject);
+    const chosen = all.filter((schema) => isPlainObject(own) && kindOf(schema) === own.kind);
+    return chosen.length > 0 ? chosen : all;
   };
-  const shapes = sections[section as string] ?? [];
-  return [...new Set(shapes.flatMap(({ shape }) => Object.keys(shape)))];
+  let current = objects([configSchema], value);
+  let inside = value;
+  for (const key of at) {
+    inside = isPlainObject(inside) ? inside[key as string] : undefined;
+    const below = current.flatMap(({ shape }) => (key in shape ? alternatives(shape[key as string]!) : []));
+    current = objects(below, inside);
+  }
+  return current;
+}
+
+function kindOf(schema: z.ZodObject): unknown {
+  const { kind } = schema.shape;
+  return kind instanceof z.ZodLiteral ? kind.value : undefined;
+}
+
+function knownKeys(at: readonly PropertyKey[], value: unknown): string[] {
+  return [...new Set(objectsAt(at, value).flatMap(({ shape }) => Object.keys(shape)))];
+}
+
+/** What a schema of single options doesn't see. @throws ConfigError */
+function checkTogether({ optimizer, training }: TrainConfig): void {
+  if (training.evaluateAverage && training.emaDecay === null)
+    throw new ConfigError("config: training.evaluateAverage true: expected training.emaDecay as well");
+  if ("decayed" in optimizer && optimizer.decayed !== undefined && optimizer.matrixDecay === undefined)
+    throw new ConfigError("config: optimizer.decayed: expected optimizer.matrixDecay as well");
+  if (optimizer.matrixDecay?.independent === true && optimizer.learningRate === 0)
+    throw new ConfigError("config: optimizer.matrixDecay.independent: expected a learning rate above 0");
 }
 
 /**
@@ -235,8 +327,9 @@ function knownKeys(at: readonly PropertyKey[]): string[] {
  */
 export function parseConfig(value: unknown): TrainConfig {
   const parsed = configSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new ConfigError(`config: ${describeIssue(parsed.error.issues[0]!, value)}`);
+  if (!parsed.success) throw new ConfigError(`config: ${describeIssue(parsed.error.issues[0]!, value)}`);
+  checkTogether(parsed.data);
+  return parsed.data;
 }
 
 /** Reads a configuration as plain data: a preset's name, a YAML file, or a module whose default export it is. */

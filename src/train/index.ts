@@ -19,5 +19,7 @@ export { presetNames, presets } from "./presets.ts";
 export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
 export { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
+export { SpectrumLog, spectrumQuantities } from "./spectra.ts";
+export { type StepResult, StepRunner } from "./stepRunner.ts";
 export { openConfiguredData, restoreTokenizer, type TrainOptions, trainRun } from "./trainer.ts";
 export { version } from "./version.ts";

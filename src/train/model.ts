@@ -15,7 +15,7 @@ import {
   type TransformerParams,
   transformerLoss,
 } from "../nn/index.ts";
-import { applyUpdates, clipToNorm, globalNorm, type Tree } from "../optim/index.ts";
+import { applyUpdates, clipToNorm, globalNorm, mapArrays, type Tree } from "../optim/index.ts";
 import type { BuiltOptimizer } from "./buildOptimizer.ts";
 import type { TrainConfig } from "./config.ts";
 
@@ -75,18 +75,32 @@ export async function initialState(
   return { params, optimizer: await init(params as never) } as unknown as EngineTree<TrainState>;
 }
 
-/** One step as one graph: forward, backward, clipping and optimizer. */
+/** Loss and gradients of a batch; consumes the tokens, leaves the parameters alone. */
+function lossAndGradients(
+  params: TransformerParams,
+  tokens: np.Array,
+  model: TransformerConfig,
+): [np.Array, Tree] {
+  return valueAndGrad((p: TransformerParams) => transformerLoss(p, tokens, model))(
+    tree.ref(params as never) as never,
+  ) as unknown as [np.Array, Tree];
+}
+
+/**
+ * One step as one graph: forward, backward, clipping and optimizer. With a sum of gradients of batches before, the update is that
+ * of the mean over all `numBatches`.
+ */
 export function trainingStep(
   model: TransformerConfig,
   optimizer: BuiltOptimizer,
   clipNorm: number | null,
   threads?: number,
-): CompiledStep<TrainState, [np.Array], StepOutputs> {
+  numBatches = 1,
+): CompiledStep<TrainState, [tokens: np.Array, sum?: Tree], StepOutputs> {
   return compileStep(
-    (state: TrainState, tokens: np.Array): [TrainState, StepOutputs] => {
-      const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
-        transformerLoss(params, tokens, model),
-      )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
+    (state: TrainState, tokens: np.Array, sum?: Tree): [TrainState, StepOutputs] => {
+      const [loss, own] = lossAndGradients(state.params, tokens, model);
+      const gradients = sum === undefined ? own : mapArrays((g, s) => g.add(s).mul(1 / numBatches), own, sum);
       let clipped = gradients;
       let gradNorm: np.Array | null = null;
       if (clipNorm !== null) {
@@ -102,6 +116,25 @@ export function trainingStep(
       return [{ params, optimizer: next }, gradNorm === null ? { loss } : { loss, gradNorm }];
     },
     { ...(threads === undefined ? {} : { threads }), name: "train" },
+  );
+}
+
+/**
+ * Adds the gradients of a batch to a sum that stays in the engine; returns the loss. `keep` is 1, or 0 for the first batch of a step.
+ */
+export function gradientStep(
+  model: TransformerConfig,
+  threads?: number,
+): CompiledStep<Tree, [params: TransformerParams, tokens: np.Array, keep: np.Array], np.Array> {
+  return compileStep(
+    (sum: Tree, params: TransformerParams, tokens: np.Array, keep: np.Array): [Tree, np.Array] => {
+      const [loss, gradients] = lossAndGradients(params, tokens, model);
+      tree.dispose(params as never);
+      const added = mapArrays((s, g) => s.mul(keep.ref).add(g), sum, gradients);
+      keep.dispose();
+      return [added, loss];
+    },
+    { ...(threads === undefined ? {} : { threads }), name: "gradients" },
   );
 }
 

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { numpy as np } from "@jax-js/jax";
-import { EngineArray } from "../compile/index.ts";
+import { compile, EngineArray, type EngineLeaves } from "../compile/index.ts";
 import {
   BatchSampler,
   BpeTokenizer,
@@ -11,7 +11,13 @@ import {
   type Tokenizer,
 } from "../data/index.ts";
 import { CheckpointError, NonFiniteError } from "../errors.ts";
-import { countParameters, flopsPerToken, type TransformerConfig } from "../nn/index.ts";
+import {
+  countParameters,
+  flopsPerToken,
+  type TransformerConfig,
+  type TransformerParams,
+} from "../nn/index.ts";
+import { averagedParameters, type Tree } from "../optim/index.ts";
 import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
 import { type BuiltOptimizer, buildOptimizer } from "./buildOptimizer.ts";
 import {
@@ -26,9 +32,11 @@ import {
 import { parseConfig, type TrainConfig } from "./config.ts";
 import { Generator } from "./generate.ts";
 import { measureMatmulPeak } from "./matmulPeak.ts";
-import { evaluationStep, initialState, resolveModel, type TrainHandle, trainingStep } from "./model.ts";
+import { evaluationStep, resolveModel, type TrainHandle } from "./model.ts";
 import type { BandVerdict, EvaluationInfo, Reporter, TrainResult } from "./reporter.ts";
 import type { StoredTensor } from "./safetensors.ts";
+import { SpectrumLog } from "./spectra.ts";
+import { StepRunner } from "./stepRunner.ts";
 import { version } from "./version.ts";
 
 export interface TrainOptions {
@@ -120,20 +128,23 @@ class Trainer {
     const { training } = this.#config;
     const { threads } = training;
     const matmulPeak = await measureMatmulPeak(threads);
-    const step = trainingStep(this.#model, this.#optimizer, training.clipNorm, threads);
+    const runner = new StepRunner(this.#model, this.#optimizer, training, this.#sampler);
     const evaluate = evaluationStep(this.#model, threads);
+    const average = compile((state: Tree) => averagedParameters(state), {
+      outputs: "engine",
+      name: "average",
+    });
+    const spectra = new SpectrumLog(threads);
     const generator = new Generator(this.#model, this.#data.tokenizer, threads);
     try {
-      using state = await step.init(
-        (await initialState(this.#model, this.#optimizer, training.seed)) as never,
-      );
+      using state = await runner.init();
       const fromStep = checkpoint?.sidecar.step ?? 0;
       if (checkpoint !== null) this.#restore(state, checkpoint);
       const startCompile = performance.now();
-      const { batchSize, length } = training;
+      const { batchSize, length, accumulate } = training;
       const batchArray = (tokens: Int32Array<ArrayBuffer>) =>
         EngineArray.from(tokens, [batchSize, length + 1]);
-      await step.prepare(state, batchArray(this.#sampler.batch(fromStep)) as never);
+      await runner.prepare(state);
       this.#reporter.start?.({
         run: this.#run,
         config: this.#config,
@@ -148,9 +159,16 @@ class Trainer {
         compileSeconds: (performance.now() - startCompile) / 1000,
       });
 
-      const evaluateNow = async (at: number) => this.#evaluate(at, state, evaluate, batchArray);
+      const evaluatedParams = async () => {
+        const { params, optimizer } = state.leaves();
+        if (!training.evaluateAverage) return params as EngineLeaves<TransformerParams>;
+        const part = this.#optimizer.averageOf!(optimizer);
+        return (await average(part as never)) as unknown as EngineLeaves<TransformerParams>;
+      };
+      const evaluateNow = async (at: number) =>
+        this.#evaluate(at, await evaluatedParams(), evaluate, batchArray);
       const sampleNow = async (at: number) => {
-        const text = await generator.text(state.leaves().params as never, {
+        const text = await generator.text(await evaluatedParams(), {
           prompt: training.samplePrompt,
           numTokens: Math.min(
             training.sampleTokens,
@@ -164,7 +182,7 @@ class Trainer {
         return training.samplePrompt + text;
       };
 
-      const tokensPerStep = batchSize * length;
+      const tokensPerStep = batchSize * length * accumulate;
       const flops = flopsPerToken(this.#model, length) * tokensPerStep;
       const start = performance.now();
       let smoothLoss = Number.NaN;
@@ -172,10 +190,10 @@ class Trainer {
       let done = fromStep;
       let saved = fromStep;
       while (done < training.steps && !this.#signal?.aborted) {
+        const isSpectrumDue = training.spectraEvery > 0 && (done + 1) % training.spectraEvery === 0;
+        const before = isSpectrumDue ? spectra.before(state) : null;
         const stepStart = performance.now();
-        const outputs = await step(state, batchArray(this.#sampler.batch(done)) as never);
-        const loss = (await outputs.loss.data())[0]!;
-        const gradNorm = outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]!;
+        const { loss, gradNorm } = await runner.run(state, done);
         const seconds = (performance.now() - stepStart) / 1000;
         // The first step of a process also loads the graph.
         if (done > fromStep) trainSeconds += seconds;
@@ -184,6 +202,7 @@ class Trainer {
         if (!Number.isFinite(loss)) this.#stopOnNonFinite(done, loss, state);
         smoothLoss = Number.isNaN(smoothLoss) ? loss : smoothLoss + smoothing * (loss - smoothLoss);
         this.#record(done, { loss, learningRate, ...(gradNorm === null ? {} : { gradNorm }) });
+        if (before !== null) this.#record(done, await spectra.measure(state, before));
         const perStep = done - 1 > fromStep ? trainSeconds / (done - 1 - fromStep) : seconds;
         this.#reporter.step?.({
           step: done,
@@ -231,8 +250,10 @@ class Trainer {
         checkpoint: path.join(this.#run.directory, "checkpoints"),
       };
     } finally {
-      await step.dispose();
+      await runner.dispose();
       await evaluate.dispose();
+      await average.dispose();
+      await spectra.dispose();
       await generator.dispose();
     }
   }
@@ -266,11 +287,10 @@ class Trainer {
 
   async #evaluate(
     step: number,
-    state: TrainHandle,
+    params: EngineLeaves<TransformerParams>,
     evaluate: ReturnType<typeof evaluationStep>,
     batchArray: (tokens: Int32Array<ArrayBuffer>) => EngineArray,
   ): Promise<void> {
-    const params = state.leaves().params;
     let sum = 0;
     let bytes = 0;
     let targets = 0;
@@ -298,7 +318,7 @@ class Trainer {
       step,
       config: this.#config,
       seed: this.#config.training.seed,
-      dataCursor: { step, epochs: this.#sampler.epochs(step) },
+      dataCursor: { step, epochs: this.#sampler.epochs(step * this.#config.training.accumulate) },
       codeVersion: version,
       tokenizer: storeTokenizer(this.#data.tokenizer),
       validationLoss: this.#lastEvaluation?.step === step ? this.#lastEvaluation.loss : null,

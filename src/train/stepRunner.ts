@@ -1,0 +1,104 @@
+import { compile, EngineArray, type EngineState } from "../compile/index.ts";
+import type { BatchSampler } from "../data/index.ts";
+import type { TransformerConfig } from "../nn/index.ts";
+import { mapArrays, type Tree } from "../optim/index.ts";
+import type { BuiltOptimizer } from "./buildOptimizer.ts";
+import type { TrainConfig } from "./config.ts";
+import { gradientStep, initialState, type TrainHandle, trainingStep } from "./model.ts";
+
+export interface StepResult {
+  /** Mean over the batches of the step, in nats. */
+  readonly loss: number;
+  /** Of the mean gradient, before clipping; null without clipping. */
+  readonly gradNorm: number | null;
+}
+
+/**
+ * Runs training steps of `training.accumulate` batches each. All but the last batch of a step only add to a sum of gradients, so
+ * that the optimizer runs once per step, and checkpoints, which lie between steps, need no sum.
+ */
+export class StepRunner {
+  readonly #model: TransformerConfig;
+  readonly #optimizer: BuiltOptimizer;
+  readonly #training: TrainConfig["training"];
+  readonly #sampler: BatchSampler;
+  readonly #step;
+  readonly #accumulate;
+  #sum: EngineState<Tree> | null = null;
+
+  constructor(
+    model: TransformerConfig,
+    optimizer: BuiltOptimizer,
+    training: TrainConfig["training"],
+    sampler: BatchSampler,
+  ) {
+    this.#model = model;
+    this.#optimizer = optimizer;
+    this.#training = training;
+    this.#sampler = sampler;
+    const { clipNorm, threads, accumulate } = training;
+    this.#step = trainingStep(model, optimizer, clipNorm, threads, accumulate);
+    this.#accumulate = accumulate === 1 ? null : gradientStep(model, threads);
+  }
+
+  /** The state at step 0. */
+  async init(): Promise<TrainHandle> {
+    const state = await this.#step.init(
+      (await initialState(this.#model, this.#optimizer, this.#training.seed)) as never,
+    );
+    if (this.#accumulate !== null) {
+      await using zeros = compile((params: Tree) => mapArrays((p) => p.mul(0), params), {
+        outputs: "engine",
+      });
+      this.#sum = await this.#accumulate.init((await zeros(state.leaves().params as never)) as never);
+    }
+    return state;
+  }
+
+  #batch(index: number): EngineArray {
+    const { batchSize, length } = this.#training;
+    return EngineArray.from(this.#sampler.batch(index), [batchSize, length + 1]);
+  }
+
+  #inputs(index: number): never[] {
+    const tokens = this.#batch(index);
+    return (this.#sum === null ? [tokens] : [tokens, this.#sum.leaves()]) as never[];
+  }
+
+  /** Traces, lowers and loads the programs. */
+  async prepare(state: TrainHandle): Promise<void> {
+    await this.#step.prepare(state, ...(this.#inputs(0) as [never]));
+    if (this.#accumulate === null) return;
+    const { params } = state.leaves();
+    await this.#accumulate.prepare(this.#sum!, params as never, this.#batch(0) as never, keep(0) as never);
+  }
+
+  /** One step: its batches are those from `index·accumulate` on. */
+  async run(state: TrainHandle, index: number): Promise<StepResult> {
+    const { accumulate } = this.#training;
+    let total = 0;
+    for (let i = 0; i < accumulate - 1; i++) {
+      const batch = this.#batch(index * accumulate + i);
+      const { params } = state.leaves();
+      const loss = await this.#accumulate!(this.#sum!, params as never, batch as never, keep(i) as never);
+      total += (await loss.data())[0]!;
+    }
+    const outputs = await this.#step(state, ...(this.#inputs((index + 1) * accumulate - 1) as [never]));
+    const loss = (total + (await outputs.loss.data())[0]!) / accumulate;
+    return { loss, gradNorm: outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]! };
+  }
+
+  /** Bytes of the sum of gradients, twice; 0 without accumulation. */
+  get sumBytes(): number {
+    return 2 * (this.#sum?.byteLength ?? 0);
+  }
+
+  async dispose(): Promise<void> {
+    this.#sum?.dispose();
+    await this.#step.dispose();
+    await this.#accumulate?.dispose();
+  }
+}
+
+/** Whether the sum so far counts: not at the first batch of a step. */
+const keep = (batch: number) => EngineArray.from(Float32Array.of(batch === 0 ? 0 : 1), []);
