@@ -45,10 +45,29 @@ describe("configurations that can't be used", () => {
     ["fraction of a step", ["--set", "training.steps=1.5"], 1, /config: training\.steps 1\.5: /],
     [
       "unknown optimizer",
-      ["--set", "optimizer={kind: lion}"],
+      ["--set", "optimizer={kind: adan}"],
       1,
-      /optimizer\.kind "lion": expected one of adamw, muon/,
+      /optimizer\.kind "adan": expected one of sgd, signum, rmsprop, adam, adamw, /,
     ],
+    [
+      "unknown decay",
+      ["--set", "optimizer.matrixDecay={kind: nuclear, strength: 1}"],
+      1,
+      /optimizer\.matrixDecay\.kind "nuclear": expected one of frobenius, spectral, top-k, schatten/,
+    ],
+    [
+      "decay of more singular values than there are",
+      ["--set", "optimizer.matrixDecay={kind: top-k, strength: 1, k: 17}"],
+      1,
+      /optimizer\.matrixDecay\.k 17: expected at most 16, the smallest side of a matrix/,
+    ],
+    [
+      "average without a decay",
+      ["--set", "training.evaluateAverage=true"],
+      1,
+      /training\.evaluateAverage true: expected training\.emaDecay as well/,
+    ],
+    ["no batches", ["--set", "training.accumulate=0"], 1, /training\.accumulate 0: /],
     ["unknown MLP", ["--set", "model.mlp=tanh"], 1, /model\.mlp "tanh": expected one of/],
     [
       "unknown positions",

@@ -218,7 +218,10 @@ describe("which parameters decay", () => {
     // A kernel [fanOut, 2, fanIn]: two matrices along the middle axis.
     const matrices = [3, 4].map((seed) => matrixWithSpectrum(5, 3, [4, 1, 0.5], seed));
     const kernel = [0, 1, 2].map((column) => matrices.map((m) => m.map((row) => row[column]!)));
-    const t = addSpectralDecay(strength, { matrixAxes: () => ({ batch: [1], fanIn: [2], fanOut: [0] }) });
+    const t = addSpectralDecay(strength, {
+      steps: 10,
+      matrixAxes: () => ({ batch: [1], fanIn: [2], fanOut: [0] }),
+    });
     const state = t.init({ w: np.array(kernel) });
     assert.deepEqual(state.rightSingularVectors.w[0].shape, [2, 3, 1]);
     const [updates, next] = t.update({ w: np.zeros([3, 2, 5]) }, state, { w: np.array(kernel) });
@@ -234,7 +237,7 @@ describe("which parameters decay", () => {
   test("blocks of a fused matrix, each for itself", () => {
     const blocks = [matrixWithSpectrum(4, 3, [5, 1, 0.5], 5), matrixWithSpectrum(4, 2, [3, 1], 6)];
     const fused = blocks[0]!.map((row, i) => [...row, ...blocks[1]![i]!]);
-    const t = addSpectralDecay(strength, { split: () => ({ axis: 1, sizes: [3, 2] }) });
+    const t = addSpectralDecay(strength, { steps: 10, split: () => ({ axis: 1, sizes: [3, 2] }) });
     const state = t.init({ w: toArray(fused) });
     const [updates, next] = t.update({ w: np.zeros([4, 5]) }, state, { w: toArray(fused) });
     const report = spectralDecayReport({ w: toArray(fused) }, next, {

@@ -19,8 +19,10 @@ export interface SpectralDecayOptions extends MatrixSelection {
   readonly steps?: number;
 }
 
-/** Power steps from the all-ones vector when training starts. */
-const startingSteps = 10;
+/** Power steps from the all-ones vector in Su-10648. */
+const stepsFromOnes = 10;
+/** The same for the state at the start of training: the updates go on from there. */
+const startingSteps = 3;
 
 const transpose = (x: np.Array) => np.swapaxes(x, -1, -2);
 
@@ -72,7 +74,7 @@ export function addSpectralDecay(
   {
     k = 1,
     start = "warm",
-    steps = start === "ones" ? startingSteps : 1,
+    steps = start === "ones" ? stepsFromOnes : 1,
     ...selection
   }: SpectralDecayOptions = {},
 ): GradientTransformation {

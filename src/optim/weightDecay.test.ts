@@ -101,11 +101,11 @@ describe("the kinds", () => {
     );
     assert.ok(
       maxDifference(
-        after({ kind: "spectral", strength: 0.5 }),
+        after({ kind: "spectral", strength: 0.5, steps: 10 }),
         expected((s) => (s > 5 ? 0.5 : 0)),
       ) < 2e-5,
     );
-    const topTwo = after({ kind: "top-k", strength: 0.5, k: 2 });
+    const topTwo = after({ kind: "top-k", strength: 0.5, k: 2, steps: 10 });
     assert.ok(
       maxDifference(
         topTwo,

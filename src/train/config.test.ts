@@ -70,7 +70,13 @@ test("another kind of optimizer or schedule replaces the section instead of mixi
 test("an expected loss goes with what was measured, and no further", async () => {
   const expected = (await loadConfig("tiny")).expectedLoss;
   assert.ok(expected !== null);
-  for (const harmless of ["name=x", "training.seed=4", "training.threads=1", "training.logEvery=1"]) {
+  for (const harmless of [
+    "name=x",
+    "training.seed=4",
+    "training.threads=1",
+    "training.logEvery=1",
+    "training.spectraEvery=5",
+  ]) {
     assert.deepEqual((await loadConfig("tiny", [harmless])).expectedLoss, expected, harmless);
   }
   for (const change of [
@@ -94,7 +100,74 @@ test("what is wrong is named with its path, its value and what is allowed", asyn
     [{ model: { ...minimal.model, numLayer: 2 } }, /model\.numLayer: unknown key; did you mean numLayers\?/],
     [{ model: { ...minimal.model, numHeads: 2.5 } }, /model\.numHeads 2\.5: expected int/],
     [{ model: { ...minimal.model, mlp: "relu" } }, /model\.mlp "relu": expected one of .*"relu2"/],
-    [{ optimizer: { kind: "adan" } }, /optimizer.*adamw, muon/],
+    [
+      { optimizer: { kind: "adan" } },
+      /optimizer\.kind "adan": expected one of sgd, signum, rmsprop, adam, adamw, adabelief, lion, tiger, pbsgd, muon/,
+    ],
+    // Keys are those of the kind that was named.
+    [
+      { optimizer: { kind: "lion", momentum: 0.9 } },
+      /optimizer\.momentum: unknown key; expected one of kind, learningRate, weightDecay, matrixDecay, decayed, b1, b2$/,
+    ],
+    [
+      { optimizer: { kind: "muon", adamw: { beta1: 0.9 } } },
+      /optimizer\.adamw\.beta1: unknown key; expected one of learningRate, weightDecay, b1, b2, eps, epsRoot$/,
+    ],
+    [{ optimizer: { kind: "muon", decayed: ["head"] } }, /optimizer\.decayed: unknown key/],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "nuclear", strength: 1 } } },
+      /optimizer\.matrixDecay\.kind "nuclear": expected one of frobenius, spectral, top-k, schatten/,
+    ],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "spectral" } } },
+      /optimizer\.matrixDecay\.strength is missing/,
+    ],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "spectral", strength: 1, k: 2 } } },
+      /optimizer\.matrixDecay\.k: unknown key; expected one of kind, strength, independent, steps, start$/,
+    ],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "top-k", strength: 1, k: 0 } } },
+      /optimizer\.matrixDecay\.k 0: /,
+    ],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "schatten", strength: 1, p: 2.5 } } },
+      /optimizer\.matrixDecay\.p 2\.5: expected int/,
+    ],
+    [
+      { optimizer: { kind: "adamw", matrixDecay: { kind: "spectral", strength: 1, start: "cold" } } },
+      /optimizer\.matrixDecay\.start "cold": expected one of "warm"\|"ones"/,
+    ],
+    [
+      { optimizer: { kind: "sgd", decayed: ["head"] } },
+      /optimizer\.decayed: expected optimizer\.matrixDecay as well/,
+    ],
+    [
+      {
+        optimizer: {
+          kind: "sgd",
+          learningRate: 0,
+          matrixDecay: { kind: "frobenius", strength: 1, independent: true },
+        },
+      },
+      /matrixDecay\.independent: expected a learning rate above 0/,
+    ],
+    [{ optimizer: { kind: "pbsgd", power: 1.5 } }, /optimizer\.power 1\.5: /],
+    [
+      { data: { tokenizer: { bpes: 300 } } },
+      /data\.tokenizer\.bpes: unknown key|data\.tokenizer \{"bpes":300\}/,
+    ],
+    [
+      { schedule: { kind: "warmup-cosine", warmup: 3 } },
+      /schedule\.warmup: unknown key; expected one of kind, warmupSteps/,
+    ],
+    [{ training: { ...minimal.training, accumulate: 0 } }, /training\.accumulate 0: /],
+    [{ training: { ...minimal.training, emaDecay: 1 } }, /training\.emaDecay 1: /],
+    [
+      { training: { ...minimal.training, evaluateAverage: true } },
+      /training\.evaluateAverage true: expected training\.emaDecay as well/,
+    ],
+    [{ training: { ...minimal.training, spectraEvery: -1 } }, /training\.spectraEvery -1: /],
     [{ training: { steps: 1, batchSize: 1 } }, /training\.length is missing/],
     [{ training: { ...minimal.training, steps: "many" } }, /training\.steps "many": expected number/],
   ];

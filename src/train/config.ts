@@ -395,7 +395,8 @@ export async function loadConfig(reference: string, overrides: readonly string[]
   for (const assignment of overrides) config = override(config, assignment);
   // A loss measured for a preset says nothing about a changed one.
   const changed = overrides.some(
-    (assignment) => !/^(name|training\.(seed|threads|evalEvery|log|sample|checkpoint|keep))/.test(assignment),
+    (assignment) =>
+      !/^(name|training\.(seed|threads|evalEvery|spectra|log|sample|checkpoint|keep))/.test(assignment),
   );
   if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
   return parseConfig(config);

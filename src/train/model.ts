@@ -35,7 +35,8 @@ export interface StepOutputs {
 /**
  * The model's configuration for a tokenizer.
  *
- * @throws ConfigError if the vocabulary is smaller than the tokenizer's, or sequences are longer than the model allows
+ * @throws ConfigError if the vocabulary is smaller than the tokenizer's, sequences are longer than the model allows, or more
+ *   singular values are to decay than there are
  */
 export function resolveModel(config: TrainConfig, tokenizerSize: number): TransformerConfig {
   const { vocabSize = tokenizerSize, ...options } = config.model;
@@ -53,6 +54,18 @@ export function resolveModel(config: TrainConfig, tokenizerSize: number): Transf
   if (config.training.length > model.maxLength) {
     throw new ConfigError(
       `training.length ${config.training.length}: expected at most model.maxLength ${model.maxLength}`,
+    );
+  }
+  const { matrixDecay } = config.optimizer;
+  const smallest = Math.min(
+    model.modelDim,
+    model.mlpDim,
+    model.vocabSize,
+    model.headDim * Math.min(model.numHeads, model.numKvHeads),
+  );
+  if (matrixDecay?.kind === "top-k" && matrixDecay.k > smallest) {
+    throw new ConfigError(
+      `optimizer.matrixDecay.k ${matrixDecay.k}: expected at most ${smallest}, the smallest side of a matrix`,
     );
   }
   return model;
