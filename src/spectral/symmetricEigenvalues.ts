@@ -59,7 +59,10 @@ export function tridiagonalEigenvalues({ diagonal, offDiagonal }: Tridiagonal): 
   return d.sort();
 }
 
-/** Brings a symmetric matrix (row-major, `n × n`) to tridiagonal form by Householder reflections; `4/3·n³` operations. */
+/**
+ * Brings a symmetric matrix (row-major, `n × n`) to tridiagonal form by Householder reflections: `4/3·n³` operations on the lower
+ * half, row by row.
+ */
 function tridiagonalize(matrix: Float64Array, n: number): Tridiagonal {
   const a = matrix.slice();
   const diagonal = new Float64Array(n);
@@ -67,8 +70,9 @@ function tridiagonalize(matrix: Float64Array, n: number): Tridiagonal {
   const v = new Float64Array(n);
   const w = new Float64Array(n);
   for (let k = 0; k < n - 2; k++) {
-    let norm = 0;
-    for (let i = k + 1; i < n; i++) norm = Math.hypot(norm, a[i * n + k]!);
+    let sumOfSquares = 0;
+    for (let i = k + 1; i < n; i++) sumOfSquares += a[i * n + k]! ** 2;
+    const norm = Math.sqrt(sumOfSquares);
     const head = a[(k + 1) * n + k]!;
     if (norm === 0) {
       offDiagonal[k] = 0;
@@ -82,20 +86,29 @@ function tridiagonalize(matrix: Float64Array, n: number): Tridiagonal {
       squared += v[i]! * v[i]!;
     }
     if (squared === 0) continue;
-    // A ← H A H with H = I − 2vvᵀ/‖v‖²: a symmetric update of rank two.
+    // A ← H A H with H = I − 2vvᵀ/‖v‖²: a symmetric update of rank two. First A v, from each element of the lower half twice.
+    w.fill(0, k + 1);
+    for (let i = k + 1; i < n; i++) {
+      const row = i * n;
+      const vi = v[i]!;
+      let sum = a[row + i]! * vi;
+      for (let j = k + 1; j < i; j++) {
+        const element = a[row + j]!;
+        sum += element * v[j]!;
+        w[j]! += element * vi;
+      }
+      w[i]! += sum;
+    }
     let overlap = 0;
     for (let i = k + 1; i < n; i++) {
-      let sum = 0;
-      const row = i * n;
-      for (let j = k + 1; j < n; j++) sum += a[row + j]! * v[j]!;
-      w[i] = (2 * sum) / squared;
+      w[i]! *= 2 / squared;
       overlap += w[i]! * v[i]!;
     }
     for (let i = k + 1; i < n; i++) w[i]! -= (overlap / squared) * v[i]!;
     for (let i = k + 1; i < n; i++) {
       const row = i * n;
       const [vi, wi] = [v[i]!, w[i]!];
-      for (let j = k + 1; j < n; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
+      for (let j = k + 1; j <= i; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
     }
   }
   for (let i = 0; i < n; i++) diagonal[i] = a[i * n + i]!;
