@@ -170,6 +170,12 @@ describe("refused", () => {
     ["no micro-batches", () => accumulate(0, scale(1)), /numMicroBatches 0: expected an integer ≥ 1/],
     ["half a micro-batch", () => accumulate(1.5, scale(1)), /numMicroBatches 1.5/],
     ["decay 1", () => exponentialMovingAverage(1), /decay 1: expected a number in \[0, 1\)/],
+    [
+      "no state",
+      () => accumulate(2, scale(1)).update(w(), {}, w()),
+      /trees of nothing and of 1 arrays \[2\] don't belong together/,
+    ],
+    ["no average", () => exponentialMovingAverage(0.5).update(w(), {}, w()), /don't belong together/],
     ["decay NaN", () => exponentialMovingAverage(Number.NaN), /decay NaN/],
     [
       "a mean of other parameters",
@@ -193,4 +199,16 @@ describe("refused", () => {
       assert.throws(make, (error: Error) => error instanceof ConfigError && message.test(error.message)),
     );
   }
+
+  test("and nothing is consumed then", () => {
+    for (const t of [accumulate(2, scale(1)), exponentialMovingAverage(0.9)]) {
+      const [updates, params] = [w(), w()];
+      const state = t.init({ w: np.ones([3]) });
+      assert.throws(() => t.update(updates, state, params), ConfigError);
+      for (const array of tree.leaves([updates, params, state] as never) as unknown as np.Array[]) {
+        assert.equal(array.refCount, 1);
+        array.dispose();
+      }
+    }
+  });
 });

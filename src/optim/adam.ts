@@ -1,4 +1,5 @@
 import { chain, type GradientTransformation } from "./gradientTransformation.ts";
+import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import {
   addDecayedWeights,
@@ -6,12 +7,17 @@ import {
   scaleByAdam,
   scaleByLearningRate,
 } from "./transforms.ts";
+import { decayWeights, type WeightDecay } from "./weightDecay.ts";
 
 export interface AdamOptions extends ScaleByAdamOptions {
   /** Default 1e-3 (Kingma & Ba; torch.optim.Adam). */
   readonly learningRate?: ScheduleOrNumber;
   /** Added to the gradient, and so divided by its root mean square, as in torch.optim.Adam. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind. */
+  readonly matrixDecay?: WeightDecay;
+  /** Which parameters decay; default all. */
+  readonly mask?: ParameterMask;
 }
 
 /**
@@ -23,7 +29,14 @@ export interface AdamOptions extends ScaleByAdamOptions {
 export function adam({
   learningRate = 1e-3,
   weightDecay = 0,
+  matrixDecay,
+  mask,
   ...options
 }: AdamOptions = {}): GradientTransformation {
-  return chain(addDecayedWeights(weightDecay), scaleByAdam(options), scaleByLearningRate(learningRate));
+  return chain(
+    addDecayedWeights(weightDecay, mask),
+    scaleByAdam(options),
+    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
+    scaleByLearningRate(learningRate),
+  );
 }

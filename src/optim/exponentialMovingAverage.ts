@@ -33,8 +33,12 @@ export function exponentialMovingAverage(
       return { weight: np.array(0), average };
     },
     update(updates, state, params) {
-      const after = mapArrays((w, u) => w.add(u), params, tree.ref(updates));
-      const average = mapArrays((a, w) => a.mul(decay).add(w.mul(1 - decay)), state.average, after);
+      const average = mapArrays(
+        (a, w, u) => a.mul(decay).add(w.add(u.ref).mul(1 - decay)),
+        state.average,
+        params,
+        updates,
+      );
       return [updates, { weight: state.weight.mul(decay).add(1 - decay), average }];
     },
   };

@@ -21,12 +21,14 @@ export interface GradientTransformation {
 }
 
 function describeTree(root: Tree): string {
+  if (root === undefined) return "nothing";
   const shapes = (tree.leaves(root) as unknown as np.Array[]).map(({ shape }) => `[${shape.join()}]`);
   const shown = shapes.slice(0, 4).join(" ");
   return `${shapes.length} arrays${shown === "" ? "" : ` ${shown}`}${shapes.length > 4 ? " …" : ""}`;
 }
 
 function sameTree(a: Tree, b: Tree): boolean {
+  if (a === undefined || b === undefined) return false;
   const [leaves, others] = [tree.leaves(a), tree.leaves(b)] as unknown as [np.Array[], np.Array[]];
   return (
     tree.structure(a).equals(tree.structure(b)) &&

@@ -174,7 +174,7 @@ export interface MuonOptions extends ScaleByMuonOptions {
   readonly learningRate?: ScheduleOrNumber;
   /** For the matrices, multiplied by the learning rate. Default 0 (Keller Jordan). */
   readonly weightDecay?: number;
-  /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`; of the same blocks that Muon orthogonalises, if it doesn't say others. */
   readonly matrixDecay?: WeightDecay;
   /** For all else. Defaults: learning rate 3e-4, b1 0.9, b2 0.95, eps 1e-10 (Keller Jordan), no weight decay. */
   readonly adamw?: AdamWOptions;
@@ -202,7 +202,7 @@ export function muon({
   return partition(muonRuleOf({ ...options, ...(rule === undefined ? {} : { rule }) }), {
     muon: chain(
       scaleByMuon(options),
-      decoupledDecay(weightDecay, matrixDecay),
+      decoupledDecay(weightDecay, matrixDecay, undefined, options),
       scaleByLearningRate(learningRate),
     ),
     adamw: adamw({ learningRate: 3e-4, b1: 0.9, b2: 0.95, eps: 1e-10, weightDecay: 0, ...other }),

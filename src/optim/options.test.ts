@@ -33,6 +33,7 @@ import {
   signum,
   type TigerOptions,
   tiger,
+  type WeightDecay,
 } from "./index.ts";
 import { every, largestDifference, optimize } from "./testing/reference.ts";
 
@@ -40,6 +41,11 @@ import { every, largestDifference, optimize } from "./testing/reference.ts";
 type Changes<Options> = { readonly [Key in keyof Required<Options>]: readonly Options[Key][] };
 
 const withoutTall = (path: string) => path !== "tall";
+/** Decays of matrices that differ from none, and from each other. */
+const matrixDecay: readonly WeightDecay[] = [
+  { kind: "frobenius", strength: 1 },
+  { kind: "spectral", strength: 1 },
+];
 
 function everyOption<Options extends object>(
   make: (options: Options) => GradientTransformation,
@@ -75,20 +81,36 @@ describe("every option changes the result:", () => {
     eps: [0.5],
     epsRoot: [0.05],
     weightDecay: [0.5],
+    matrixDecay,
+    mask: [withoutTall],
   };
   everyOption<SgdOptions>(
     sgd,
-    { learningRate: 0.05, momentum: 0.9 },
-    { learningRate: [0.01], momentum: [0, 0.5], nesterov: [true], weightDecay: [0.1] },
+    { learningRate: 0.05, momentum: 0.9, weightDecay: 0.1 },
+    {
+      learningRate: [0.01],
+      momentum: [0, 0.5],
+      nesterov: [true],
+      weightDecay: [0],
+      matrixDecay,
+      mask: [withoutTall],
+    },
   );
   everyOption<SignumOptions>(
     signum,
-    { learningRate: 0.01 },
-    { learningRate: [0.002], momentum: [0.2], weightDecay: [0.5], eps: [0.1] },
+    { learningRate: 0.01, weightDecay: 0.1 },
+    {
+      learningRate: [0.002],
+      momentum: [0.2],
+      weightDecay: [0.5],
+      eps: [0.1],
+      matrixDecay,
+      mask: [withoutTall],
+    },
   );
   everyOption<RmspropOptions>(
     rmsprop,
-    { learningRate: 0.01 },
+    { learningRate: 0.01, weightDecay: 0.1 },
     {
       learningRate: [0.002],
       decay: [0.5],
@@ -97,25 +119,41 @@ describe("every option changes the result:", () => {
       centered: [true],
       momentum: [0.5],
       weightDecay: [0.5],
+      matrixDecay,
+      mask: [withoutTall],
     },
   );
   everyOption<AdamOptions>(adam, adamBase, adamChanges);
-  everyOption<AdamWOptions>(adamw, adamBase, { ...adamChanges, mask: [withoutTall] });
+  everyOption<AdamWOptions>(adamw, adamBase, adamChanges);
   everyOption<AdaBeliefOptions>(adabelief, adamBase, adamChanges);
   everyOption<LionOptions>(
     lion,
-    { learningRate: 0.01 },
-    { learningRate: [0.002], b1: [0.2], b2: [0.2], weightDecay: [0.5] },
+    { learningRate: 0.01, weightDecay: 0.1 },
+    {
+      learningRate: [0.002],
+      b1: [0.2],
+      b2: [0.2],
+      weightDecay: [0.5],
+      matrixDecay,
+      mask: [withoutTall],
+    },
   );
   everyOption<TigerOptions>(
     tiger,
     { learningRate: 0.02 },
-    { learningRate: [0.002], momentum: [0.2], weightDecay: [0.5], mask: [withoutTall] },
+    { learningRate: [0.002], momentum: [0.2], weightDecay: [0.5], matrixDecay, mask: [withoutTall] },
   );
   everyOption<PbsgdOptions>(
     pbsgd,
-    { learningRate: 0.02, momentum: 0.5 },
-    { learningRate: [0.002], power: [0, 0.3, 1], momentum: [0, 0.9], weightDecay: [0.5] },
+    { learningRate: 0.02, momentum: 0.5, weightDecay: 0.1 },
+    {
+      learningRate: [0.002],
+      power: [0, 0.3, 1],
+      momentum: [0, 0.9],
+      weightDecay: [0.5],
+      matrixDecay,
+      mask: [withoutTall],
+    },
   );
   everyOption<ShampooOptions>(
     shampoo,
@@ -128,6 +166,7 @@ describe("every option changes the result:", () => {
       method: ["eigen"],
       momentum: [0, 0.9],
       weightDecay: [0.5],
+      matrixDecay,
       adamw: [{ learningRate: 0.1 }],
       rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : shampooRule(path, shape))],
     },
@@ -140,6 +179,7 @@ describe("every option changes the result:", () => {
       momentum: [0.5],
       nesterov: [false],
       weightDecay: [0.5],
+      matrixDecay,
       steps: [2],
       eps: [1],
       coefficients: ["taylor", "polar-express"],

@@ -13,14 +13,8 @@ import {
 import { muonRule } from "./muon.ts";
 import { type Assignment, type PartitionRule, partition } from "./partition.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import {
-  addDecayedWeights,
-  oneMinusPower,
-  scaleByLearningRate,
-  trace,
-  treePaths,
-  zeroCount,
-} from "./transforms.ts";
+import { oneMinusPower, scaleByLearningRate, trace, treePaths, zeroCount } from "./transforms.ts";
+import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface ScaleByShampooOptions {
   /**
@@ -131,6 +125,8 @@ export interface ShampooOptions extends ScaleByShampooOptions {
   readonly momentum?: number;
   /** For the matrices, multiplied by the learning rate. Default 0. */
   readonly weightDecay?: number;
+  /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
+  readonly matrixDecay?: WeightDecay;
   /** For all else. Default learning rate 1e-3, no weight decay. */
   readonly adamw?: AdamWOptions;
   /** Which parameters go to which of the groups `"shampoo"` and `"adamw"`. Default {@link shampooRule}. */
@@ -142,6 +138,7 @@ export function shampoo({
   learningRate = 0.1,
   momentum = 0.9,
   weightDecay = 0,
+  matrixDecay,
   adamw: other = {},
   rule = shampooRule,
   ...options
@@ -150,7 +147,7 @@ export function shampoo({
     shampoo: chain(
       scaleByShampoo(options),
       momentum === 0 ? identity() : trace({ momentum }),
-      addDecayedWeights(weightDecay),
+      decoupledDecay(weightDecay, matrixDecay),
       scaleByLearningRate(learningRate),
     ),
     adamw: adamw({ learningRate: 1e-3, weightDecay: 0, ...other }),

@@ -10,8 +10,9 @@ import {
   maxDifference,
   toArray,
 } from "../spectral/testing/oracle.ts";
-import { adabelief } from "./adabelief.ts";
 import {
+  adabelief,
+  adam,
   adamw,
   addCautiousDecay,
   addDecayedWeights,
@@ -22,18 +23,19 @@ import {
   decoupledDecay,
   type GradientTransformation,
   independentStrength,
+  lion,
   muon,
+  pbsgd,
+  rmsprop,
   scaleByLearningRate,
+  sgd,
+  shampoo,
+  signum,
   type Tree,
+  tiger,
   type WeightDecay,
   warmupCosine,
 } from "./index.ts";
-import { lion } from "./lion.ts";
-import { pbsgd } from "./pbsgd.ts";
-import { rmsprop } from "./rmsprop.ts";
-import { sgd } from "./sgd.ts";
-import { signum } from "./signum.ts";
-import { tiger } from "./tiger.ts";
 
 const matrix = matrixWithSpectrum(5, 4, [6, 2, 1, 0.5], 3);
 const zeros = (params: Tree) =>
@@ -61,7 +63,9 @@ describe("every optimizer takes a decay of matrices, decoupled from its directio
     sgd: sgd({ learningRate, matrixDecay, momentum: 0.9 }),
     rmsprop: rmsprop({ learningRate, matrixDecay }),
     pbsgd: pbsgd({ learningRate, matrixDecay }),
+    adam: adam({ learningRate, matrixDecay }),
     adamw: adamw({ learningRate, matrixDecay }),
+    shampoo: shampoo({ learningRate, matrixDecay, momentum: 0, eps: 1e-2 }),
     adabelief: adabelief({ learningRate, matrixDecay }),
     lion: lion({ learningRate, matrixDecay }),
     signum: signum({ learningRate, matrixDecay }),

@@ -2,7 +2,8 @@ import { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import { checkNonNegative, checkPositive } from "./checks.ts";
 import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
-import { isMatrix, type ParameterMask } from "./matrixSelection.ts";
+import type { MatrixOptions } from "./matrixBlocks.ts";
+import { isMatrix, type MatrixSelection, type ParameterMask } from "./matrixSelection.ts";
 import { addSchattenDecay, type SchattenDecayOptions } from "./schattenDecay.ts";
 import { addSpectralDecay, type SpectralDecayOptions } from "./spectralDecay.ts";
 import { addDecayedWeights, treePaths } from "./transforms.ts";
@@ -43,11 +44,21 @@ export type WeightDecay = FrobeniusDecay | SpectralDecay | TopKDecay | SchattenD
  * The stage of a decay, to be placed before `scaleByLearningRate`.
  *
  * @param mask - for a decay that has none of its own: of the parameters with two axes, those that it admits decay; by default all
+ * @param reading - how parameters are read as matrices, for a decay that doesn't say; by default each is one matrix
  * @throws ConfigError for an unknown kind or impossible options
  */
-export function decayWeights(decay: WeightDecay, mask?: ParameterMask): GradientTransformation {
+export function decayWeights(
+  decay: WeightDecay,
+  mask?: ParameterMask,
+  { matrixLayout, matrixAxes, split }: MatrixOptions = {},
+): GradientTransformation {
   const admits: ParameterMask = (path, shape) => isMatrix(path, shape) && (mask?.(path, shape) ?? true);
-  const selection = mask === undefined ? {} : { mask: admits };
+  const selection: MatrixSelection = {
+    ...(matrixLayout === undefined ? {} : { matrixLayout }),
+    ...(matrixAxes === undefined ? {} : { matrixAxes }),
+    ...(split === undefined ? {} : { split }),
+    ...(mask === undefined ? {} : { mask: admits }),
+  };
   switch (decay.kind) {
     case "frobenius": {
       const add = decay.cautious === true ? addCautiousDecay : addDecayedWeights;
@@ -74,9 +85,10 @@ export function decoupledDecay(
   weightDecay: number,
   matrixDecay: WeightDecay | undefined,
   mask?: ParameterMask,
+  reading?: MatrixOptions,
 ): GradientTransformation {
   const plain = addDecayedWeights(weightDecay, mask);
-  return matrixDecay === undefined ? plain : chain(plain, decayWeights(matrixDecay, mask));
+  return matrixDecay === undefined ? plain : chain(plain, decayWeights(matrixDecay, mask, reading));
 }
 
 /**

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { jit, numpy as np, tree } from "@jax-js/jax";
 import {
   adabelief,
+  adam,
   adamw,
   applyUpdates,
   averagedParameters,
@@ -13,6 +14,7 @@ import {
   pbsgd,
   rmsprop,
   sgd,
+  shampoo,
   signum,
   type Tree,
   tiger,
@@ -75,13 +77,14 @@ describe("without options, a kind is the library's optimizer with its defaults, 
     ["sgd", sgd()],
     ["signum", signum()],
     ["rmsprop", rmsprop()],
-    ["adam", adamw({ weightDecay: 0 })],
+    ["adam", adam()],
     ["adamw", adamw({ mask })],
     ["adabelief", adabelief()],
     ["lion", lion({ mask })],
     ["tiger", tiger()],
     ["pbsgd", pbsgd()],
     ["muon", muon()],
+    ["shampoo", shampoo()],
   ];
   for (const [kind, transformation] of rows) {
     test(kind, () => assert.deepEqual(after(build({ kind }).transformation), after(transformation)));
@@ -101,6 +104,7 @@ describe("every option reaches the optimizer", () => {
     ["tiger", { learningRate: 0.01 }, { momentum: 0.1 }, { weightDecay: 0.5 }],
     ["pbsgd", {}, { power: 0.3 }, { momentum: 0.9 }, { weightDecay: 0.5 }],
     ["muon", {}, { momentum: 0.1 }, { nesterov: false }, { steps: 2 }, { scale: "match-adamw-rms" }, { coefficients: "taylor" }, { weightDecay: 0.5 }],
+    ["shampoo", { eps: 1e-2 }, { learningRate: 0.01 }, { momentum: 0.1 }, { b2: 0.5 }, { eps: 0.1 }, { weightDecay: 0.5 }, { adamw: { learningRate: 0.01 } }],
     ["muon", {}, { adamw: { learningRate: 0.01 } }, { adamw: { weightDecay: 50 } }, { adamw: { b1: 0.1 } }],
     ["adamw", { learningRate: 0.01, matrixDecay: { kind: "spectral", strength: 1 } }, { matrixDecay: { kind: "spectral", strength: 2 } }, { matrixDecay: { kind: "spectral", strength: 1, independent: true } }, { matrixDecay: { kind: "spectral", strength: 1, start: "ones", steps: 1 } }, { matrixDecay: { kind: "top-k", strength: 1, k: 3 } }, { matrixDecay: { kind: "schatten", strength: 1 } }, { matrixDecay: { kind: "frobenius", strength: 1 } }, { decayed: ["head", "embedding"] }],
     ["adamw", { learningRate: 0.01, matrixDecay: { kind: "schatten", strength: 1 } }, { matrixDecay: { kind: "schatten", strength: 1, p: 8 } }, { matrixDecay: { kind: "schatten", strength: 1, normalized: false } }],
@@ -193,13 +197,14 @@ test("the report names a group for every parameter and every kind", () => {
     "tiger",
     "pbsgd",
     "muon",
+    "shampoo",
   ]) {
     const params = treeOf(0, 1);
     const rows = describePartition(params, build({ kind }).rule);
     tree.dispose(params);
     assert.deepEqual(
       [...new Set(rows.map(({ group }) => group))].sort(),
-      kind === "muon" ? ["adamw", "muon"] : [kind],
+      kind === "muon" || kind === "shampoo" ? ["adamw", kind] : [kind],
     );
     assert.ok(rows.every(({ reason }) => reason !== ""));
   }

@@ -1,12 +1,10 @@
 import {
-  type AdamWOptions,
   adabelief,
+  adam,
   adamw,
-  addDecayedWeights,
   byKind,
   chain,
   constantSchedule,
-  decayWeights,
   exponentialMovingAverage,
   type GradientTransformation,
   independentStrength,
@@ -18,9 +16,9 @@ import {
   pbsgd,
   rmsprop,
   type Schedule,
-  scaleByAdam,
-  scaleByLearningRate,
   sgd,
+  shampoo,
+  shampooRule,
   signum,
   type Tree,
   tiger,
@@ -75,16 +73,6 @@ function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], 
 /** Matrices decay; norms and biases don't (GPT-2, nanoGPT). */
 const decayMask = (_path: string, shape: readonly number[]) => shape.length >= 2;
 
-/** Adam with the decay added to the gradient, as in torch.optim.Adam. */
-function adam({ weightDecay = 0, mask, matrixDecay, learningRate = 1e-3, ...options }: AdamWOptions) {
-  return chain(
-    addDecayedWeights(weightDecay, mask),
-    scaleByAdam(options),
-    ...(matrixDecay === undefined ? [] : [decayWeights(matrixDecay, mask)]),
-    scaleByLearningRate(learningRate),
-  );
-}
-
 /** Each optimizer with its default learning rate and weight decay (without `matrixDecay`), for schedules and reports. */
 const optimizers: Readonly<
   Record<
@@ -106,8 +94,16 @@ const optimizers: Readonly<
   tiger: { make: tiger, learningRate: 1e-3, weightDecay: 0.01 },
   pbsgd: { make: pbsgd, learningRate: 0.1, weightDecay: 0 },
   muon: { make: muon, learningRate: 0.02, weightDecay: 0 },
+  shampoo: { make: shampoo, learningRate: 0.1, weightDecay: 0 },
 };
-const muonAdamwLearningRate = 3e-4;
+
+/** Optimizers for hidden matrices, with the rule and the default learning rate of AdamW for the rest. */
+const matrixOptimizers: Readonly<
+  Partial<Record<Kind, { readonly rule: PartitionRule; readonly learningRate: number }>>
+> = {
+  muon: { rule: muonRule, learningRate: 3e-4 },
+  shampoo: { rule: shampooRule, learningRate: 1e-3 },
+};
 
 type MatrixDecayConfig = NonNullable<OptimizerConfig["matrixDecay"]>;
 
@@ -143,18 +139,18 @@ export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
     ...(matrixDecay === undefined ? {} : { matrixDecay: matrixDecayOf(matrixDecay, peak, decays) }),
   };
   const otherDecay = other?.weightDecay ?? 0;
+  const partitioned = matrixOptimizers[kind];
   const specific =
-    kind === "muon"
+    partitioned !== undefined
       ? {
           adamw: {
             ...defined({ ...other }),
-            learningRate: scheduled(config, other?.learningRate ?? muonAdamwLearningRate),
+            learningRate: scheduled(config, other?.learningRate ?? partitioned.learningRate),
             mask: decayMask,
           },
         }
       : { mask: decayMask };
-  const rule =
-    kind === "muon" ? muonRule : byKind({ matrix: kind, embedding: kind, head: kind, vector: kind });
+  const rule = partitioned?.rule ?? byKind({ matrix: kind, embedding: kind, head: kind, vector: kind });
   const optimizer = defaults.make({ ...common, ...specific } as never);
   const { emaDecay } = config.training;
   return {
@@ -162,7 +158,7 @@ export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
     learningRate,
     rule,
     decayOf(path, shape) {
-      const isOther = kind === "muon" && rule(path, shape).group !== "muon";
+      const isOther = rule(path, shape).group !== kind;
       const plain = isOther ? otherDecay : weightDecay;
       return [
         ...(plain > 0 && decayMask(path, shape) ? [`frobenius ${plain}`] : []),

@@ -102,7 +102,7 @@ test("what is wrong is named with its path, its value and what is allowed", asyn
     [{ model: { ...minimal.model, mlp: "relu" } }, /model\.mlp "relu": expected one of .*"relu2"/],
     [
       { optimizer: { kind: "adan" } },
-      /optimizer\.kind "adan": expected one of sgd, signum, rmsprop, adam, adamw, adabelief, lion, tiger, pbsgd, muon/,
+      /optimizer\.kind "adan": expected one of sgd, signum, rmsprop, adam, adamw, adabelief, lion, tiger, pbsgd, muon, shampoo/,
     ],
     // Keys are those of the kind that was named.
     [

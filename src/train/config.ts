@@ -126,6 +126,13 @@ function optimizerKind<Kind extends string, Shape extends z.ZodRawShape>(kind: K
   });
 }
 
+/** For embeddings, head, norms and biases. */
+const otherSchema = z.strictObject({
+  learningRate: learningRate.optional(),
+  weightDecay: z.number().nonnegative().optional(),
+  ...adamOptions,
+});
+
 const optimizerSchema = z.discriminatedUnion("kind", [
   optimizerKind("sgd", { momentum, nesterov: z.boolean().optional() }),
   optimizerKind("signum", { momentum, eps: z.number().nonnegative().optional() }),
@@ -155,14 +162,15 @@ const optimizerSchema = z.discriminatedUnion("kind", [
         z.array(z.tuple([z.number(), z.number(), z.number()])).nonempty(),
       ])
       .optional(),
-    /** For embeddings, head, norms and biases. */
-    adamw: z
-      .strictObject({
-        learningRate: learningRate.optional(),
-        weightDecay: z.number().nonnegative().optional(),
-        ...adamOptions,
-      })
-      .optional(),
+    adamw: otherSchema.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("shampoo"),
+    ...commonOptions,
+    momentum,
+    b2: fraction.nullable().optional(),
+    eps: z.number().gt(0).lt(1).optional(),
+    adamw: otherSchema.optional(),
   }),
 ]);
 

@@ -1,7 +1,12 @@
 import {
+  accumulate,
   adabelief,
   adam,
   adamw,
+  chain,
+  clipBySpectralNorm,
+  clipByValue,
+  exponentialMovingAverage,
   type GradientTransformation,
   lion,
   muon,
@@ -34,4 +39,31 @@ export const optimizers: Readonly<Record<string, GradientTransformation>> = {
   // A larger ridge needs fewer products.
   shampoo: shampoo({ learningRate: 0.02, weightDecay: 0.1, eps: 1e-2 }),
   "shampoo, averaged": shampoo({ learningRate: 0.01, b2: 0.9, eps: 1e-2 }),
+  "adamw, cautious decay": adamw({
+    learningRate: 0.03,
+    matrixDecay: { kind: "frobenius", strength: 0.5, cautious: true },
+  }),
+  "muon, spectral decay": muon({
+    matrixDecay: { kind: "spectral", strength: 0.5 },
+    split: (path) => (path === "tall" ? { axis: 0, sizes: [2, 4] } : null),
+  }),
+  "lion, spectral decay from ones": lion({
+    learningRate: 0.01,
+    matrixDecay: { kind: "spectral", strength: 0.5, start: "ones", steps: 2 },
+  }),
+  "sgd, decay of two singular values": sgd({
+    learningRate: 0.05,
+    matrixDecay: { kind: "top-k", strength: 0.5, k: 2 },
+  }),
+  "rmsprop, Schatten decay": rmsprop({
+    learningRate: 0.01,
+    matrixDecay: { kind: "schatten", strength: 0.1, p: 6 },
+  }),
+  "sgd, clipped": chain(
+    clipByValue(0.5),
+    clipBySpectralNorm(0.3, { steps: 2 }),
+    sgd({ learningRate: 0.1, momentum: 0.5 }),
+  ),
+  "adamw, accumulated": accumulate(2, adamw({ learningRate: 0.03 })),
+  "adamw with an average": chain(adamw({ learningRate: 0.03 }), exponentialMovingAverage(0.9)),
 };
