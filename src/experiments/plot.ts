@@ -104,6 +104,8 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
         type: "custom" as const,
         name,
         data: intervals.map(({ x, low, high }) => [x, low!, high!]),
+        // So that the axis reaches as far as the intervals.
+        encode: { x: 0, y: [1, 2] },
         renderItem: (
           _params: unknown,
           api: { value(dimension: number): unknown; coord(point: number[]): number[] },
