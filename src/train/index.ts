@@ -14,7 +14,15 @@ export {
 export { configSchema, loadConfig, parseConfig, type TrainConfig } from "./config.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
-export { initialState, resolveModel, type StepOutputs, type TrainState, trainingStep } from "./model.ts";
+export {
+  evaluationStep,
+  initialState,
+  resolveModel,
+  type StepOutputs,
+  type TrainHandle,
+  type TrainState,
+  trainingStep,
+} from "./model.ts";
 export { presetNames, presets } from "./presets.ts";
 export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
