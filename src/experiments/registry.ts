@@ -2,7 +2,9 @@ import { ConfigError } from "../errors.ts";
 import type { Experiment } from "./experiment.ts";
 
 /** All experiments, loaded when they are asked for: name → module. */
-const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {};
+const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
+  muon: async () => (await import("./muon.ts")).default,
+};
 
 export const experimentNames: readonly string[] = Object.keys(loaders);
 
