@@ -3,6 +3,7 @@ import type { Experiment } from "./experiment.ts";
 
 /** All experiments, loaded when they are asked for: name → module. */
 const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
+  "spectral-decay": async () => (await import("./spectralDecay.ts")).default,
   muon: async () => (await import("./muon.ts")).default,
 };
 
