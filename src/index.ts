@@ -4,4 +4,5 @@ export * from "./errors.ts";
 export * from "./nn/index.ts";
 export * from "./optim/index.ts";
 export * from "./position/index.ts";
+export * from "./quantize/index.ts";
 export * from "./spectral/index.ts";

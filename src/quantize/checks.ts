@@ -1,0 +1,66 @@
+import { numpy as np } from "@jax-js/jax";
+import { ConfigError, DataError, ShapeError } from "../errors.ts";
+
+/** @throws ShapeError unless `z` is `float32[.., dim]` with at least one vector; nothing is consumed */
+export function checkVectors(what: string, z: np.Array, dim: number): void {
+  if (z.dtype !== np.float32 || z.shape.at(-1) !== dim || z.shape.includes(0)) {
+    throw new ShapeError(
+      `${what}: z is ${z.dtype}[${z.shape.join()}], expected float32[.., ${dim}] with at least one vector`,
+    );
+  }
+}
+
+/** @throws ShapeError unless `codes` is `float32[codes, dim]`; nothing is consumed */
+export function checkCodes(what: string, codes: np.Array, dim: number, numCodes?: number): void {
+  const [rows, columns] = codes.shape;
+  const fits = codes.shape.length === 2 && rows! > 0 && columns === dim && (numCodes ?? rows) === rows;
+  if (codes.dtype !== np.float32 || !fits) {
+    throw new ShapeError(
+      `${what}: codes are ${codes.dtype}[${codes.shape.join()}], expected float32[${numCodes ?? "codes"}, ${dim}]`,
+    );
+  }
+}
+
+/** @throws ConfigError unless the value is an integer and at least `least` */
+export function checkCount(what: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least)
+    throw new ConfigError(`${what} ${value}: expected an integer ≥ ${least}`);
+}
+
+/** @throws ConfigError unless the value is finite and not negative */
+export function checkWeight(what: string, value: number): void {
+  if (!(value >= 0) || !Number.isFinite(value))
+    throw new ConfigError(`${what} ${value}: expected a number ≥ 0`);
+}
+
+/** @throws ConfigError unless the value is one of `allowed` */
+export function checkName(what: string, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) {
+    const names = allowed.map((name) => `"${name}"`).join(", ");
+    throw new ConfigError(`${what} "${value}": expected one of ${names}`);
+  }
+}
+
+/**
+ * Looks at the values of vectors where they are known, that is outside `jit`, `grad` and `compile`; tracers pass.
+ *
+ * @param x - left alone
+ * @param directions - also refuse zero vectors, which have no direction
+ * @throws DataError for NaN, infinities and zero vectors
+ */
+export function checkValues(what: string, x: np.Array, directions: boolean): void {
+  if (!(x instanceof np.Array) || x.device === "webgpu") return;
+  const dim = x.shape.at(-1)!;
+  const data = x.ref.dataSync();
+  for (let row = 0; row * dim < data.length; row++) {
+    let isZero = true;
+    for (let i = 0; i < dim; i++) {
+      const value = data[row * dim + i]!;
+      if (!Number.isFinite(value))
+        throw new DataError(`${what}: component ${i} of vector ${row} is ${value}: expected finite numbers`);
+      if (value !== 0) isZero = false;
+    }
+    if (isZero && directions)
+      throw new DataError(`${what}: vector ${row} is zero, which has no direction: expected another vector`);
+  }
+}
