@@ -129,6 +129,36 @@ test("opposite and zero vectors have the documented derivatives", () => {
   assert.deepEqual(derivative([3, 4], [0, 0], [3, 5]), [0, 0]);
 });
 
+test("maxRatio bounds the factor on gradients, of all that exceed it", () => {
+  const derivative = (maxRatio?: number) => {
+    const codes = np.array([
+      [4, 0],
+      [0.5, 0],
+    ]);
+    const loss = (x: np.Array) =>
+      quantizeThrough(x, codes, {
+        gradient: "rotation",
+        ...(maxRatio === undefined ? {} : { maxRatio }),
+      }).sum();
+    const [value, gradient] = valueAndGrad(loss)(
+      np.array([
+        [1, 0],
+        [1, 0],
+      ]),
+    ) as unknown as [np.Array, np.Array];
+    assert.equal(value.item(), 4.5);
+    return gradient.js();
+  };
+  assert.deepEqual(derivative(), [
+    [4, 4],
+    [0.5, 0.5],
+  ]);
+  assert.deepEqual(derivative(2), [
+    [2, 2],
+    [0.5, 0.5],
+  ]);
+});
+
 test("DiVeQ at its code has derivatives without NaN, and without noise its value is the code", () => {
   const here = arrayOf(z, [rows, dim]);
   const loss = (a: np.Array, b: np.Array) => diveq(a, b, random.key(1)).sum();
@@ -157,5 +187,6 @@ test("bad arguments are refused before anything is consumed", () => {
   assert.throws(() => quantizeThrough(a, a, { gradient: "diveq" }), ConfigError);
   assert.throws(() => quantizeThrough(a, a, { gradient: "gumbel" as never }), ConfigError);
   assert.throws(() => quantizeThrough(a, a, { noiseStd: -1 }), ConfigError);
+  assert.throws(() => quantizeThrough(a, a, { maxRatio: 0 }), ConfigError);
   assert.deepEqual([a.refCount, b.refCount], [1, 1]);
 });

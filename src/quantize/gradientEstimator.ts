@@ -20,16 +20,27 @@ export interface GradientOptions {
    * variance and passes it on as a standard deviation). vector-quantize-pytorch: `√0.005`.
    */
   readonly noiseStd?: number;
+  /**
+   * Most that the rotation trick may lengthen a gradient. Default infinite (the rotation trick); a number near 1 keeps short vectors
+   * from taking steps as long as `‖q‖/‖z‖` says, see {@link rotationWarning}.
+   */
+  readonly maxRatio?: number;
 }
 
-/** @throws ConfigError for an unknown estimator or a negative deviation */
+/** @throws ConfigError for an unknown estimator, a negative deviation or a ratio that isn't positive */
 export function resolveGradient({
   gradient = "straight-through",
   noiseStd = 1e-3,
+  maxRatio = Number.POSITIVE_INFINITY,
 }: GradientOptions): Required<GradientOptions> {
   checkName("gradient", gradient, gradientEstimators);
   checkWeight("noiseStd", noiseStd);
-  return { gradient, noiseStd };
+  checkRatio(maxRatio);
+  return { gradient, noiseStd, maxRatio };
+}
+
+function checkRatio(maxRatio: number): void {
+  if (!(maxRatio > 0)) throw new ConfigError(`maxRatio ${maxRatio}: expected a positive number`);
 }
 
 /** Below this length of `ẑ + q̂` its direction is mostly rounding: unit vectors in float32 are exact to about 10⁻⁷. */
@@ -81,16 +92,19 @@ export function straightThrough(z: np.Array, q: np.Array): np.Array {
  *   the published code arrives at it for exactly opposite vectors.
  * - `z = 0`: the identity, as straight-through. `q = 0`: the zero map, as the formula says.
  *
- * The factor `‖q‖/‖z‖` is not bounded: vectors much shorter than their codes get gradients that much longer.
+ * The factor `‖q‖/‖z‖` is not bounded: vectors much shorter than their codes get gradients that much longer, unless `maxRatio` stops
+ * it; see {@link rotationWarning}.
  *
  * @param z - `float32[.., D]`, consumed
  * @param q - `float32[.., D]`, consumed; gets no gradient
+ * @param maxRatio - most that the factor may be. Default infinite (the rotation trick).
  * @returns `float32[.., D]`; NaN where `z` is not finite
  *
  * Source: Fifty et al., Restructuring Vector Quantization with the Rotation Trick, arXiv 2410.06424, section 4.2.
  */
-export function rotationTrick(z: np.Array, q: np.Array): np.Array {
+export function rotationTrick(z: np.Array, q: np.Array, maxRatio = Number.POSITIVE_INFINITY): np.Array {
   checkPair("rotationTrick", z, q);
+  checkRatio(maxRatio);
   const [start, target] = [lax.stopGradient(z.ref), lax.stopGradient(q)];
   const change = z.sub(start.ref);
   const startNorm = norm(start.ref);
@@ -104,7 +118,8 @@ export function rotationTrick(z: np.Array, q: np.Array): np.Array {
   const ahead = dot(from, change.ref).mul(2);
   const rotated = change.ref.sub(middle.mul(along)).add(to.mul(ahead));
   const isZero = startNorm.ref.equal(0);
-  const ratio = targetNorm.div(np.where(isZero.ref, 1, startNorm));
+  const published = targetNorm.div(np.where(isZero.ref, 1, startNorm));
+  const ratio = maxRatio === Number.POSITIVE_INFINITY ? published : np.minimum(published, maxRatio);
   return target.add(np.where(isZero, change, rotated.mul(ratio)));
 }
 
@@ -140,11 +155,11 @@ export function quantizeThrough(
   options: GradientOptions = {},
   key?: np.Array,
 ): np.Array {
-  const { gradient, noiseStd } = resolveGradient(options);
+  const { gradient, noiseStd, maxRatio } = resolveGradient(options);
   checkKey(gradient, key);
   if (gradient === "diveq") return diveq(z, q, key!, noiseStd);
   key?.dispose();
-  return gradient === "rotation" ? rotationTrick(z, q) : straightThrough(z, q);
+  return gradient === "rotation" ? rotationTrick(z, q, maxRatio) : straightThrough(z, q);
 }
 
 /** @throws ConfigError if the estimator draws noise and there is no key */

@@ -1,3 +1,5 @@
+export { type CodebookDistance, codebookDistance, transformSpectrum } from "./codebookDistance.ts";
+export { CodeUsage, type CodeUsageOptions, summarizeUsage, type UsageSummary } from "./codeUsage.ts";
 export { type FiniteScalarOptions, finiteScalarQuantizer } from "./finiteScalarQuantizer.ts";
 export {
   diveq,
@@ -7,6 +9,8 @@ export {
   rotationTrick,
   straightThrough,
 } from "./gradientEstimator.ts";
+export { type GradientComparison, type GradientReportOptions, gradientReport } from "./gradientReport.ts";
+export { type ImageShape, meanSquaredError, psnr, ssim } from "./imageQuality.ts";
 export { type KMeansOptions, type KMeansResult, kMeans } from "./kMeans.ts";
 export { type LookupFreeOptions, lookupFreeQuantizer } from "./lookupFreeQuantizer.ts";
 export {
@@ -20,6 +24,7 @@ export { productQuantizer } from "./productQuantizer.ts";
 export type { Quantized, Quantizer, QuantizerTree, QuantizerVariables } from "./quantizer.ts";
 export { type LossConvention, type LossWeights, lossWeights, quantizerLoss } from "./quantizerLoss.ts";
 export { type ResidualOptions, residualQuantizer } from "./residualQuantizer.ts";
+export { rotationWarning } from "./rotationWarning.ts";
 export { foldCodes, type SimVqOptions, simVq } from "./simVq.ts";
 export {
   type RestartOptions,

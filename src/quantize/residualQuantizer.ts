@@ -1,18 +1,22 @@
 import { lax, numpy as np, random, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import { checkValues, checkVectors } from "./checks.ts";
-import { checkKey, type GradientEstimator, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
+import {
+  checkKey,
+  type GradientEstimator,
+  type GradientOptions,
+  quantizeThrough,
+  resolveGradient,
+} from "./gradientEstimator.ts";
 import { dispose, type Quantizer, type QuantizerTree } from "./quantizer.ts";
 
-export interface ResidualOptions {
+export interface ResidualOptions extends Omit<GradientOptions, "gradient"> {
   /**
    * Where derivatives pass: an estimator's name, from `z` to the sum of codes at once (audiocraft; vector-quantize-pytorch for DiVeQ);
    * or `"per-layer"`, each layer its own way (vector-quantize-pytorch), by which straight-through derivatives of Q layers add up to
-   * Q times the gradient. Default `"straight-through"`.
+   * Q times the gradient; options of the estimator are then the layers'. Default `"straight-through"`.
    */
   readonly gradient?: GradientEstimator | "per-layer";
-  /** Of DiVeQ, see {@link GradientOptions}. Default 1e-3. */
-  readonly noiseStd?: number;
 }
 
 /** Splits a key into `count` of them; without a key into none. */
@@ -65,21 +69,15 @@ export function residualQuantizer(
   quantizers: readonly Quantizer[],
   options: ResidualOptions = {},
 ): Quantizer {
-  const { gradient = "straight-through" } = options;
+  const { gradient = "straight-through", ...ofEstimator } = options;
   checkParts("residualQuantizer", quantizers);
   const { dim } = quantizers[0]!;
   const other = quantizers.find((quantizer) => quantizer.dim !== dim);
   if (other !== undefined)
     throw new ConfigError(`residualQuantizer: layers of dim ${dim} and ${other.dim}: expected one dim`);
-  const estimator =
-    gradient === "per-layer"
-      ? null
-      : resolveGradient({
-          gradient,
-          ...(options.noiseStd === undefined ? {} : { noiseStd: options.noiseStd }),
-        });
-  if (estimator === null && options.noiseStd !== undefined)
-    throw new ConfigError(`noiseStd ${options.noiseStd}: expected without gradient "per-layer"`);
+  const estimator = gradient === "per-layer" ? null : resolveGradient({ gradient, ...ofEstimator });
+  if (estimator === null && Object.keys(ofEstimator).length > 0)
+    throw new ConfigError(`${Object.keys(ofEstimator)[0]}: expected without gradient "per-layer"`);
   const check = (z: np.Array) => {
     checkVectors("residualQuantizer", z, dim);
     checkValues("residualQuantizer z", z, false);

@@ -1,0 +1,54 @@
+import { numpy as np } from "@jax-js/jax";
+import { ShapeError } from "../errors.ts";
+import { type Spectrum, spectrum, summarizeSpectrum } from "../spectral/index.ts";
+import { checkCodes, checkVectors } from "./checks.ts";
+import { nearestCode } from "./nearestCode.ts";
+
+/** Distances between a set of vectors and a codebook, each `float32[]`. */
+export interface CodebookDistance {
+  /** Root mean square of `‖z − nearest code‖`: the quantization error per vector. */
+  readonly toNearestCode: np.Array;
+  /** Root mean square of `‖e − nearest vector‖`: large where codes lie far from all data, and so are dead. */
+  readonly toNearestVector: np.Array;
+  /** `‖mean z − mean e‖` */
+  readonly betweenMeans: np.Array;
+}
+
+/**
+ * How far the codebook and the encoder's output are apart, Euclidean. Takes two searches; may be traced.
+ *
+ * @param z - `float32[.., D]`, consumed
+ * @param codes - `float32[K, D]`, consumed
+ * @throws ShapeError for shapes that don't fit; DataError as {@link nearestCode}; nothing is consumed then
+ */
+export function codebookDistance(z: np.Array, codes: np.Array): CodebookDistance {
+  const dim = codes.shape.at(-1)!;
+  checkCodes("codebookDistance", codes, dim);
+  checkVectors("codebookDistance", z, dim);
+  const flat = z.reshape([-1, dim]);
+  const rms = (from: np.Array, to: np.Array) => {
+    const nearest = to.ref.slice(nearestCode(from.ref, to));
+    return np.sqrt(np.mean(np.square(from.sub(nearest)).sum(-1)));
+  };
+  const toNearestCode = rms(flat.ref, codes.ref);
+  const toNearestVector = rms(codes.ref, flat.ref);
+  const between = np.mean(flat, 0).sub(np.mean(codes, 0));
+  return { toNearestCode, toNearestVector, betweenMeans: np.sqrt(np.square(between).sum()) };
+}
+
+/**
+ * The spectrum of SimVQ's W, in float64: collapse shows as a small effective rank, growth as a large spectral norm. Reads values.
+ *
+ * @param transform - `float32[tableDim, D]`, or the diagonal `float32[D]`; consumed
+ * @throws ShapeError for other shapes; DataError if an element isn't finite
+ */
+export function transformSpectrum(transform: np.Array): Spectrum {
+  const [rows, columns] = transform.shape;
+  if (rows === undefined || transform.shape.length > 2)
+    throw new ShapeError(`transformSpectrum: [${transform.shape.join()}], expected [tableDim, D] or [D]`);
+  const data = transform.dataSync() as Float32Array;
+  if (columns !== undefined) return spectrum(data, rows, columns);
+  // The check of finite numbers, and singular values |wᵢ|.
+  spectrum(data, rows, 1);
+  return summarizeSpectrum(Float64Array.from(data, Math.abs).sort().reverse());
+}
