@@ -64,3 +64,27 @@ export function checkValues(what: string, x: np.Array, directions: boolean): voi
       throw new DataError(`${what}: vector ${row} is zero, which has no direction: expected another vector`);
   }
 }
+
+/**
+ * Checks indices before a table is read: their shape and dtype, and their range where values are known; jax-js reads whatever lies at
+ * a wrong place.
+ *
+ * @param indices - left alone
+ * @param sizes - number of codes, for each index of a vector
+ * @throws ShapeError for another dtype or shape, DataError for an index out of range
+ */
+export function checkIndices(what: string, indices: np.Array, sizes: readonly number[]): void {
+  const parts = sizes.length;
+  if (indices.dtype !== np.int32 || (parts > 1 && indices.shape.at(-1) !== parts)) {
+    throw new ShapeError(
+      `${what}: indices are ${indices.dtype}[${indices.shape.join()}], expected int32[..${parts > 1 ? `, ${parts}` : ""}]`,
+    );
+  }
+  if (!(indices instanceof np.Array) || indices.device === "webgpu") return;
+  const data = indices.ref.dataSync();
+  for (let i = 0; i < data.length; i++) {
+    const size = sizes[i % parts]!;
+    if (data[i]! < 0 || data[i]! >= size)
+      throw new DataError(`${what}: index ${data[i]} at ${i}: expected an integer in [0, ${size})`);
+  }
+}

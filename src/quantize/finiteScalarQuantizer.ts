@@ -1,6 +1,6 @@
 import { lax, numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkCount, checkValues, checkVectors, checkWeight } from "./checks.ts";
+import { checkCount, checkIndices, checkValues, checkVectors, checkWeight } from "./checks.ts";
 import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
 import { dispose, type Quantizer } from "./quantizer.ts";
 
@@ -79,6 +79,7 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
       return indexOf(np.rint(bound(z)));
     },
     decode(params, state, indices) {
+      checkIndices("finiteScalarQuantizer decode", indices, [numCodes]);
       dispose(params, state);
       const each = np.floorDivide(np.expandDims(indices, -1), integers(strides));
       const digits = np.remainder(each, integers(levels)).astype(np.float32);

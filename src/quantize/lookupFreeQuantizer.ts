@@ -1,6 +1,6 @@
 import { lax, numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkCount, checkValues, checkVectors, checkWeight } from "./checks.ts";
+import { checkCount, checkIndices, checkValues, checkVectors, checkWeight } from "./checks.ts";
 import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
 import { dispose, type Quantizer } from "./quantizer.ts";
 
@@ -109,6 +109,7 @@ export function lookupFreeQuantizer(options: LookupFreeOptions): Quantizer {
       return indexOf(z.greater(0));
     },
     decode(params, state, indices) {
+      checkIndices("lookupFreeQuantizer decode", indices, [numCodes]);
       dispose(params, state);
       return codesOf(indices);
     },

@@ -1,5 +1,5 @@
 import { numpy as np } from "@jax-js/jax";
-import { checkValues, checkVectors } from "./checks.ts";
+import { checkIndices, checkValues, checkVectors } from "./checks.ts";
 import type { Quantizer } from "./quantizer.ts";
 import { checkParts, indexColumn, initParts, splitKey, updateParts } from "./residualQuantizer.ts";
 
@@ -10,6 +10,9 @@ import { checkParts, indexColumn, initParts, splitKey, updateParts } from "./res
  * `layers`, a list.
  *
  * @param quantizers - at least two, each with one index per vector
+ * With parts of cosine distance, a zero vector that is only found on the way (outside a trace) is a DataError after the arguments are
+ * consumed.
+ *
  * @throws ConfigError for other quantizers
  *
  * Source: Jégou et al., Product Quantization for Nearest Neighbor Search, 2011; `heads` with separate codebooks in
@@ -20,13 +23,14 @@ export function productQuantizer(quantizers: readonly Quantizer[]): Quantizer {
   const dims = quantizers.map(({ dim }) => dim);
   const dim = dims.reduce((a, b) => a + b);
   const borders = dims.slice(0, -1).map((_, i) => dims.slice(0, i + 1).reduce((a, b) => a + b));
+  const codebookSizes = quantizers.map((quantizer) => quantizer.codebookSizes[0]!);
   const check = (z: np.Array) => {
     checkVectors("productQuantizer", z, dim);
     checkValues("productQuantizer z", z, false);
   };
   return {
     dim,
-    codebookSizes: quantizers.map(({ codebookSizes }) => codebookSizes[0]!),
+    codebookSizes,
     init: (key) => initParts(quantizers, key),
     apply(params, state, z, key) {
       check(z);
@@ -59,6 +63,7 @@ export function productQuantizer(quantizers: readonly Quantizer[]): Quantizer {
       return np.stack(indices, -1);
     },
     decode(params, state, indices) {
+      checkIndices("productQuantizer decode", indices, codebookSizes);
       const codes = quantizers.map((quantizer, i) =>
         quantizer.decode(params.layers[i], state.layers[i], indexColumn(indices, i)),
       );

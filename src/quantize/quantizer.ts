@@ -52,7 +52,11 @@ export interface Quantizer {
   update(state: QuantizerTree, batch: QuantizerTree): QuantizerTree;
   /** Indices of `float32[.., D]`, as `apply` finds them. */
   encode(params: QuantizerTree, state: QuantizerTree, z: np.Array): np.Array;
-  /** Codes `float32[.., D]` of indices in range: bit for bit what `apply` puts out, except under `"diveq"`, which adds noise. */
+  /**
+   * Codes `float32[.., D]` of indices: bit for bit what `apply` puts out, except under `"diveq"`, which adds noise.
+   *
+   * @throws DataError for an index out of range, where values are known; nothing is consumed then
+   */
   decode(params: QuantizerTree, state: QuantizerTree, indices: np.Array): np.Array;
 }
 

@@ -411,6 +411,17 @@ describe("dead codes", () => {
       await (compiled as unknown as { dispose(): Promise<void> }).dispose();
     });
   }
+  test("codes and counts to start from must fit, and stay the caller's if they don't", () => {
+    const quantizer = vectorQuantizer({ numCodes: 2, dim: 2, distance: "cosine" });
+    const [codes, wide, zero, counts] = [np.eye(2), np.eye(3), np.zeros([2, 2]), np.ones([3])];
+    assert.throws(() => quantizer.initFrom(wide), ShapeError);
+    assert.throws(() => quantizer.initFrom(zero), DataError);
+    assert.throws(() => quantizer.initFrom(codes, counts), ShapeError);
+    for (const array of [codes, wide, zero, counts]) {
+      assert.equal(array.refCount, 1);
+      array.dispose();
+    }
+  });
   test("under cosine distance they become unit vectors, and a threshold must be positive", () => {
     const quantizer = vectorQuantizer({ numCodes: 2, dim: 2, distance: "cosine" });
     const { params, state } = quantizer.initFrom(np.eye(2), np.zeros([2]));
@@ -446,6 +457,25 @@ test("impossible options are refused", () => {
     () => productQuantizer([simVq(vq), residualQuantizer([simVq(vq), simVq(vq)])]),
   ]) {
     assert.throws(make, ConfigError);
+  }
+});
+
+test("indices out of range, or of another shape, are refused before anything is consumed", () => {
+  for (const [name, make] of Object.entries(every)) {
+    const quantizer = make("straight-through");
+    const { params, state } = start(quantizer);
+    const sizes = quantizer.codebookSizes;
+    const good = sizes.map((size) => size - 1);
+    const indices = (values: number[]) =>
+      np.array(Int32Array.from(values), { shape: sizes.length > 1 ? [1, values.length] : [values.length] });
+    const [high, low] = [indices(good.with(-1, sizes.at(-1)!)), indices(good.with(0, -1))];
+    const floats = np.array(good);
+    for (const bad of [high, low]) assert.throws(() => quantizer.decode(params, state, bad), DataError, name);
+    assert.throws(() => quantizer.decode(params, state, floats), ShapeError, name);
+    const leaves = tree.leaves([params, state] as never) as unknown as np.Array[];
+    for (const leaf of [...leaves, high, low, floats]) assert.equal(leaf.refCount, 1, name);
+    for (const array of [high, low, floats]) array.dispose();
+    quantizer.decode(params, state, indices(good)).dispose();
   }
 });
 

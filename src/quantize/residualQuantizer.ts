@@ -1,6 +1,6 @@
 import { lax, numpy as np, random, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkValues, checkVectors } from "./checks.ts";
+import { checkIndices, checkValues, checkVectors } from "./checks.ts";
 import {
   checkKey,
   type GradientEstimator,
@@ -61,6 +61,9 @@ export function indexColumn(indices: np.Array, i: number): np.Array {
  * Variables: `layers`, a list.
  *
  * @param quantizers - at least two, of one dim, each with one index per vector
+ * With parts of cosine distance, a zero vector that is only found on the way (outside a trace) is a DataError after the arguments are
+ * consumed.
+ *
  * @throws ConfigError for other quantizers or an unknown estimator
  *
  * Source: SoundStream, arXiv 2107.03312, algorithm 1.
@@ -78,6 +81,7 @@ export function residualQuantizer(
   const estimator = gradient === "per-layer" ? null : resolveGradient({ gradient, ...ofEstimator });
   if (estimator === null && Object.keys(ofEstimator).length > 0)
     throw new ConfigError(`${Object.keys(ofEstimator)[0]}: expected without gradient "per-layer"`);
+  const codebookSizes = quantizers.map((quantizer) => quantizer.codebookSizes[0]!);
   const check = (z: np.Array) => {
     checkVectors("residualQuantizer", z, dim);
     checkValues("residualQuantizer z", z, false);
@@ -86,7 +90,7 @@ export function residualQuantizer(
 
   return {
     dim,
-    codebookSizes: quantizers.map(({ codebookSizes }) => codebookSizes[0]!),
+    codebookSizes,
     init: (key) => initParts(quantizers, key),
     apply(params, state, z, key) {
       check(z);
@@ -142,6 +146,7 @@ export function residualQuantizer(
       return np.stack(indices, -1);
     },
     decode(params, state, indices) {
+      checkIndices("residualQuantizer decode", indices, codebookSizes);
       const codes = quantizers.map((quantizer, i) =>
         quantizer.decode(params.layers[i], state.layers[i], indexColumn(indices, i)),
       );

@@ -1,6 +1,6 @@
 import { numpy as np, random } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkCount, checkName, checkValues, checkVectors } from "./checks.ts";
+import { checkCount, checkIndices, checkName, checkValues, checkVectors } from "./checks.ts";
 import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
 import { defaultBudgetBytes, nearestCode } from "./nearestCode.ts";
 import { dispose, type Quantizer, type QuantizerTree } from "./quantizer.ts";
@@ -115,6 +115,9 @@ export function simVq(options: SimVqOptions): Quantizer {
       check(z);
       return nearestCode(z, foldCodes(params, state), { budgetBytes });
     },
-    decode: (params, state, indices) => foldCodes(params, state).slice(indices),
+    decode(params, state, indices) {
+      checkIndices("simVq decode", indices, [numCodes]);
+      return foldCodes(params, state).slice(indices);
+    },
   };
 }

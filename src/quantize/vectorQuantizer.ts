@@ -1,6 +1,14 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
-import { ConfigError } from "../errors.ts";
-import { checkCodes, checkCount, checkName, checkValues, checkVectors, checkWeight } from "./checks.ts";
+import { ConfigError, ShapeError } from "../errors.ts";
+import {
+  checkCodes,
+  checkCount,
+  checkIndices,
+  checkName,
+  checkValues,
+  checkVectors,
+  checkWeight,
+} from "./checks.ts";
 import { countCodes, normalize, sumByCode } from "./codeStatistics.ts";
 import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
 import { codeDistances, defaultBudgetBytes, type NearestCodeOptions, nearestCode } from "./nearestCode.ts";
@@ -142,6 +150,11 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
     },
     initFrom(codes, counts) {
       checkCodes("vectorQuantizer initFrom", codes, dim, numCodes);
+      if (counts !== undefined && counts.shape.join() !== `${numCodes}`) {
+        throw new ShapeError(
+          `vectorQuantizer initFrom: counts are [${counts.shape.join()}], expected float32[${numCodes}]`,
+        );
+      }
       checkValues("vectorQuantizer initFrom codes", codes, cosine);
       const clusterSize = counts ?? np.ones([numCodes]);
       const codebook = oriented(codes);
@@ -170,7 +183,10 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
       check("vectorQuantizer", z);
       return nearestCode(oriented(z), takeTable(params, state), search);
     },
-    decode: (params, state, indices) => takeTable(params, state).slice(indices),
+    decode(params, state, indices) {
+      checkIndices("vectorQuantizer decode", indices, [numCodes]);
+      return takeTable(params, state).slice(indices);
+    },
     restart(params, state, z, key, { threshold }) {
       check("vectorQuantizer restart", z);
       if (!(threshold > 0)) throw new ConfigError(`restart threshold ${threshold}: expected a number > 0`);
