@@ -136,6 +136,15 @@ test("in a trace, values that can't be used have the documented meaning", async 
   }
 });
 
+test("compiled, a chunk is one product, reductions, and the gather of one block per vector", async () => {
+  const search = (a: np.Array, b: np.Array) => nearestCode(a, b, { budgetBytes: 4 * 32 * 256 });
+  const compiled = compile(search, { threads: 1 });
+  const { operators } = await compiled.inspect(np.zeros([32, 8]), np.zeros([1024, 8]));
+  const { Gemm, Gather, FusedMatMul, TopK, Transpose } = operators as Record<string, number | undefined>;
+  assert.deepEqual([Gemm, Gather, FusedMatMul, TopK, Transpose], [4, 4, undefined, undefined, undefined]);
+  await compiled.dispose();
+});
+
 test("no derivative passes through the search", () => {
   const loss = (z: np.Array) => {
     const index = nearestCode(z.ref, np.array([[1], [2]]));

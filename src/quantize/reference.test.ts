@@ -94,12 +94,27 @@ function assertStep(
   assertClose(byZ, expected.gradient, "gradient", tolerance);
 }
 
-const once = (
+/** A training step run by jax-js, after the engine has given the same. */
+async function once(
   quantizer: Quantizer,
   { params, state }: QuantizerVariables,
   z = input(),
-  step = trainingStep(quantizer),
-) => step(params, state, z);
+  tolerance = rounding,
+): Promise<Training> {
+  const step = trainingStep(quantizer);
+  const compiled = compile(step as never, { threads: 1 }) as unknown as typeof step;
+  const fromEngine = await compiled(tree.ref(params), tree.ref(state), z.ref);
+  const training = step(params, state, z);
+  const [actual, expected] = [fromEngine, training].map(
+    (t) => tree.leaves(t as never) as unknown as np.Array[],
+  );
+  assert.equal(actual!.length, expected!.length);
+  expected!.forEach((leaf, i) => {
+    assertClose(actual![i]!, leaf.ref.dataSync(), `result ${i} of the engine`, tolerance);
+  });
+  await (compiled as unknown as { dispose(): Promise<void> }).dispose();
+  return training;
+}
 
 describe("vector-quantize-pytorch: moving averages over three steps", () => {
   for (const [name, options] of [
@@ -145,20 +160,20 @@ describe("vector-quantize-pytorch: learnable codebook", () => {
     ["learnable", "straight-through"],
     ["learnableRotation", "rotation"],
   ] as const) {
-    test(name, () => {
+    test(name, async () => {
       const loss = { codebook: 1, commitment: 1 };
       const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient });
-      const training = once(quantizer, quantizer.initFrom(codebook()));
+      const training = await once(quantizer, quantizer.initFrom(codebook()));
       // One mean with derivatives to both sides there, two means here.
       assertStep(training, reference[name], { lossFactor: 2 });
       assertClose(training.byParams.codebook, reference[name].parameterGradients[0], "codebook gradient");
       tree.dispose(training.state);
     });
   }
-  test("diveq, without noise", () => {
+  test("diveq, without noise", async () => {
     const loss = { codebook: 0, commitment: 0 };
     const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient: "diveq", noiseStd: 0 });
-    const training = once(quantizer, quantizer.initFrom(codebook()));
+    const training = await once(quantizer, quantizer.initFrom(codebook()));
     assertStep(training, reference.diveq);
     assertClose(training.byParams.codebook, reference.diveq.parameterGradients[0], "codebook gradient");
     tree.dispose(training.state);
@@ -174,21 +189,21 @@ describe("vector-quantize-pytorch: SimVQ", () => {
     ["simVq", "straight-through", 1],
     ["simVqRotation", "rotation", 0.5],
   ] as const) {
-    test(name, () => {
+    test(name, async () => {
       const loss = { codebook: factor, commitment: factor * 0.25 };
       const quantizer = simVq({ numCodes, dim, loss, gradient });
-      const training = once(quantizer, variables(codebook()));
+      const training = await once(quantizer, variables(codebook()));
       assertStep(training, reference[name]);
       assertClose(training.byParams.transform, reference[name].parameterGradients[0], "transform gradient");
       tree.dispose(training.state);
     });
   }
-  test("residual", () => {
+  test("residual", async () => {
     const quantizer = residualQuantizer([simVq({ numCodes, dim }), simVq({ numCodes, dim })], {
       gradient: "per-layer",
     });
     const parts = [variables(codebook()), variables(codebook("second"))];
-    const training = once(quantizer, {
+    const training = await once(quantizer, {
       params: { layers: parts.map(({ params }) => params) },
       state: { layers: parts.map(({ state }) => state) },
     });
@@ -215,23 +230,23 @@ describe("vector-quantize-pytorch: several codes per vector", () => {
     ["residual", "straight-through"],
     ["residualRotation", "rotation"],
   ] as const) {
-    test(name, () => {
+    test(name, async () => {
       const layers = [ema(dim, gradient), ema(dim, gradient)];
       const quantizer = residualQuantizer(layers, { gradient: "per-layer" });
       const states = ["codebook", "second"].map((n, i) => layers[i]!.initFrom(codebook(n)).state);
-      const training = once(quantizer, { params: { layers: [{}, {}] }, state: { layers: states } });
+      const training = await once(quantizer, { params: { layers: [{}, {}] }, state: { layers: states } });
       assertStep(training, reference[name]);
       tree.dispose(training.state);
     });
   }
-  test("product", () => {
+  test("product", async () => {
     const layers = [ema(2), ema(2)];
     const part = (name: string, from: number) => codebook(name).slice([], [from, from + 2]);
     const states = [
       layers[0]!.initFrom(part("codebook", 0)).state,
       layers[1]!.initFrom(part("second", 0)).state,
     ];
-    const training = once(productQuantizer(layers), {
+    const training = await once(productQuantizer(layers), {
       params: { layers: [{}, {}] },
       state: { layers: states },
     });
@@ -248,13 +263,16 @@ describe("vector-quantize-pytorch: without learned codes", () => {
     ["fsqEven", [8, 6, 4, 4]],
     ["fsqOdd", [7, 5, 3, 3]],
   ] as const) {
-    test(name, () => assertStep(once(finiteScalarQuantizer({ levels }), none()), reference[name]));
+    test(name, async () =>
+      assertStep(await once(finiteScalarQuantizer({ levels }), none()), reference[name]),
+    );
   }
-  test("lfq", () => assertStep(once(lookupFreeQuantizer({ dim, commitment: 0.25 }), none()), reference.lfq));
-  test("lfqScaled", () => {
+  test("lfq", async () =>
+    assertStep(await once(lookupFreeQuantizer({ dim, commitment: 0.25 }), none()), reference.lfq));
+  test("lfqScaled", async () => {
     const quantizer = lookupFreeQuantizer({ dim, scale: 0.5, entropyWeight: 0.3, diversity: 2 });
     // The inverse temperature of 100 multiplies the rounding of probabilities.
-    assertStep(once(quantizer, none(), input(0, 0.02)), reference.lfqScaled, { tolerance: 1e-4 });
+    assertStep(await once(quantizer, none(), input(0, 0.02), 1e-4), reference.lfqScaled, { tolerance: 1e-4 });
   });
 });
 
