@@ -51,7 +51,7 @@ export function foldCodes(params: QuantizerTree, state: QuantizerTree): np.Array
  * the codebook term by default (`lossWeights("taming-legacy")`), their configurations don't. PyTorch stores W as `[out, in]`, here
  * it is `[tableDim, D]`.
  *
- * With the rotation trick see docs/methods/vector-quantization.md: `transform` may then grow without bound.
+ * With the rotation trick, and vectors much shorter than the codes, the first steps may overshoot: {@link rotationWarning}.
  *
  * Params: `transform`, `bias` and `table` if they are trained; state: `table` if it isn't.
  *
