@@ -5,4 +5,5 @@ export * from "./nn/index.ts";
 export * from "./optim/index.ts";
 export * from "./position/index.ts";
 export * from "./quantize/index.ts";
+export * from "./scaling/index.ts";
 export * from "./spectral/index.ts";
