@@ -5,9 +5,29 @@ export {
   saturatingPowerLaw,
   squareRootRule,
 } from "./batchSizeRules.ts";
+export { type ComparedLaw, compareLaws, type LawComparison } from "./compareLaws.ts";
 export type { ComponentStatistics } from "./directionProblem.ts";
+export { fitLaw, type LawFit, type Optimum, predictLog } from "./fitLaw.ts";
+export {
+  type Estimate,
+  type FitSweepOptions,
+  fitSweep,
+  type Prediction,
+  type SweepFit,
+  type SweepLaw,
+  type SweepOptimum,
+} from "./fitSweep.ts";
 export { type DirectionMoments, generalLaw } from "./generalLaw.ts";
 export { type GradientNoise, gradientNoise } from "./gradientNoise.ts";
+export { type LawFamily, type LawName, lawFamilies, type Place, softsignFamily } from "./lawFamilies.ts";
+export {
+  type CurveFit,
+  type CurveMinimum,
+  type CurveRuns,
+  curveLoss,
+  fitCurves,
+} from "./learningRateCurve.ts";
+export type { NextRuns } from "./nextRuns.ts";
 export type { StepOptimum } from "./optimum.ts";
 export {
   type SgdLaw,
@@ -42,3 +62,4 @@ export {
   softsignOptimum,
 } from "./softsignLaw.ts";
 export { criticalBatchSize, fitTradeOff, stepsAndSamples, type TradeOff } from "./stepsAndSamples.ts";
+export type { SweepRow } from "./sweepRow.ts";
