@@ -273,6 +273,62 @@ describe("files that can't be used", () => {
   }
 });
 
+describe("sweeps that can't be used", () => {
+  const good = "lr,bs,loss\n0.1,8,3\n0.2,8,2.9\n0.4,8,3.1\n0.1,16,3\n0.2,16,2.9\n0.4,16,3.1\n";
+  const rows: [
+    what: string,
+    text: string | Uint8Array | null,
+    args: string[],
+    code: number,
+    message: RegExp,
+  ][] = [
+    ["missing file", null, [], 1, /sweep\.csv: no such file/],
+    ["UTF-16", new Uint8Array([0xff, 0xfe, 0x6c, 0]), [], 1, /sweep\.csv: is not UTF-8 text/],
+    [
+      "missing column",
+      "lr,size,loss\n0.1,8,3\n",
+      [],
+      1,
+      /no column for batch size; found "lr", "size", "loss"; name it with --batch/,
+    ],
+    ["one batch size", good.replaceAll("16", "8"), [], 1, /one batch size, 8: expected at least 2/],
+    [
+      "everything diverged",
+      good.replaceAll(/[23]\.?\d*\n/g, "nan\n"),
+      [],
+      1,
+      /no batch size has 3 learning rates with a finite/,
+    ],
+    [
+      "epsilon that the sweep lacks",
+      good,
+      ["--epsilon", "1e-8"],
+      1,
+      /epsilon 1e-8: the sweep has no epsilon column/,
+    ],
+    ["filter without a value", good, ["--where", "lr"], 1, /--where lr: expected column=value/],
+    [
+      "batch size that is no number",
+      good,
+      ["--at", "many"],
+      2,
+      /option '--at <batch-size>' argument 'many' is invalid/,
+    ],
+    ["confidence of 1", good, ["--confidence", "1"], 2, /a number between 0 and 1/],
+    ["report in a file's place", good, ["--html", "sweep.csv/report.html"], 1, /sweep\.csv/],
+  ];
+  for (const [what, text, args, code, message] of rows) {
+    test(what, async () => {
+      using folder = temporaryFolder();
+      if (text !== null) writeFileSync(path.join(folder.path, "sweep.csv"), text);
+      const result = await rotor(folder.path, "fit", "sweep.csv", ...args);
+      assertOneLine(result.stderr, message);
+      assert.equal(result.code, code);
+      assert.equal(result.stdout, "");
+    });
+  }
+});
+
 describe("runs and checkpoints that can't be used", () => {
   const folder = temporaryFolder();
   let run = "";

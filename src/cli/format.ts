@@ -40,3 +40,12 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
     )
     .join("\n");
 }
+
+/** A number in few digits: `0.00123`, `2.9e-5`, `4096`. */
+export function short(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : String(value);
+  const rounded = Number(value.toPrecision(digits));
+  const size = Math.abs(rounded);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) return rounded.toExponential().replace("e+", "e");
+  return String(rounded);
+}

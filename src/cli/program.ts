@@ -19,6 +19,10 @@ function numberOption(what: string, check: (value: number) => boolean) {
 const positiveInteger = numberOption("a positive integer", (n) => Number.isInteger(n) && n > 0);
 const integer = numberOption("an integer", Number.isInteger);
 const finite = numberOption("a number", Number.isFinite);
+const positive = numberOption("a positive number", (n) => n > 0 && Number.isFinite(n));
+const notNegative = numberOption("a number ≥ 0", (n) => n >= 0 && Number.isFinite(n));
+const probability = numberOption("a number between 0 and 1", (n) => n > 0 && n < 1);
+const collectPositive = (text: string, previous: readonly number[]) => [...previous, positive(text)];
 const collect = (value: string, previous: readonly string[]) => [...previous, value];
 
 /** Builds the command; `done` receives the exit code of what was run. */
@@ -76,6 +80,34 @@ function buildProgram(done: (code: number) => void): Command {
       // Loaded only here: the plots' library would slow every command down.
       const { experimentCommand } = await import("./experimentCommand.ts");
       done(await experimentCommand(name, flags));
+    });
+
+  program
+    .command("fit")
+    .description("read a sweep's results: the best learning rate at each batch size, and at others")
+    .argument(
+      "<results.csv>",
+      "one row per run, as W&B, MLflow, TensorBoard or Optuna export it, or your own",
+    )
+    .option("--at <batch-size>", "predict at this batch size (repeatable)", collectPositive, [])
+    .option("--epsilon <value>", "predict at this epsilon of Adam", notNegative)
+    .option("--confidence <p>", "probability of the intervals", probability, 0.9)
+    .option("--lr <column>", "column of the learning rate; those below likewise, where they aren't found")
+    .option("--batch <column>", "batch size")
+    .option("--loss <column>", "loss")
+    .option("--epsilon-column <column>", "epsilon")
+    .option("--steps-column <column>", "steps")
+    .option("--tokens-column <column>", "tokens")
+    .option("--seed-column <column>", "seed")
+    .option("--weight-decay-column <column>", "weight decay")
+    .option("--where <column=value>", "use only rows with this value (repeatable)", collect, [])
+    .option("--html <file>", "write a page with interactive plots that needs nothing else")
+    .option("--svg <file>", "write the plot of the best learning rate")
+    .option("--json", "print JSON; null is an interval's open end")
+    .action(async (file, flags) => {
+      // Loaded only here: the plots' library would slow every command down.
+      const { fitCommand } = await import("./fitCommand.ts");
+      done(fitCommand(file, flags));
     });
 
   const runs = program.command("runs").description("list, show, compare and delete runs");

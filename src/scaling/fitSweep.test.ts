@@ -106,13 +106,13 @@ test("intervals hold the truth as often as they say", (t) => {
     const fit = fitSweep(rows, { at: [90, 2048], replicates: 60 });
     const covers = ({ low, high }: { low: number; high: number }, truth: number) =>
       low <= truth && truth <= high ? 1 : 0;
-    optimum += covers(fit.optima[2]!, sgd(64));
+    for (const found of fit.optima) optimum += covers(found, sgd(found.batchSize)) / fit.optima.length;
     inside += covers(fit.predictions[0]!, sgd(90));
     beyond += covers(fit.predictions[1]!, sgd(2048));
   }
-  t.diagnostic(`of ${sweeps}: optima ${optimum}, inside ${inside}, beyond ${beyond}`);
-  // 90 % intervals: the standard deviation of the share is 2.7 %, three of them are 8 %.
-  assert.ok(optimum / sweeps > 0.82 && optimum / sweeps < 0.98, `optima ${optimum}`);
+  t.diagnostic(`of ${sweeps}: optima ${optimum.toFixed(1)}, inside ${inside}, beyond ${beyond}`);
+  // 90 % intervals: the standard deviation of a share of 120 is 2.7 %, three of them are 8 %; the optima of a sweep are five.
+  assert.ok(optimum / sweeps > 0.84 && optimum / sweeps < 0.98, `optima ${optimum}`);
   assert.ok(inside / sweeps > 0.82, `inside ${inside}`);
   // Four times beyond the sweep, the choice of law matters as much as noise.
   assert.ok(beyond / sweeps > 0.75, `beyond ${beyond}`);

@@ -279,10 +279,10 @@ function bootstrap(
   const samples: Sample[] = [];
   for (let r = 0; r < replicates; r++) {
     // One asymmetry for all curves of a replicate, at evenly spaced quantiles of its likelihood.
-    const { shifts } = alternatives[alternativeAt(alternatives, (r + 0.5) / replicates)]!;
+    const { shift } = alternatives[alternativeAt(alternatives, (r + 0.5) / replicates)]!;
     const drawn = optima.map((optimum) => ({
       ...optimum,
-      logRate: optimum.logRate + shifts[optimum.group]! + spread * optimum.error * draw(),
+      logRate: optimum.logRate + shift + spread * optimum.error * draw(),
     }));
     for (const { family, weight } of families) {
       if (weight > 1e-3) samples.push({ fit: fitLaw(family, drawn, extent), weight: weight / replicates });

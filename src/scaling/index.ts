@@ -29,6 +29,7 @@ export {
 } from "./learningRateCurve.ts";
 export type { NextRuns } from "./nextRuns.ts";
 export type { StepOptimum } from "./optimum.ts";
+export { type ReadSweepOptions, readSweepCsv, type SweepField, type SweepTable } from "./readSweepCsv.ts";
 export {
   type SgdLaw,
   type SgdStatistics,

@@ -21,7 +21,7 @@ export interface CurveMinimum {
   readonly x: number;
   readonly low: number;
   readonly high: number;
-  /** Standard error of x if the asymmetry of the curves were known; infinite where there is only a bound. */
+  /** Standard error of x without what it shares with the other curves (`alternatives`); infinite where there is only a bound. */
   readonly error: number;
   /** The fitted (or lowest median) loss at x. */
   readonly loss: number;
@@ -33,9 +33,9 @@ export interface CurveFit {
   readonly minima: readonly CurveMinimum[];
   /**
    * What the minima would be with other asymmetries: as all curves share it, its error moves all minima together, and doesn't average
-   * out over batch sizes. The weights are likelihoods, they sum to 1; `shifts` are differences to `x`, 0 where there is only a bound.
+   * out over batch sizes. The weights are likelihoods, they sum to 1; `shift` is the mean difference to `x`.
    */
-  readonly alternatives: readonly { readonly weight: number; readonly shifts: readonly number[] }[];
+  readonly alternatives: readonly { readonly weight: number; readonly shift: number }[];
   /** Standard deviation of one run's loss about its curve; null if there are too few runs to tell. */
   readonly noise: number | null;
 }
@@ -143,8 +143,8 @@ function thin(points: CurveRuns["points"]): CurveRuns["points"] {
 
 /**
  * The part of a curve near its minimum: learning rates within a factor of `reach` of the best one or among the two next to it on each
- * side, without losses that lie more than three times the median excess above the lowest (a run about to diverge says nothing about
- * the minimum). The direct neighbours always stay.
+ * side. Left out are losses at large learning rates that rise more than four times as high as those at small ones: a run about to
+ * diverge says nothing about the minimum. The direct neighbours always stay.
  */
 function nearMinimum(
   runs: CurveRuns,
@@ -163,10 +163,11 @@ function nearMinimum(
   const near = rates.filter(
     ({ x }, i) => Math.abs(i - lowest) <= 2 || Math.abs(x - at.x) <= Math.log(reach) + 1e-9,
   );
-  const limit = 3 * median(near.map(({ loss }) => loss - at.loss));
+  const left = near.filter(({ x }) => x < at.x).map(({ loss }) => loss - at.loss);
+  const limit = 4 * Math.max(median(near.map(({ loss }) => loss - at.loss)), ...left);
   const kept = new Set(
     near
-      .filter(({ loss }, _, all) => loss - at.loss <= limit || all.length <= 3)
+      .filter(({ loss }) => loss - at.loss <= limit)
       .concat(rates.slice(Math.max(0, lowest - 1), lowest + 2))
       .map(({ x }) => x),
   );
@@ -176,7 +177,7 @@ function nearMinimum(
       x: Float64Array.from(points, ({ x }) => x),
       loss: Float64Array.from(points, ({ loss }) => loss),
       weight: new Float64Array(points.length).fill(1),
-      range: [rates[0]!.x, rates.at(-1)!.x],
+      range: [Math.min(...kept), Math.max(...kept)],
     },
     lowest,
     rates,
@@ -194,7 +195,8 @@ const huber = 2.5;
  * 12 if that resolves more optima.
  *
  * The interval of a place holds all places whose best curve fits not significantly worse (profile likelihood with Student's quantile,
- * over all asymmetries); the standard error is half of that interval's width at the best asymmetry, over the quantile.
+ * over all asymmetries). For the standard error, half of that interval's width at the best asymmetry is divided by the quantile; added is
+ * how differently from the others this minimum moves with the asymmetry.
  *
  * @param runs - three or more learning rates each
  * @param confidence - probability that the interval holds the true minimum, in (0, 1)
@@ -256,7 +258,7 @@ function fitWithin(runs: readonly CurveRuns[], confidence: number, reach: number
     const k = asymmetries[chosen]!;
     const { m } = places[chosen]![j]!;
     const { level, curvature } = fitLevel(group, m, k);
-    const [first, last] = group.range;
+    const [first, last] = [rates[0]!.x, rates.at(-1)!.x];
     const wall = runs[j]!.diverged.filter((x) => x > last).sort((a, b) => a - b)[0];
     const at = rates[lowest]!;
     if (lowest === rates.length - 1 && wall === undefined)
@@ -294,9 +296,13 @@ function fitWithin(runs: readonly CurveRuns[], confidence: number, reach: number
       ) - least;
     const own = (place: number) => fitLevel(group, place, k).error - places[chosen]![j]!.error;
     const limit = variance * t * t;
-    const edge = (worse: (place: number) => number, outside: number): number | null => {
-      if (worse(outside) <= limit) return null;
-      let [inside, out] = [m, outside];
+    // Losses beyond the fitted part are clearly higher, or there are none: the minimum is at most at the next learning rate there.
+    const [near, far] = group.range;
+    const before = rates.filter(({ x }) => x < near).at(-1)?.x ?? null;
+    const behind = rates.find(({ x }) => x > far)?.x ?? wall ?? null;
+    const edge = (worse: (place: number) => number, end: number, beyond: number | null): number | null => {
+      if (worse(end) <= limit) return beyond;
+      let [inside, out] = [m, end];
       for (let i = 0; i < 30; i++) {
         const middle = (inside + out) / 2;
         if (worse(middle) <= limit) inside = middle;
@@ -304,7 +310,7 @@ function fitWithin(runs: readonly CurveRuns[], confidence: number, reach: number
       }
       return (inside + out) / 2;
     };
-    const [low, high] = [edge(excess, first), edge(excess, last)];
+    const [low, high] = [edge(excess, near, before), edge(excess, far, behind)];
     const curve = curvature > 0 ? { curvature, asymmetry: k } : null;
     if (low === null && high === null)
       return {
@@ -316,20 +322,36 @@ function fitWithin(runs: readonly CurveRuns[], confidence: number, reach: number
         loss: level,
         curve,
       };
-    if (high === null && wall === undefined)
+    if (high === null)
       return { kind: "above", x: m, low: low!, high: Infinity, error: Infinity, loss: level, curve };
     if (low === null)
       return { kind: "below", x: m, low: -Infinity, high: high!, error: Infinity, loss: level, curve };
-    const upper = high ?? wall!;
-    const error = ((edge(own, last) ?? upper) - (edge(own, first) ?? low)) / (2 * t);
-    return { kind: "interior", x: m, low, high: upper, error, loss: level, curve };
+    const error = ((edge(own, far, behind) ?? high) - (edge(own, near, before) ?? low)) / (2 * t);
+    return { kind: "interior", x: m, low, high, error, loss: level, curve };
   });
-  if (freedom < 2) return { minima, alternatives: [{ weight: 1, shifts: minima.map(() => 0) }], noise: null };
+  const interior = minima.flatMap(({ kind }, j) => (kind === "interior" ? [j] : []));
+  if (freedom < 2 || interior.length === 0) {
+    return {
+      minima,
+      alternatives: [{ weight: 1, shift: 0 }],
+      noise: freedom >= 2 ? Math.sqrt(variance) : null,
+    };
+  }
   const likelihoods = totals.map((total) => (1 + (total - least) / (freedom * variance)) ** (-freedom / 2));
   const sum = likelihoods.reduce((a, b) => a + b, 0);
+  const moved = (a: number, j: number) => places[a]![j]!.m - minima[j]!.x;
   const alternatives = likelihoods.map((likelihood, a) => ({
     weight: likelihood / sum,
-    shifts: minima.map(({ kind, x }, j) => (kind === "interior" ? places[a]![j]!.m - x : 0)),
+    shift: interior.reduce((total, j) => total + moved(a, j), 0) / interior.length,
   }));
+  for (const j of interior) {
+    const apart = alternatives.map(({ shift }, a) => moved(a, j) - shift);
+    const middle = apart.reduce((total, value, a) => total + alternatives[a]!.weight * value, 0);
+    const spread = apart.reduce(
+      (total, value, a) => total + alternatives[a]!.weight * (value - middle) ** 2,
+      0,
+    );
+    minima[j] = { ...minima[j]!, error: Math.sqrt(minima[j]!.error ** 2 + spread) };
+  }
   return { minima, alternatives, noise: Math.sqrt(variance) };
 }

@@ -85,15 +85,18 @@ export function proposeRuns({ samples, optima, typicalError, target }: Question)
   );
   const before = covariance[0]![0]!;
   if (!(before > 0)) return proposals;
-  for (let pick = 0; pick < 3; pick++) {
+  const picked = new Set<number>();
+  while (picked.size < 3) {
     let best = { index: 0, gain: 0 };
     for (let p = 1; p < places.length; p++) {
+      if (picked.has(places[p]!.batchSize)) continue;
       const gain = covariance[0]![p]! ** 2 / (covariance[p]![p]! + typicalError ** 2);
       if (gain > best.gain) best = { index: p, gain };
     }
     // Less than a hundredth isn't worth a run.
     if (best.gain < 0.01 * before) break;
     const p = best.index;
+    picked.add(places[p]!.batchSize);
     const denominator = covariance[p]![p]! + typicalError ** 2;
     const column = covariance.map((row) => row[p]!);
     // From end to end of the interval that it lies in and a factor of 4 further down, where losses rise slowly, and of 2 further up.

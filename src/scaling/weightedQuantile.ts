@@ -9,7 +9,8 @@ export function weightedQuantile(
   let below = 0;
   for (const { value, weight } of sorted) {
     below += weight;
-    if (below >= q * total) return value;
+    // The slack keeps rounding from deciding where equal weights add up to q exactly.
+    if (below >= (q - 1e-9) * total) return value;
   }
   return sorted.at(-1)!.value;
 }
