@@ -42,6 +42,11 @@ test("rotor fit: text, JSON, page and picture from W&B's export", async () => {
   assert.ok(low < value && value < high);
   // 0.24 is the truth; a tenth is about four times the error at this noise.
   assert.ok(Math.abs(Math.log(value / sgd(512))) < 0.1, text.stdout);
+  const page = readFileSync(new URL("../docs/fit.md", import.meta.url), "utf8");
+  assert.ok(
+    page.includes(text.stdout.split("\n\nreport:")[0]!),
+    `docs/fit.md shows something else than\n${text.stdout}`,
+  );
   assert.match(text.stdout, /Rests on 6 of 6 optima and on the laws? sgd \(\d+ %\)/);
   assert.match(text.stdout, /Critical batch size \(.*\): about 1\d\d, 90 % interval/);
   assert.match(text.stdout, /No surge is expected/);
@@ -80,10 +85,15 @@ test("rotor fit: text, JSON, page and picture from W&B's export", async () => {
   assert.equal(result.laws[0]!.name, "sgd");
   assert.equal(result.warnings.length, 1);
 
-  const page = readFileSync(path.join(folder.path, "report.html"), "utf8");
+  const report = readFileSync(path.join(folder.path, "report.html"), "utf8");
   // Self-contained: nothing is loaded. The first script is ECharts, whose strings hold tags.
-  assert.doesNotMatch(page.replace(/<script>[\s\S]*?<\/script>/, ""), /<(script|link|img)[^>]*\s(src|href)=/);
-  const data = JSON.parse(/<script id="data" type="application\/json">(.*?)<\/script>/s.exec(page)![1]!) as {
+  assert.doesNotMatch(
+    report.replace(/<script>[\s\S]*?<\/script>/, ""),
+    /<(script|link|img)[^>]*\s(src|href)=/,
+  );
+  const data = JSON.parse(
+    /<script id="data" type="application\/json">(.*?)<\/script>/s.exec(report)![1]!,
+  ) as {
     optima: number[][];
     prediction: number[][];
     curves: { runs: number[][]; fitted: number[][] }[];
