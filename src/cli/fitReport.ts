@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import path from "node:path";
 import type { Plot } from "../experiments/index.ts";
 import type { SweepFit, SweepTable } from "../scaling/index.ts";
 
@@ -145,26 +146,27 @@ look();
 /**
  * A page that needs nothing else: it holds its data and the plots' library, and loads nothing.
  *
- * @param file - name of the sweep, for the title
+ * @param file - the sweep, whose name is the title
  * @param text - the answer, as the command prints it
  */
 export function sweepReport(fit: SweepFit, source: SweepTable, file: string, text: string): string {
   const library = readFileSync(createRequire(import.meta.url).resolve("echarts/dist/echarts.min"), "utf8");
   const first = fit.predictions.at(-1)?.batchSize ?? fit.optima[0]!.batchSize;
   // "<" could end the script element or begin a comment in it.
+  const title = `Learning rates of ${escapeHtml(path.basename(file))}`;
   const data = JSON.stringify(pageData(fit, source)).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Learning rates of ${escapeHtml(file)}</title>
+<title>${title}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222; background: #fff }
 .plot { height: 30em }
 pre { overflow-x: auto; background: #f5f5f5; padding: 1em }
 input { font: inherit; width: 8em }
 </style>
-<h1>Learning rates of ${escapeHtml(file)}</h1>
+<h1>${title}</h1>
 <p><label>Batch size <input id="batch" type="number" min="0" value="${first}"></label>: <strong><output id="answer" for="batch"></output></strong></p>
 <h2>Best learning rate against batch size</h2>
 <div id="rates" class="plot"></div>
