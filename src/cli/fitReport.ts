@@ -152,8 +152,8 @@ look();
 export function sweepReport(fit: SweepFit, source: SweepTable, file: string, text: string): string {
   const library = readFileSync(createRequire(import.meta.url).resolve("echarts/dist/echarts.min"), "utf8");
   const first = fit.predictions.at(-1)?.batchSize ?? fit.optima[0]!.batchSize;
-  // "<" could end the script element or begin a comment in it.
   const title = `Learning rates of ${escapeHtml(path.basename(file))}`;
+  // "<" could end the script element or begin a comment in it.
   const data = JSON.stringify(pageData(fit, source)).replaceAll("<", "\\u003c");
   return `<!doctype html>
 <html lang="en">
