@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { DType, jit, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import { DType, grad, jit, jvp, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import fc from "fast-check";
 import * as ort from "#onnxruntime";
 import { OwnershipError, ShapeError } from "../errors.ts";
@@ -143,6 +143,27 @@ test("every subset of the rewrites computes the same", async () => {
     { numRuns: 40 },
   );
   assert.ok(sizes.size > 4, `the rewrites gave only ${sizes.size} different graphs`);
+});
+
+test("the Hessian of a squared ReLU keeps one of its three selections", async () => {
+  const loss = (w: np.Array) => {
+    const h = np.maximum(np.matmul(float32([1, -2, 3, 0.5, -1, 2], [3, 2]), w), 0);
+    return np.sin(h.ref.mul(h)).sum();
+  };
+  const product = (w: np.Array, v: np.Array) => jvp(grad(loss), [w], [v])[1] as np.Array;
+  const args = () => [float32([0.3, -0.7, 1.1, 0.4], [2, 2]), float32([1, 2, -1, 0.5], [2, 2])] as const;
+  const expected = valuesOf(product(...args()));
+  for (const [rewrites, selections] of [
+    [graphRewrites, 1],
+    [[], 3],
+  ] as const) {
+    await using compiled = compile(product, { rewrites });
+    assert.equal((await compiled.inspect(...args())).operators.Where, selections);
+    valuesOf(await compiled(...args())).forEach((value, i) => {
+      // Sines and sums of terms around 10 in two orders.
+      assert.ok(Math.abs(value - expected[i]!) < 1e-4, `${value} instead of ${expected[i]}`);
+    });
+  }
 });
 
 interface Model {

@@ -6,7 +6,8 @@ import { sizeOf } from "./view.ts";
  * - `"softmax"`: `exp(x − max x) / Σ exp(x − max x)` along the last axis becomes one Softmax, and its derivative needs only the
  *   result, so that of two arrays of attention scores one is kept for the backward pass;
  * - `"double"`: `b + a + a` with `a = X·c` becomes `b + X·(2c)`: the derivative of a norm, which squares x;
- * - `"selection"`: `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, loses its selection;
+ * - `"selection"`: `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, loses its selection, and so do the sums of
+ *   such products in second derivatives;
  * - `"scale"`: `c·(A B)` and `(c·A) B` become the product's `alpha`: a pass over the scores of attention less, forward and
  *   backward;
  * - `"sum"`: `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
@@ -124,30 +125,55 @@ function withoutReshapes(tensor: Tensor): Tensor {
   return tensor.producer?.op === "Reshape" ? withoutReshapes(tensor.producer.inputs[0]!) : tensor;
 }
 
-/** Whether a tensor is a product of others one of which is `max(x, 0)`, and so 0 wherever x is negative. */
-function hasReluFactor(tensor: Tensor, x: Tensor): boolean {
-  const { producer } = withoutReshapes(tensor);
-  if (producer?.op === "Max") {
-    const [a, b] = producer.inputs as [Tensor, Tensor];
-    return (
-      (scalarConstant(b) === 0 && withoutReshapes(a) === x) ||
-      (scalarConstant(a) === 0 && withoutReshapes(b) === x)
-    );
+/** What `where(x < 0, 0, y)` is made of, if the node is one. */
+function zeroBelowZero({ op, inputs }: GraphNode): { readonly x: Tensor; readonly chosen: Tensor } | null {
+  if (op !== "Where" || scalarConstant(inputs[1]) !== 0) return null;
+  const condition = inputs[0]!.producer;
+  if (condition?.op !== "Less" || scalarConstant(condition.inputs[1]) !== 0) return null;
+  const x = withoutReshapes(condition.inputs[0]!);
+  const chosen = inputs[2]!;
+  return sizeOf(chosen.shape) === sizeOf(x.shape) ? { x, chosen } : null;
+}
+
+/** Second derivatives are sums of products; what lies deeper than this is not looked at. */
+const deepestFactor = 6;
+
+/**
+ * Whether a tensor is 0 wherever x is negative: `max(x, 0)`, `where(x < 0, 0, y)`, a product with such a factor, or a sum of such
+ * terms.
+ */
+function vanishesBelowZero(tensor: Tensor, x: Tensor, depth = deepestFactor): boolean {
+  const source = withoutReshapes(tensor);
+  const { producer } = source;
+  if (producer === undefined || depth === 0 || sizeOf(source.shape) !== sizeOf(x.shape)) return false;
+  const [a, b] = producer.inputs as [Tensor, Tensor];
+  const operandVanishes = (operand: Tensor) => vanishesBelowZero(operand, x, depth - 1);
+  switch (producer.op) {
+    case "Max":
+      return (
+        (scalarConstant(b) === 0 && withoutReshapes(a) === x) ||
+        (scalarConstant(a) === 0 && withoutReshapes(b) === x)
+      );
+    case "Where":
+      return zeroBelowZero(producer)?.x === x;
+    case "Mul":
+      return operandVanishes(a) || operandVanishes(b);
+    case "Add":
+      return operandVanishes(a) && operandVanishes(b);
+    default:
+      return false;
   }
-  return producer?.op === "Mul" && producer.inputs.some((input) => hasReluFactor(input!, x));
 }
 
 /**
  * The operand that a selection returns unchanged: in `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, the
  * selection changes nothing (unless g is infinite).
  */
-function redundantSelection({ op, inputs }: GraphNode): Tensor | null {
-  if (op !== "Where" || scalarConstant(inputs[1]) !== 0) return null;
-  const condition = inputs[0]!.producer;
-  if (condition?.op !== "Less" || scalarConstant(condition.inputs[1]) !== 0) return null;
-  const chosen = inputs[2]!;
-  const x = withoutReshapes(condition.inputs[0]!);
-  return sizeOf(chosen.shape) === sizeOf(x.shape) && hasReluFactor(chosen, x) ? chosen : null;
+function redundantSelection(node: GraphNode): Tensor | null {
+  const selection = zeroBelowZero(node);
+  if (selection === null) return null;
+  const { x, chosen } = selection;
+  return vanishesBelowZero(chosen, x) ? chosen : null;
 }
 
 /** Finds what products and scatters can do on the way. */
