@@ -32,4 +32,11 @@ export {
 export { schattenGradient, schattenGradientByProducts, schattenNorm } from "./schatten.ts";
 export { spectralClip } from "./spectralClip.ts";
 export { type Spectrum, spectrum, summarizeSpectrum } from "./spectrum.ts";
-export { singularValues, symmetricEigenvalues, tridiagonalEigenvalues } from "./symmetricEigenvalues.ts";
+export {
+  singularValues,
+  symmetricEigenvalues,
+  type Tridiagonal,
+  type TridiagonalEigen,
+  tridiagonalEigen,
+  tridiagonalEigenvalues,
+} from "./symmetricEigenvalues.ts";

@@ -11,7 +11,36 @@ export interface Tridiagonal {
  *
  * Source: Golub and Van Loan, Matrix Computations, section 8.3 (Bowdler et al., 1968).
  */
-export function tridiagonalEigenvalues({ diagonal, offDiagonal }: Tridiagonal): Float64Array {
+export function tridiagonalEigenvalues(matrix: Tridiagonal): Float64Array {
+  return iterateQl(matrix, []).sort();
+}
+
+/** Eigenvalues with the outer components of their unit eigenvectors. */
+export interface TridiagonalEigen {
+  /** Ascending. */
+  readonly values: Float64Array;
+  /** First components of the eigenvectors, whose squares sum to 1: the weights of a Gauss quadrature. */
+  readonly first: Float64Array;
+  /** Last components. */
+  readonly last: Float64Array;
+}
+
+/**
+ * As {@link tridiagonalEigenvalues}, with the first and last components of the eigenvectors, in `O(n²)` as well.
+ *
+ * Source: Golub and Welsch, Calculation of Gauss quadrature rules, 1969.
+ */
+export function tridiagonalEigen(matrix: Tridiagonal): TridiagonalEigen {
+  const n = matrix.diagonal.length;
+  const rows = [0, n - 1].map((one) => Float64Array.from({ length: n }, (_, i) => Number(i === one)));
+  const found = iterateQl(matrix, rows);
+  const order = Array.from(found.keys()).sort((a, b) => found[a]! - found[b]!);
+  const sorted = (values: Float64Array) => Float64Array.from(order, (i) => values[i]!);
+  return { values: sorted(found), first: sorted(rows[0]!), last: sorted(rows[1]!) };
+}
+
+/** Eigenvalues in the order of the iteration; the rotations are applied to `rows` of the matrix of eigenvectors as well. */
+function iterateQl({ diagonal, offDiagonal }: Tridiagonal, rows: readonly Float64Array[]): Float64Array {
   const n = diagonal.length;
   const d = diagonal.slice();
   const e = new Float64Array(n);
@@ -48,7 +77,11 @@ export function tridiagonalEigenvalues({ diagonal, offDiagonal }: Tridiagonal): 
         p = s * r;
         d[i + 1] = g + p;
         g = c * r - b;
-        f = 0;
+        for (const row of rows) {
+          f = row[i + 1]!;
+          row[i + 1] = s * row[i]! + c * f;
+          row[i] = c * row[i]! - s * f;
+        }
       }
       if (r === 0 && i >= l) continue;
       d[l]! -= p;
@@ -56,7 +89,7 @@ export function tridiagonalEigenvalues({ diagonal, offDiagonal }: Tridiagonal): 
       e[end] = 0;
     }
   }
-  return d.sort();
+  return d;
 }
 
 /**
