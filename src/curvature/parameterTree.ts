@@ -74,9 +74,9 @@ export function unflatten(like: Tree, elements: ArrayLike<number>): Tree {
   let offset = 0;
   const leaves = leavesOf(like).map(({ shape, dtype }) => {
     const size = shape.reduce((a, b) => a * b, 1);
-    const part = Array.prototype.slice.call(elements, offset, offset + size) as number[];
+    const data = dtype === np.float64 ? new Float64Array(size) : new Float32Array(size);
+    for (let i = 0; i < size; i++) data[i] = elements[offset + i]!;
     offset += size;
-    const data = dtype === np.float64 ? Float64Array.from(part) : Float32Array.from(part);
     return np.array(data, { shape: [...shape], dtype });
   });
   return tree.unflatten(tree.structure(like), leaves as never);
