@@ -1,4 +1,5 @@
 // What a Hessian-vector product costs, in gradients of the same model: all variants in one process, in turns; medians.
+// Processor time stands beside the clock, for machines that others use as well.
 //
 // npm run bench:curvature -- [--threads 2] [--rounds 15]
 import { availableParallelism } from "node:os";
@@ -47,16 +48,26 @@ const products = compile((p: Tree, v: Tree[], t: np.Array) => {
 const variants: Record<string, () => Promise<unknown>> = { gradient: () => gradient(params, tokens) };
 for (const count of [1, 2, 4])
   variants[`${count} × Hv`] = () => products(params, vectors.slice(0, count), tokens);
-const times = new Map(Object.keys(variants).map((variant) => [variant, [] as number[]]));
+interface Times {
+  readonly clock: number[];
+  readonly processor: number[];
+}
+const times = new Map<string, Times>(
+  Object.keys(variants).map((variant) => [variant, { clock: [], processor: [] }]),
+);
 for (let round = 0; round < Number(flags.rounds) + 2; round++) {
   for (const [variant, run] of Object.entries(variants)) {
-    const start = performance.now();
+    const [start, usage] = [performance.now(), process.cpuUsage()];
     await run();
-    if (round >= 2) times.get(variant)!.push(performance.now() - start);
+    const clock = performance.now() - start;
+    const { user, system } = process.cpuUsage(usage);
+    if (round < 2) continue;
+    times.get(variant)!.clock.push(clock);
+    times.get(variant)!.processor.push((user + system) / 1000);
   }
 }
-const median = (variant: string) => {
-  const sorted = times.get(variant)!.toSorted((a, b) => a - b);
+const median = (variant: string, kind: keyof Times) => {
+  const sorted = times.get(variant)![kind].toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1]!;
 };
 console.log(`${name}, ${flags.threads} threads; medians of ${flags.rounds} rounds`);
@@ -66,6 +77,10 @@ for (const [variant, count] of [
   ["2 × Hv", 2],
   ["4 × Hv", 4],
 ] as const) {
-  const each = median(variant) / median("gradient") / count;
-  console.log(`${variant.padEnd(10)} ${median(variant).toFixed(0)} ms, ${each.toFixed(2)} gradients each`);
+  const [each, processor] = (["clock", "processor"] as const).map((kind) =>
+    (median(variant, kind) / median("gradient", kind) / count).toFixed(2),
+  );
+  console.log(
+    `${variant.padEnd(9)} ${median(variant, "clock").toFixed(0)} ms: ${each} gradients each, ${processor} by processor time`,
+  );
 }

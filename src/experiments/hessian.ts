@@ -103,7 +103,7 @@ export const hessian: Experiment = {
       sections: [
         {
           kind: "text",
-          text: "How it was measured. Each probe takes another batch, so `|diag H|` is of the mean loss. Its noise is judged by two halves of the probes: the reliability is the share of its variance that a repetition would show again. Rank correlations are divided by its root and slopes by itself where the text says corrected; matrices with a reliability under 0.3 are left out there. `√E[g²]` and `√Var[g]` at the checkpoint come from batches at fixed parameters, `√v̂` and the averages from the path.",
+          text: "How it was measured. Each probe takes another batch, so `|diag H|` is of the mean loss. Its noise is judged by two halves of the probes: the reliability is the share of its variance that a repetition would show again. Rank correlations are divided by its root and slopes by itself where the text says corrected; matrices with a reliability under 0.3 are left out there. (Dividing is right for noise that is added to logarithms; here it is an approximation.) `√E[g²]` and `√Var[g]` at the checkpoint come from batches at fixed parameters, `√v̂` and the averages from the path.",
         },
         {
           kind: "table",

@@ -71,7 +71,7 @@ export function plots({ quadratics, adam, adabelief }: Measured): Plot[] {
   const lastGroups = checkpoints.at(-1)!.groups;
   const { hessian, scale } = lastGroups[lastGroups.length >> 1]!;
   const reference = (exponent: number) =>
-    [lastGroups[0]!, lastGroups.at(-1)!].map(({ hessian: x }) => ({
+    [lastGroups[lastGroups.length >> 2]!, lastGroups.at(-1)!].map(({ hessian: x }) => ({
       x,
       y: scale * (x / hessian) ** exponent,
     }));
@@ -91,14 +91,14 @@ export function plots({ quadratics, adam, adabelief }: Measured): Plot[] {
       y: { label: "slope of log √E[g²]" },
       series: [
         {
-          name: "over log |diag H|",
+          name: "over |diag H|, exact",
           points: quadratics.map(({ correlation, result }) => ({
             x: Math.max(correlation, 0.003),
             y: result.exact.slope,
           })),
         },
         {
-          name: "over log of H's row norms (sampled)",
+          name: "over the norms of rows, sampled",
           points: quadratics.map(({ correlation, result }) => ({
             x: Math.max(correlation, 0.003),
             y: result.sampled.slope,
@@ -129,8 +129,8 @@ export function plots({ quadratics, adam, adabelief }: Measured): Plot[] {
       y: { label: "Spearman's correlation, mean over matrices" },
       series: [
         { name: "Adam's √v̂", points: over(adam, "optimizer") },
-        { name: "√E[g²] there", points: over(adam, "here") },
-        { name: "√Var[g] there", points: over(adam, "centred") },
+        { name: "√E[g²], fixed parameters", points: over(adam, "here") },
+        { name: "√Var[g], fixed parameters", points: over(adam, "centred") },
         { name: "AdaBelief's √ŝ", points: over(adabelief, "optimizer") },
       ],
     },
