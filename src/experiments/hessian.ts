@@ -83,7 +83,7 @@ async function measure({ size, trials, threads, note }: ExperimentContext): Prom
   return { quadratics, ...runs, losses, numParameters };
 }
 
-export const hessian: Experiment = {
+const hessian: Experiment = {
   name: "hessian",
   title: "Adam's √v̂ beside the diagonal of the Hessian",
   sources: [
@@ -149,3 +149,5 @@ export const hessian: Experiment = {
     };
   },
 };
+
+export default hessian;

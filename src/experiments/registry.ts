@@ -5,7 +5,7 @@ import type { Experiment } from "./experiment.ts";
 const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   "spectral-decay": async () => (await import("./spectralDecay.ts")).default,
   muon: async () => (await import("./muon.ts")).default,
-  hessian: async () => (await import("./hessian.ts")).hessian,
+  hessian: async () => (await import("./hessian.ts")).default,
 };
 
 export const experimentNames: readonly string[] = Object.keys(loaders);
