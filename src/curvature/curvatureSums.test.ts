@@ -10,10 +10,10 @@ import {
   type CurvatureSums,
   curvatureSample,
   curvatureSums,
-  type Estimate,
   type GradientMoments,
   gradientStatistics,
   initGradientMoments,
+  type MeanEstimate,
 } from "./index.ts";
 import { float32, symmetricMatrix, uniformNumbers } from "./testing/problems.ts";
 
@@ -67,7 +67,7 @@ const direction = place.map(Math.sign);
 async function measure(
   numSamples: number,
   update?: (gradient: Tree) => Tree,
-): Promise<CurvatureSums<Estimate>> {
+): Promise<CurvatureSums<MeanEstimate>> {
   const sampleOf = curvatureSample(loss as never, update === undefined ? {} : { update });
   await using compiled = compile(
     (key: np.Array) => {
@@ -91,7 +91,7 @@ async function measure(
 }
 
 /** The estimate is within so many standard errors, and these are small enough to say something. */
-function agrees(name: string, { value, standardError }: Estimate, expected: number): void {
+function agrees(name: string, { value, standardError }: MeanEstimate, expected: number): void {
   // Four standard errors for each of some twenty numbers.
   assert.ok(
     Math.abs(value - expected) < 4 * standardError,

@@ -4,7 +4,7 @@ import { mapArrays, type Tree } from "../optim/index.ts";
 import { gradientOf, hessianVectorProducts } from "./hessianVectorProduct.ts";
 import { rademacherLike } from "./hutchinson.ts";
 import { checkParameters, checkSameTree, flatten, treeDot } from "./parameterTree.ts";
-import { type Estimate, RunningMoments } from "./runningMoments.ts";
+import { type MeanEstimate, RunningMoments } from "./runningMoments.ts";
 
 /** A scalar loss of parameters on a batch; consumes both. */
 export type BatchLoss = (params: Tree, batch: Tree) => np.Array;
@@ -128,7 +128,7 @@ function sign(gradient: Tree): Tree {
 export async function curvatureSums(
   sample: (index: number) => Promise<CurvatureSums<np.Array>> | CurvatureSums<np.Array>,
   numSamples: number,
-): Promise<CurvatureSums<Estimate>> {
+): Promise<CurvatureSums<MeanEstimate>> {
   if (!Number.isInteger(numSamples) || numSamples < 2) {
     throw new ConfigError(
       `curvatureSums numSamples ${numSamples}: expected an integer ≥ 2, for a standard error`,
@@ -147,5 +147,5 @@ export async function curvatureSums(
   }
   return Object.fromEntries(
     names.map((name, i) => [name, moments.estimate(i)]),
-  ) as unknown as CurvatureSums<Estimate>;
+  ) as unknown as CurvatureSums<MeanEstimate>;
 }

@@ -3,7 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { Tree } from "../optim/index.ts";
 import { hessianVectorProduct, type Loss } from "./hessianVectorProduct.ts";
 import { flatten, leavesOf } from "./parameterTree.ts";
-import { type Estimate, RunningMoments } from "./runningMoments.ts";
+import { type MeanEstimate, RunningMoments } from "./runningMoments.ts";
 
 /**
  * Independent signs, −1 or 1 with probability ½ each, in the shapes of a tree.
@@ -54,7 +54,7 @@ export function hutchinsonSample(loss: Loss): (params: Tree, key: np.Array) => H
 
 /** Estimates over probes. */
 export interface HutchinsonEstimate {
-  readonly trace: Estimate;
+  readonly trace: MeanEstimate;
   /** Elements of all parameters, in the order of `tree.flatten`, with {@link RunningMoments.standardError}. */
   readonly diagonal: RunningMoments;
 }

@@ -33,4 +33,4 @@ export {
   rademacherLike,
 } from "./hutchinson.ts";
 export { type LanczosOptions, lanczos, type RitzValues, spectralDensity } from "./lanczos.ts";
-export { type Estimate, RunningMoments } from "./runningMoments.ts";
+export { type MeanEstimate, RunningMoments } from "./runningMoments.ts";

@@ -1,7 +1,7 @@
 import { ConfigError, NonFiniteError, ShapeError } from "../errors.ts";
 
 /** A mean with the standard error of independent values. */
-export interface Estimate {
+export interface MeanEstimate {
   readonly value: number;
   /** `√(s²/n)` with the unbiased variance `s²`. */
   readonly standardError: number;
@@ -77,7 +77,7 @@ export class RunningMoments {
    *
    * @throws ConfigError with fewer than two vectors
    */
-  estimate(index = 0): Estimate {
+  estimate(index = 0): MeanEstimate {
     return { value: this.mean[index]!, standardError: this.standardError()[index]!, count: this.#count };
   }
 }
