@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConfigError } from "../errors.ts";
 import {
+  boundedUpTo,
   type Coefficients,
   coefficientsOfRoots,
   coefficientTables,
   findCoefficients,
   findSchedule,
+  findTriple,
   gaussianSingularValues,
   iteratePolynomial,
   polynomialError,
@@ -82,7 +84,7 @@ describe("the published rows", () => {
     test(`${rows} × ${columns}, ${steps} steps`, () => {
       const values = sample(rows, columns);
       const triple = coefficientsOfRoots(kappa, x1, x2);
-      const found = findCoefficients(values, steps, [[kappa, x1, x2]]);
+      const found = findCoefficients(values, steps, { startFrom: [[kappa, x1, x2]] });
       assert.ok(found.meanSquaredError <= polynomialError(values, [triple], steps));
       // One matrix of each kind: the mean square differs between matrices by this much, and the table is rounded to 1e-5.
       const tolerance = 4 * spread(rows, columns, [found.coefficients], steps) + 1e-5;
@@ -103,12 +105,11 @@ describe("a triple for each step beats one triple and Polar Express at as many p
     test(`${rows} × ${columns}, ${steps} steps`, () => {
       // Every fourth value of a large sample has the same distribution, and the search is four times faster.
       const values = sample(rows, columns).filter((_, i) => i % 4 === 0);
-      const constant = findCoefficients(values, steps, [[kappa, x1, x2]]);
-      const polar = coefficientTables["polar-express"].steps;
-      const schedule = findSchedule(values, steps, [[constant.coefficients], polar]);
+      const constant = findCoefficients(values, steps, { startFrom: [[kappa, x1, x2]] });
+      const schedule = findSchedule(values, steps, { startFrom: [[constant.coefficients]] });
       assert.ok(schedule.meanSquaredError < 0.5 * constant.meanSquaredError);
-      const scaled = values.map((value) => value / 1.02);
-      assert.ok(schedule.meanSquaredError < polynomialError(scaled, polar, steps));
+      const polar = polynomialError(values, coefficientTables["polar-express"], steps);
+      assert.ok(schedule.meanSquaredError < polar);
       assert.equal(schedule.steps.length, steps);
       const again = polynomialError(values, schedule.steps, steps);
       assert.ok(Math.abs(again - schedule.meanSquaredError) < 1e-9);
@@ -130,10 +131,63 @@ test("where the optimum is known: equal singular values are mapped to 1 exactly"
   assert.ok(found.meanSquaredError < 1e-12, `${found.meanSquaredError}`);
 });
 
+test("safety divides the singular values before the iteration", () => {
+  const values = new Float64Array([0.1, 0.5]);
+  const { steps, source } = coefficientTables["polar-express"];
+  const scaled = values.map((value) => value / 1.3);
+  const own = polynomialError(values, { steps, source, safety: 1.3 }, 4);
+  assert.equal(own, polynomialError(scaled, steps, 4));
+  assert.notEqual(own, polynomialError(values, steps, 4));
+});
+
+test("a triple without real fixed points is better where two of them meet", () => {
+  // Published rows of 3 steps end with x₁ = x₂; with 5 steps and square matrices both ways find the same.
+  const wide = sample(4096, 1024);
+  const [rooted, free] = [findCoefficients(wide, 3), findTriple(wide, 3)];
+  assert.ok(free.meanSquaredError < 0.5 * rooted.meanSquaredError);
+  const square = sample(1024, 1024);
+  const [same, again] = [findCoefficients(square, 5), findTriple(square, 5)];
+  assert.ok(Math.abs(again.meanSquaredError - same.meanSquaredError) < 1e-6);
+});
+
+describe("singular values beyond the given ones", () => {
+  const values = sample(1024, 1024);
+
+  test("are finite only if the search was told to keep them so", () => {
+    for (const [find, steps] of [
+      [findTriple, 3],
+      [findSchedule, 3],
+      [findSchedule, 5],
+    ] as const) {
+      const [free, bounded] = [find(values, steps), find(values, steps, { bounded: true })];
+      assert.ok(boundedUpTo(free.steps, steps) < 0.9);
+      assert.equal(boundedUpTo(bounded.steps, steps), 1.01);
+      assert.ok(bounded.meanSquaredError > free.meanSquaredError);
+    }
+    const { coefficients } = findCoefficients(values, 3, { bounded: true });
+    assert.equal(boundedUpTo([coefficients], 3), 1.01);
+    assert.ok(boundedUpTo([findCoefficients(values, 3).coefficients], 3) < 0.9);
+  });
+
+  test("boundedUpTo is where the polynomial leaves the band", () => {
+    // g(x) = 3x exceeds 2 in two steps above 2/9.
+    const limit = boundedUpTo([[3, 0, 0]], 2);
+    assert.ok(limit <= 2 / 9 && limit > 2 / 9 - 1.01 / 4000);
+    assert.ok(boundedUpTo({ steps: [[3, 0, 0]], safety: 2, source: "" }, 2) > 0.44);
+  });
+
+  test("every named table keeps all of them", () => {
+    for (const table of Object.values(coefficientTables)) {
+      for (const steps of [1, 2, 3, 5, 8]) assert.equal(boundedUpTo(table, steps), 1.01);
+    }
+  });
+});
+
 test("impossible arguments are refused", () => {
   assert.throws(() => findCoefficients(new Float64Array([2]), 3), ConfigError);
   assert.throws(() => findCoefficients(new Float64Array(), 3), ConfigError);
   assert.throws(() => findCoefficients(new Float64Array([0.5]), 0), ConfigError);
-  assert.throws(() => findSchedule(new Float64Array([0.5]), 2, []), ConfigError);
+  assert.throws(() => findSchedule(new Float64Array([0.5]), 1.5), ConfigError);
+  assert.throws(() => findTriple(new Float64Array([Number.NaN]), 2), ConfigError);
   assert.throws(() => gaussianSingularValues(0, 3, 1), ConfigError);
 });

@@ -1,5 +1,12 @@
 import { ConfigError } from "../errors.ts";
-import type { Coefficients } from "./coefficients.ts";
+import { type Coefficients, coefficientTables } from "./coefficients.ts";
+import { leastSquares, type Parametrization, type Targets } from "./leastSquares.ts";
+import {
+  boundedUpTo,
+  coefficientsOfRoots,
+  largestSingularValue,
+  polynomialError,
+} from "./polynomialIteration.ts";
 
 /** What a search found for one triple that is used at every step. */
 export interface FoundCoefficients {
@@ -18,42 +25,15 @@ export interface FoundSchedule {
   readonly meanSquaredError: number;
 }
 
-/** `g(x) = ax + bx³ + cx⁵` for each step in turn; the last triple repeats. */
-export function iteratePolynomial(x: number, triples: readonly Coefficients[], steps: number): number {
-  let value = x;
-  for (let step = 0; step < steps; step++) {
-    const [a, b, c] = triples[Math.min(step, triples.length - 1)]!;
-    const square = value * value;
-    value *= a + square * (b + square * c);
-  }
-  return value;
-}
-
-/** Mean of `(g^T(σ) − 1)²` over singular values. */
-export function polynomialError(
-  singularValues: Float64Array,
-  triples: readonly Coefficients[],
-  steps: number,
-): number {
-  let sum = 0;
-  for (const value of singularValues) sum += (iteratePolynomial(value, triples, steps) - 1) ** 2;
-  return sum / singularValues.length;
-}
-
-/** The triple of `g(x) = x + κx(x² − x₁²)(x² − x₂²)`. Source: Su-10592. */
-export function coefficientsOfRoots(kappa: number, x1: number, x2: number): Coefficients {
-  const [u, v] = [x1 * x1, x2 * x2];
-  return [1 + kappa * u * v, -kappa * (u + v), kappa];
-}
-
-/** Parameters of a polynomial iteration as triples, with the derivative of each triple by the parameters. */
-interface Parametrization {
-  /** For each step, which parameters it depends on begins at `offset`; the derivatives are `[parameter][a, b, c]`. */
-  triples(parameters: Float64Array): {
-    readonly triple: Coefficients;
-    readonly offset: number;
-    readonly derivatives: readonly (readonly [number, number, number])[];
-  }[];
+export interface SearchOptions<Start> {
+  /** Further starting points: the result is never worse than the best of them. Default none. */
+  readonly startFrom?: readonly Start[];
+  /**
+   * Keep larger singular values than the given ones below 2 ({@link boundedUpTo}): as if one in a hundred lay between the largest
+   * given one and 1.01, or four in a hundred and so on, if that isn't enough. Gaussian matrices have none there, gradients do.
+   * Default false, as in Su-10592.
+   */
+  readonly bounded?: boolean;
 }
 
 /** One triple for all steps, by its fixed points. */
@@ -75,107 +55,22 @@ function byRoots(steps: number): Parametrization {
   };
 }
 
-/** A triple of its own for each step. */
-function perStep(steps: number): Parametrization {
-  const identity: [number, number, number][] = [
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-  ];
+const identity: [number, number, number][] = [
+  [1, 0, 0],
+  [0, 1, 0],
+  [0, 0, 1],
+];
+
+/** A triple of its own for each step, or the same for all. */
+function byTriples(steps: number, shared: boolean): Parametrization {
   return {
     triples: (parameters) =>
-      Array.from({ length: steps }, (_, step) => ({
-        triple: [parameters[3 * step]!, parameters[3 * step + 1]!, parameters[3 * step + 2]!],
-        offset: 3 * step,
-        derivatives: identity,
-      })),
+      Array.from({ length: steps }, (_, step) => {
+        const offset = shared ? 0 : 3 * step;
+        const triple: Coefficients = [parameters[offset]!, parameters[offset + 1]!, parameters[offset + 2]!];
+        return { triple, offset, derivatives: identity };
+      }),
   };
-}
-
-/** `JᵀJ`, `Jᵀr` and `rᵀr` of the residuals `g^T(σ) − 1`. */
-function normalEquations(singularValues: Float64Array, parameters: Float64Array, how: Parametrization) {
-  const size = parameters.length;
-  const steps = how.triples(parameters);
-  const matrix = new Float64Array(size * size);
-  const vector = new Float64Array(size);
-  const gradient = new Float64Array(size);
-  let error = 0;
-  for (const singularValue of singularValues) {
-    gradient.fill(0);
-    let x = singularValue;
-    for (const {
-      triple: [a, b, c],
-      offset,
-      derivatives,
-    } of steps) {
-      const square = x * x;
-      const slope = a + square * (3 * b + square * 5 * c);
-      for (let i = 0; i < size; i++) gradient[i]! *= slope;
-      derivatives.forEach(([da, db, dc], i) => {
-        gradient[offset + i]! += x * (da + square * (db + square * dc));
-      });
-      x *= a + square * (b + square * c);
-    }
-    const residual = x - 1;
-    error += residual * residual;
-    for (let i = 0; i < size; i++) {
-      vector[i]! += gradient[i]! * residual;
-      for (let j = 0; j <= i; j++) matrix[i * size + j]! += gradient[i]! * gradient[j]!;
-    }
-  }
-  for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) matrix[j * size + i] = matrix[i * size + j]!;
-  return { matrix, vector, error };
-}
-
-/** Solves `(A + damping·diag A) x = b` by Cholesky; null if the matrix is not positive definite. */
-function solveDamped(matrix: Float64Array, vector: Float64Array, damping: number): Float64Array | null {
-  const n = vector.length;
-  const l = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i * n + j]! * (i === j ? 1 + damping : 1) + (i === j ? 1e-300 : 0);
-      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
-      if (i === j && !(sum > 0)) return null;
-      l[i * n + j] = i === j ? Math.sqrt(sum) : sum / l[j * n + j]!;
-    }
-  }
-  const x = vector.slice();
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) x[i]! -= l[i * n + k]! * x[k]!;
-    x[i]! /= l[i * n + i]!;
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) x[i]! -= l[k * n + i]! * x[k]!;
-    x[i]! /= l[i * n + i]!;
-  }
-  return x;
-}
-
-/** Levenberg–Marquardt: the error never rises from one iterate to the next. */
-function leastSquares(
-  singularValues: Float64Array,
-  start: Float64Array,
-  how: Parametrization,
-  maxIterations: number,
-): { parameters: Float64Array; error: number } {
-  let parameters = start;
-  let current = normalEquations(singularValues, parameters, how);
-  let damping = 1e-3;
-  for (let iteration = 0; iteration < maxIterations && damping < 1e16; iteration++) {
-    const change = solveDamped(current.matrix, current.vector, damping);
-    const next = change === null ? null : parameters.map((value, i) => value - change[i]!);
-    const candidate = next === null ? null : normalEquations(singularValues, next, how);
-    if (candidate === null || next === null || !(candidate.error < current.error)) {
-      damping *= 4;
-      continue;
-    }
-    const gain = (current.error - candidate.error) / current.error;
-    parameters = next;
-    current = candidate;
-    damping = Math.max(damping / 6, 1e-12);
-    if (gain < 1e-10) break;
-  }
-  return { parameters, error: current.error / singularValues.length };
 }
 
 function check(singularValues: Float64Array, steps: number): void {
@@ -184,6 +79,76 @@ function check(singularValues: Float64Array, steps: number): void {
   if (singularValues.length === 0 || !singularValues.every((value) => value >= 0 && value <= 1 + 1e-12)) {
     throw new ConfigError("coefficient search: expected singular values in [0, 1], as of M/‖M‖_F");
   }
+}
+
+/** Parts of the weight that bounded searches give to singular values beyond the given ones, and how many of those there are. */
+const guard = { weights: [0.01, 0.04, 0.16, 0.64], points: 300 };
+/** Starting points are compared on so many singular values; only the best goes on with all of them. */
+const coarseSize = 1024;
+
+/** @param beyond - part of the weight that goes to larger singular values */
+function targetsOf(values: Float64Array, beyond: number): Targets {
+  const share = (1 - beyond) / values.length;
+  if (beyond === 0) return { values, weights: new Float64Array(values.length).fill(share) };
+  const largest = values.reduce((a, b) => Math.max(a, b), 1e-3);
+  const { points } = guard;
+  const more = Float64Array.from(
+    { length: points },
+    (_, i) => largest * (largestSingularValue / largest) ** ((i + 1) / points),
+  );
+  const weights = new Float64Array(points + values.length).fill(share);
+  weights.fill(beyond / points, 0, points);
+  const both = new Float64Array(weights.length);
+  both.set(more);
+  both.set(values, points);
+  return { values: both, weights };
+}
+
+/** Quantiles of the singular values, if there are many. */
+function coarse(singularValues: Float64Array): Float64Array {
+  if (singularValues.length <= coarseSize) return singularValues;
+  const sorted = singularValues.slice().sort();
+  return Float64Array.from(
+    { length: coarseSize },
+    (_, i) => sorted[Math.floor(((i + 0.5) * sorted.length) / coarseSize)]!,
+  );
+}
+
+/** From each starting point on a few singular values, then from the best of what that gives on all of them. */
+function search(
+  singularValues: Float64Array,
+  how: Parametrization,
+  given: readonly Float64Array[],
+  own: readonly Float64Array[],
+  beyond: number,
+): Float64Array {
+  const few = targetsOf(coarse(singularValues), beyond);
+  const all = targetsOf(singularValues, beyond);
+  const found = [...given, ...own].map((start) => leastSquares(few, start, how, 400));
+  const best = found.reduce((a, b) => (b.error < a.error ? b : a)).parameters;
+  // What is best on a few values must not be worse than a given start on all.
+  const start = [best, ...given]
+    .map((parameters) => leastSquares(all, parameters, how, 0))
+    .reduce((a, b) => (b.error < a.error ? b : a));
+  return leastSquares(all, start.parameters, how, 200).parameters;
+}
+
+/** The triples that a search finds, one per step. */
+function searchTriples(
+  singularValues: Float64Array,
+  steps: number,
+  how: Parametrization,
+  given: readonly Float64Array[],
+  own: readonly Float64Array[],
+  bounded: boolean,
+): { readonly parameters: Float64Array; readonly triples: readonly Coefficients[] } {
+  const triplesOf = (parameters: Float64Array) => how.triples(parameters).map(({ triple }) => triple);
+  let parameters = search(singularValues, how, given, own, bounded ? guard.weights[0]! : 0);
+  for (const weight of bounded ? guard.weights.slice(1) : []) {
+    if (boundedUpTo(triplesOf(parameters), steps) >= largestSingularValue) break;
+    parameters = search(singularValues, how, [parameters], own, weight);
+  }
+  return { parameters, triples: triplesOf(parameters) };
 }
 
 /** Where searches of one triple begin: published optima lie near these for 2 to 10 steps. */
@@ -199,8 +164,8 @@ const startingPoints: readonly (readonly [number, number, number])[] = [
 ];
 
 /**
- * Finds one triple for all steps that minimises the mean of `(g^T(σ) − 1)²`: Levenberg–Marquardt in (κ, x₁, x₂) from several
- * starting points, and from `startFrom`, than which the result is never worse.
+ * Finds one triple for all steps that minimises the mean of `(g^T(σ) − 1)²`, `g(x) = x + κx(x² − x₁²)(x² − x₂²)`:
+ * Levenberg–Marquardt in (κ, x₁, x₂) from several starting points.
  *
  * @param singularValues - of matrices divided by their Frobenius norms
  * @param steps - number of Newton–Schulz steps, T
@@ -211,49 +176,67 @@ const startingPoints: readonly (readonly [number, number, number])[] = [
 export function findCoefficients(
   singularValues: Float64Array,
   steps: number,
-  startFrom: readonly (readonly [kappa: number, x1: number, x2: number])[] = [],
+  { startFrom = [], bounded = false }: SearchOptions<readonly [kappa: number, x1: number, x2: number]> = {},
 ): FoundCoefficients {
   check(singularValues, steps);
-  const how = byRoots(steps);
-  const found = [...startFrom, ...startingPoints]
-    .map((start) => leastSquares(singularValues, Float64Array.from(start), how, 200))
-    .reduce((best, other) => (other.error < best.error ? other : best));
-  const [kappa, p, q] = found.parameters as unknown as [number, number, number];
+  const { parameters } = searchTriples(
+    singularValues,
+    steps,
+    byRoots(steps),
+    startFrom.map((start) => Float64Array.from(start)),
+    startingPoints.map((start) => Float64Array.from(start)),
+    bounded,
+  );
+  const [kappa, p, q] = parameters as unknown as [number, number, number];
   const [x1, x2] = [Math.abs(p), Math.abs(q)].sort((a, b) => a - b) as [number, number];
+  const coefficients = coefficientsOfRoots(kappa, x1, x2);
   return {
     kappa,
     x1,
     x2,
-    coefficients: coefficientsOfRoots(kappa, x1, x2),
-    meanSquaredError: found.error,
+    coefficients,
+    meanSquaredError: polynomialError(singularValues, [coefficients], steps),
   };
 }
 
+/** The parameters of a schedule; its last triple repeats. */
+function flattenSchedule(schedule: readonly Coefficients[], steps: number): Float64Array {
+  return Float64Array.from({ length: 3 * steps }, (_, i) => {
+    const triple = schedule[Math.min(Math.floor(i / 3), schedule.length - 1)]!;
+    return triple[i % 3]!;
+  });
+}
+
 /**
- * Finds a triple for each step, from the given schedules (the last triple of each repeats) as starting points: never worse than
- * the best of them.
- *
- * @throws ConfigError for singular values outside [0, 1], impossible steps or no starting point
+ * Finds one triple for all steps without asking for real fixed points, which can only be better than {@link findCoefficients}
+ * where that ends with `x₁ = x₂`. Options and errors are the same, but starting points are triples.
+ */
+export function findTriple(
+  singularValues: Float64Array,
+  steps: number,
+  { startFrom = [], bounded = false }: SearchOptions<Coefficients> = {},
+): FoundSchedule {
+  check(singularValues, steps);
+  const how = byTriples(steps, true);
+  const own = startingPoints.map((start) => Float64Array.from(coefficientsOfRoots(...start)));
+  const given = startFrom.map((triple) => Float64Array.from(triple));
+  const triples = searchTriples(singularValues, steps, how, given, own, bounded).triples.slice(0, 1);
+  return { steps: triples, meanSquaredError: polynomialError(singularValues, triples, steps) };
+}
+
+/**
+ * Finds a triple for each step that together minimise the mean of `(g^T(σ) − 1)²`, from the named tables and from given
+ * schedules (the last triple of each repeats). Options and errors are those of {@link findCoefficients}.
  */
 export function findSchedule(
   singularValues: Float64Array,
   steps: number,
-  startFrom: readonly (readonly Coefficients[])[],
+  { startFrom = [], bounded = false }: SearchOptions<readonly Coefficients[]> = {},
 ): FoundSchedule {
   check(singularValues, steps);
-  if (startFrom.length === 0) throw new ConfigError("findSchedule: expected a schedule to start from");
-  const how = perStep(steps);
-  const found = startFrom
-    .map((schedule) => {
-      const start = Float64Array.from({ length: 3 * steps }, (_, i) => {
-        const triple = schedule[Math.min(Math.floor(i / 3), schedule.length - 1)]!;
-        return triple[i % 3]!;
-      });
-      return leastSquares(singularValues, start, how, 400);
-    })
-    .reduce((best, other) => (other.error < best.error ? other : best));
-  return {
-    steps: how.triples(found.parameters).map(({ triple }) => triple),
-    meanSquaredError: found.error,
-  };
+  const how = byTriples(steps, false);
+  const given = startFrom.map((schedule) => flattenSchedule(schedule, steps));
+  const own = Object.values(coefficientTables).map((table) => flattenSchedule(table.steps, steps));
+  const { triples } = searchTriples(singularValues, steps, how, given, own, bounded);
+  return { steps: triples, meanSquaredError: polynomialError(singularValues, triples, steps) };
 }

@@ -49,10 +49,10 @@ export const coefficientTables = {
 
 export type CoefficientTableName = keyof typeof coefficientTables;
 
-/** A named table, or one's own triples (with safety 1). */
-export type CoefficientChoice = CoefficientTableName | readonly Coefficients[];
+/** A named table, one's own table, or one's own triples (with safety 1). */
+export type CoefficientChoice = CoefficientTableName | CoefficientTable | readonly Coefficients[];
 
-/** @throws ConfigError if the name is unknown, or the list is empty or holds something that isn't a finite triple */
+/** @throws ConfigError if the name is unknown, the list of triples is empty or holds something else, or safety isn't positive */
 export function coefficientTable(choice: CoefficientChoice): CoefficientTable {
   if (typeof choice === "string") {
     const table: CoefficientTable | undefined = coefficientTables[choice];
@@ -62,10 +62,15 @@ export function coefficientTable(choice: CoefficientChoice): CoefficientTable {
     }
     return table;
   }
-  if (choice.length === 0 || choice.some((triple) => triple.length !== 3 || !triple.every(Number.isFinite))) {
+  const table = "steps" in choice ? choice : { steps: choice, safety: 1, source: "given" };
+  const isTriple = (triple: Coefficients) => triple.length === 3 && triple.every(Number.isFinite);
+  if (table.steps.length === 0 || !table.steps.every(isTriple)) {
     throw new ConfigError(
-      `Newton–Schulz coefficients ${JSON.stringify(choice)}: expected a list of triples of numbers`,
+      `Newton–Schulz coefficients ${JSON.stringify(table.steps)}: expected a list of triples of numbers`,
     );
   }
-  return { steps: choice, safety: 1, source: "given" };
+  if (!(table.safety > 0 && Number.isFinite(table.safety))) {
+    throw new ConfigError(`Newton–Schulz safety ${table.safety}: expected a positive number`);
+  }
+  return table;
 }

@@ -1,11 +1,10 @@
 export {
-  coefficientsOfRoots,
   type FoundCoefficients,
   type FoundSchedule,
   findCoefficients,
   findSchedule,
-  iteratePolynomial,
-  polynomialError,
+  findTriple,
+  type SearchOptions,
 } from "./coefficientSearch.ts";
 export {
   type CoefficientChoice,
@@ -20,6 +19,12 @@ export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
 export { msign } from "./msign.ts";
 export { msignByProducts } from "./msignByProducts.ts";
 export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
+export {
+  boundedUpTo,
+  coefficientsOfRoots,
+  iteratePolynomial,
+  polynomialError,
+} from "./polynomialIteration.ts";
 export {
   imageOf,
   orthonormalize,

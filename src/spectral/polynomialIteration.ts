@@ -1,0 +1,59 @@
+import { type Coefficients, type CoefficientTable, coefficientTable } from "./coefficients.ts";
+
+/** `g(x) = ax + bx³ + cx⁵` for each step in turn; the last triple repeats. */
+export function iteratePolynomial(x: number, triples: readonly Coefficients[], steps: number): number {
+  let value = x;
+  for (let step = 0; step < steps; step++) {
+    const [a, b, c] = triples[Math.min(step, triples.length - 1)]!;
+    const square = value * value;
+    value *= a + square * (b + square * c);
+  }
+  return value;
+}
+
+/**
+ * Mean of `(g^T(σ/safety) − 1)²` over singular values: how far a Newton–Schulz iteration leaves them from 1.
+ *
+ * @param singularValues - of matrices divided by their Frobenius norms
+ * @param table - triples (with safety 1) or a table with its safety factor
+ * @param steps - T
+ */
+export function polynomialError(
+  singularValues: Float64Array,
+  table: readonly Coefficients[] | CoefficientTable,
+  steps: number,
+): number {
+  const { steps: triples, safety } = coefficientTable(table);
+  let sum = 0;
+  for (const value of singularValues) sum += (iteratePolynomial(value / safety, triples, steps) - 1) ** 2;
+  return sum / singularValues.length;
+}
+
+/** The triple of `g(x) = x + κx(x² − x₁²)(x² − x₂²)`. Source: Su-10592. */
+export function coefficientsOfRoots(kappa: number, x1: number, x2: number): Coefficients {
+  const [u, v] = [x1 * x1, x2 * x2];
+  return [1 + kappa * u * v, -kappa * (u + v), kappa];
+}
+
+/** Singular values of a matrix divided by its Frobenius norm are at most 1; float32 rounds a little above. */
+export const largestSingularValue = 1.01;
+/** Images above this are taken for divergence: each further step multiplies them. */
+const largestImage = 2;
+
+/**
+ * How far a table may be used: the largest s ≤ 1.01 with `|g^T(σ)| ≤ 2` for all singular values σ in [0, s], on a grid of 4000.
+ *
+ * A table that was fitted to small singular values only may multiply large ones without bound. One with `boundedUpTo ≥ 1` gives
+ * finite results for every matrix that is divided by its Frobenius norm.
+ *
+ * @throws ConfigError if the table isn't one
+ */
+export function boundedUpTo(table: readonly Coefficients[] | CoefficientTable, steps: number): number {
+  const { steps: triples, safety } = coefficientTable(table);
+  const points = 4000;
+  for (let i = 1; i <= points; i++) {
+    const image = iteratePolynomial((largestSingularValue * i) / points / safety, triples, steps);
+    if (!(Math.abs(image) <= largestImage)) return (largestSingularValue * (i - 1)) / points;
+  }
+  return largestSingularValue;
+}
