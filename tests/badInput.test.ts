@@ -150,6 +150,58 @@ describe("configurations that can't be used", () => {
   }
 });
 
+describe("coefficient searches that can't be made", () => {
+  const size = ["--rows", "8", "--cols", "4"];
+  const rows: [what: string, args: string[], code: number, message: RegExp][] = [
+    ["no size", [], 1, /coefficients: expected --rows and --cols, or --run/],
+    ["only one size", ["--rows", "8"], 1, /coefficients: expected --rows and --cols, or --run/],
+    [
+      "rows of 0",
+      ["--rows", "0", "--cols", "4"],
+      2,
+      /'--rows <n>' argument '0' is invalid\. expected a positive integer/,
+    ],
+    [
+      "columns that are no number",
+      ["--rows", "8", "--cols", "wide"],
+      2,
+      /'--cols <n>' argument 'wide' is invalid/,
+    ],
+    ["a fraction of a step", [...size, "--steps", "1.5"], 2, /'--steps <n>' argument '1\.5' is invalid/],
+    ["too many steps", [...size, "--steps", "21"], 1, /--steps 21: expected at most 20/],
+    ["no samples", [...size, "--samples", "0"], 2, /'--samples <n>' argument '0' is invalid/],
+    ["a seed below 1", [...size, "--seed", "-1"], 2, /'--seed <n>' argument '-1' is invalid/],
+    [
+      "matrices too large to draw",
+      ["--rows", "1000000", "--cols", "100000"],
+      1,
+      /--cols 100000: expected at most 65536 on the smaller side/,
+    ],
+    ["a shape without a run", [...size, "--shape", "8x4"], 1, /--shape: expected --run beside it/],
+    ["a size beside a run", ["--run", "latest", "--rows", "8"], 1, /--rows: is for Gaussian matrices/],
+    ["a shape that is none", ["--run", "latest", "--shape", "8"], 1, /--shape 8: expected rows and columns/],
+    ["a run that isn't there", ["--run", "latest"], 1, /run "latest": not in .*; there are no runs yet/],
+  ];
+  for (const [what, args, code, message] of rows) {
+    test(what, async () => {
+      using folder = temporaryFolder();
+      const result = await rotor(folder.path, "coefficients", ...args);
+      assertOneLine(result.stderr, message);
+      assert.equal(result.code, code);
+      assert.equal(result.stdout, "");
+    });
+  }
+
+  test("a run that was not trained with Muon", async () => {
+    using folder = temporaryFolder();
+    const config = writeMicroConfig(folder.path, { optimizer: { kind: "adamw" } });
+    await rotor(folder.path, "train", config);
+    const result = await rotor(folder.path, "coefficients", "--run", "latest");
+    assertOneLine(result.stderr, /has no momentum matrices: the run was not trained with Muon/);
+    assert.equal(result.code, 1);
+  });
+});
+
 describe("files that can't be used", () => {
   const rows: [what: string, prepare: (folder: string) => string[], message: RegExp][] = [
     [

@@ -17,10 +17,15 @@ function resample(points: readonly CurvePoint[], count: number): number[] {
   });
 }
 
-/** Curves drawn with characters, one colour each; the axis below names the last step. */
+/** Curves drawn with characters, one colour each; the axis below names the first and the last step. */
 export function drawCurves(
   curves: readonly (readonly CurvePoint[])[],
-  { width = 64, height = 12, colour = false }: { width?: number; height?: number; colour?: boolean } = {},
+  {
+    width = 64,
+    height = 12,
+    colour = false,
+    axis = "step",
+  }: { width?: number; height?: number; colour?: boolean; axis?: string } = {},
 ): string {
   const drawn = curves.filter((points) => points.length > 0);
   if (drawn.length === 0) return "";
@@ -34,5 +39,6 @@ export function drawCurves(
     },
   );
   const last = Math.max(...drawn.map((points) => points.at(-1)!.step));
-  return `${chart}\n${" ".repeat(9)}step ${drawn[0]![0]!.step}${`${last}`.padStart(width - 6)}`;
+  const begin = `${axis} ${drawn[0]![0]!.step}`;
+  return `${chart}\n${" ".repeat(9)}${begin}${`${last}`.padStart(width - begin.length)}`;
 }

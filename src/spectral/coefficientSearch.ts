@@ -29,8 +29,8 @@ export interface SearchOptions<Start> {
   /** Further starting points: the result is never worse than the best of them. Default none. */
   readonly startFrom?: readonly Start[];
   /**
-   * Keep larger singular values than the given ones below 2 ({@link boundedUpTo}): as if one in a hundred lay between the largest
-   * given one and 1.01, or four in a hundred and so on, if that isn't enough. Gaussian matrices have none there, gradients do.
+   * Keep large singular values below 2 ({@link boundedUpTo}), whether any are given or not: as if one more in a hundred lay between
+   * the median and 1.01, or four in a hundred and so on, if that isn't enough. Gaussian matrices have no large ones, gradients do.
    * Default false, as in Su-10592.
    */
   readonly bounded?: boolean;
@@ -81,20 +81,20 @@ function check(singularValues: Float64Array, steps: number): void {
   }
 }
 
-/** Parts of the weight that bounded searches give to singular values beyond the given ones, and how many of those there are. */
+/** Parts of the weight that bounded searches give to singular values of their own, and how many of those there are. */
 const guard = { weights: [0.01, 0.04, 0.16, 0.64], points: 300 };
 /** Starting points are compared on so many singular values; only the best goes on with all of them. */
 const coarseSize = 1024;
 
-/** @param beyond - part of the weight that goes to larger singular values */
+/** @param beyond - part of the weight that goes to singular values between the median and 1.01 */
 function targetsOf(values: Float64Array, beyond: number): Targets {
   const share = (1 - beyond) / values.length;
   if (beyond === 0) return { values, weights: new Float64Array(values.length).fill(share) };
-  const largest = values.reduce((a, b) => Math.max(a, b), 1e-3);
+  const lowest = Math.max(values.slice().sort()[values.length >> 1]!, 1e-4);
   const { points } = guard;
   const more = Float64Array.from(
     { length: points },
-    (_, i) => largest * (largestSingularValue / largest) ** ((i + 1) / points),
+    (_, i) => lowest * (largestSingularValue / lowest) ** ((i + 1) / points),
   );
   const weights = new Float64Array(points + values.length).fill(share);
   weights.fill(beyond / points, 0, points);

@@ -11,10 +11,15 @@ export interface CoefficientTable {
   readonly source: string;
 }
 
-/** Named tables, with where their numbers come from. */
+const taylor: Coefficients = [15 / 8, -5 / 4, 3 / 8];
+
+/**
+ * Named tables, with where their numbers come from. `rotor-3`, `rotor-4` and `rotor-5` are for as many steps; further ones are
+ * Taylor's, as their own last triple is too large to repeat.
+ */
 export const coefficientTables = {
   taylor: {
-    steps: [[15 / 8, -5 / 4, 3 / 8]],
+    steps: [taylor],
     safety: 1,
     source: "second-order Taylor expansion of (1 − t)^(−1/2); Su-10592",
   },
@@ -44,6 +49,35 @@ export const coefficientTables = {
     ],
     safety: 1.02,
     source: "Amsel et al., The Polar Express, arXiv 2505.16932: 5 iterations, safety 2e-2, cushion 2",
+  },
+  "rotor-3": {
+    steps: [[4.7209, -13.50134, 9.78139], [3.89851, -8.34955, 4.73161], [3.83371, -6.51299, 3.56853], taylor],
+    safety: 1,
+    source:
+      "scripts/findCoefficientTables.ts: least mean square over Gaussian and log-uniform singular values",
+  },
+  "rotor-4": {
+    steps: [
+      [5.36256, -15.50357, 11.25991],
+      [4.15789, -7.35318, 3.31892],
+      [3.7944, -6.12344, 2.71154],
+      [2.98485, -3.48266, 1.40138],
+      taylor,
+    ],
+    safety: 1,
+    source: "scripts/findCoefficientTables.ts, as rotor-3",
+  },
+  "rotor-5": {
+    steps: [
+      [8.40021, -24.27425, 17.62848],
+      [4.03026, -2.9554, 0.54621],
+      [3.75523, -2.87032, 0.56797],
+      [2.96844, -2.34464, 0.53417],
+      [2.15905, -1.61922, 0.46759],
+      taylor,
+    ],
+    safety: 1,
+    source: "scripts/findCoefficientTables.ts, as rotor-3",
   },
 } as const satisfies Record<string, CoefficientTable>;
 

@@ -24,6 +24,8 @@ export {
   coefficientsOfRoots,
   iteratePolynomial,
   polynomialError,
+  type SampledError,
+  sampledError,
 } from "./polynomialIteration.ts";
 export {
   imageOf,

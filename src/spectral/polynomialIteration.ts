@@ -29,6 +29,34 @@ export function polynomialError(
   return sum / singularValues.length;
 }
 
+/** A mean over matrices with the standard error that comes from having so few of them. */
+export interface SampledError {
+  /** Over all singular values of all matrices. */
+  readonly mean: number;
+  /** Standard deviation of the means of single matrices over the root of their number; null for one matrix. */
+  readonly standardError: number | null;
+}
+
+/**
+ * {@link polynomialError} over independent matrices.
+ *
+ * @param spectra - singular values of each matrix divided by its Frobenius norm; at least one matrix
+ */
+export function sampledError(
+  spectra: readonly Float64Array[],
+  table: readonly Coefficients[] | CoefficientTable,
+  steps: number,
+): SampledError {
+  const errors = spectra.map((values) => polynomialError(values, table, steps));
+  const total = spectra.reduce((sum, values) => sum + values.length, 0);
+  const mean = errors.reduce((sum, error, i) => sum + error * spectra[i]!.length, 0) / total;
+  const count = errors.length;
+  if (count < 2) return { mean, standardError: null };
+  const center = errors.reduce((a, b) => a + b, 0) / count;
+  const variance = errors.reduce((sum, error) => sum + (error - center) ** 2, 0) / (count - 1);
+  return { mean, standardError: Math.sqrt(variance / count) };
+}
+
 /** The triple of `g(x) = x + κx(x² − x₁²)(x² − x₂²)`. Source: Su-10592. */
 export function coefficientsOfRoots(kappa: number, x1: number, x2: number): Coefficients {
   const [u, v] = [x1 * x1, x2 * x2];

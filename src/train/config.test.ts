@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { loadConfig, parseConfig, presetNames } from "./index.ts";
+import { loadConfig, parseConfig, presetNames, writeCoefficientsFile } from "./index.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "rotor-config-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -36,6 +36,42 @@ test("YAML, JSON and TypeScript files say the same", async () => {
   assert.equal(yaml!.training.batchSize, (await loadConfig("tiny")).training.batchSize);
   assert.deepEqual(json, yaml);
   assert.deepEqual(typescript, yaml);
+});
+
+test("coefficients come by name, as triples, as a table, or from a file whose steps are the default", async () => {
+  const [a, b, c] = [2, -1.5, 0.5];
+  const table = {
+    steps: [[a, b, c] as const, [1.875, -1.25, 0.375] as const],
+    safety: 1.1,
+    source: "a test",
+  };
+  const file = path.join(folder, "table.json");
+  writeCoefficientsFile(file, table, { errors: { muon: 1 } });
+  const optimizerOf = async (...overrides: string[]) => (await loadConfig("tiny", overrides)).optimizer;
+  const fromFile = await optimizerOf(`optimizer.coefficients=${file}`);
+  assert.deepEqual(fromFile, { ...(await optimizerOf()), steps: 2, coefficients: table });
+  const more = await optimizerOf(`optimizer.coefficients=${file}`, "optimizer.steps=4");
+  assert.equal(more.kind === "muon" && more.steps, 4);
+  for (const given of ["rotor-4", [[a, b, c]]]) {
+    const own = await optimizerOf(`optimizer.coefficients=${JSON.stringify(given)}`);
+    assert.deepEqual(own.kind === "muon" && own.coefficients, given);
+  }
+  const inline = await optimizerOf("optimizer.coefficients={steps: [[2, -1.5, 0.5]]}");
+  assert.deepEqual(inline.kind === "muon" && inline.coefficients, {
+    steps: [[2, -1.5, 0.5]],
+    safety: 1,
+    source: "given",
+  });
+});
+
+test("a table that diverges for singular values up to 1 is refused, with as many steps as are taken", async () => {
+  // 2/1.9⁵ = 0.0808, on a grid of 1.01/4000.
+  const overrides = ["optimizer.coefficients=[[1.9, 0, 0]]"];
+  await assert.rejects(
+    loadConfig("tiny", overrides),
+    /config: optimizer\.coefficients: singular values above 0\.08\d diverge in 5 steps/,
+  );
+  await loadConfig("tiny", [...overrides, "optimizer.steps=1"]);
 });
 
 test("--set reads YAML values, reaches any path and comes last", async () => {

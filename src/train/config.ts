@@ -5,7 +5,8 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { positionKinds } from "../nn/index.ts";
-import { coefficientTables } from "../spectral/index.ts";
+import { type CoefficientTableName, coefficientTable, coefficientTables } from "../spectral/index.ts";
+import { coefficientsProblem, coefficientTableSchema, readCoefficientsFile } from "./coefficientsFile.ts";
 import { nearest } from "./nearest.ts";
 import { presetNames, presets } from "./presets.ts";
 
@@ -158,8 +159,9 @@ const optimizerSchema = z.discriminatedUnion("kind", [
     scale: z.enum(["none", "keller-jordan", "spectral", "match-adamw-rms"]).optional(),
     coefficients: z
       .union([
-        z.enum(Object.keys(coefficientTables) as [keyof typeof coefficientTables]),
-        z.array(z.tuple([z.number(), z.number(), z.number()])).nonempty(),
+        z.enum(Object.keys(coefficientTables) as [CoefficientTableName]),
+        coefficientTableSchema.shape.steps,
+        coefficientTableSchema,
       ])
       .optional(),
     adamw: otherSchema.optional(),
@@ -337,7 +339,31 @@ export function parseConfig(value: unknown): TrainConfig {
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) throw new ConfigError(`config: ${describeIssue(parsed.error.issues[0]!, value)}`);
   checkTogether(parsed.data);
+  checkCoefficients(parsed.data);
   return parsed.data;
+}
+
+/** Muon's default. */
+const defaultSteps = 5;
+
+function checkCoefficients({ optimizer }: TrainConfig): void {
+  if (optimizer.kind !== "muon" || optimizer.coefficients === undefined) return;
+  const table = coefficientTable(optimizer.coefficients);
+  const problem = coefficientsProblem(table, optimizer.steps ?? defaultSteps);
+  if (problem !== null) throw new ConfigError(`config: optimizer.coefficients: ${problem}`);
+}
+
+/**
+ * Puts the table of a file in place of the file's path, so that a run depends on its configuration alone. The number of steps is
+ * the table's if the configuration doesn't say it.
+ */
+function withCoefficients(config: unknown): unknown {
+  if (!isPlainObject(config) || !isPlainObject(config.optimizer)) return config;
+  const { optimizer } = config;
+  const file = optimizer.coefficients;
+  if (typeof file !== "string" || Object.hasOwn(coefficientTables, file)) return config;
+  const table = readCoefficientsFile(file, "config: optimizer.coefficients");
+  return { ...config, optimizer: { steps: table.steps.length, ...optimizer, coefficients: table } };
 }
 
 /** Reads a configuration as plain data: a preset's name, a YAML file, or a module whose default export it is. */
@@ -407,5 +433,5 @@ export async function loadConfig(reference: string, overrides: readonly string[]
       !/^(name|training\.(seed|threads|evalEvery|spectra|log|sample|checkpoint|keep))/.test(assignment),
   );
   if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
-  return parseConfig(config);
+  return parseConfig(withCoefficients(config));
 }

@@ -11,6 +11,7 @@ export {
   pruneCheckpoints,
   saveCheckpoint,
 } from "./checkpoint.ts";
+export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
 export { configSchema, loadConfig, parseConfig, type TrainConfig } from "./config.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
@@ -23,6 +24,7 @@ export {
   type TrainState,
   trainingStep,
 } from "./model.ts";
+export { type MomentumMatrix, momentumMatrices } from "./momentumMatrices.ts";
 export { presetNames, presets } from "./presets.ts";
 export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
