@@ -39,3 +39,11 @@ for (const name of experimentNames) {
     assert.equal(again.stdout, stdout);
   });
 }
+
+test("an unknown experiment is one line and exit code 1", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout, stderr } = await rotor(folder.path, "experiment", "alchemy");
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^rotor: experiment "alchemy": expected one of [^\n]*newton-schulz[^\n]*\n$/);
+});
