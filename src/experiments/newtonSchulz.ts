@@ -39,7 +39,7 @@ const sizes: Readonly<Record<"quick" | "full", Size>> = {
     shrink: 1,
     maxSide: 8192,
     matrices: (side) => Math.max(6, Math.min(12, 16384 / side)),
-    maxSteps: 7,
+    maxSteps: 6,
     momentum: { preset: "small", steps: 80 },
   },
   quick: {
@@ -400,8 +400,8 @@ const experiment: Experiment = {
     }
     const side = 1024 / size.shrink;
     note(`${side} × ${side}, 1 to ${size.maxSteps} steps`);
-    const bySteps = await trials.run({ kind: "steps", side, maxSteps: size.maxSteps, matrices: 2 }, () =>
-      errorsBySteps(draw(side, side, 2, 1), size.maxSteps),
+    const bySteps = await trials.run({ kind: "steps", side, maxSteps: size.maxSteps, matrices: 6 }, () =>
+      errorsBySteps(draw(side, side, 6, 1), size.maxSteps),
     );
     const { preset, steps } = size.momentum;
     note(`momentum of ${preset} after ${steps} steps`);

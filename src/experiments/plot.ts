@@ -143,13 +143,12 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
       animation: false,
       backgroundColor: "#ffffff",
       title: { text: plot.title, left: "center", top: 4, textStyle: { fontSize: 15 } },
-      // Without a browser the width of text is only estimated: the padding keeps names off the next symbol.
+      // Without a browser the width of text is only estimated: the gap keeps names off the next symbol.
       legend: {
         top: 36,
         data: [...new Set(plot.series.map(({ name }) => name))],
         itemWidth: 20,
-        itemGap: 6,
-        textStyle: { padding: [0, 14, 0, 0] },
+        itemGap: 20,
       },
       grid: { left: 80, right: 30, top: 76, bottom: 55 },
       xAxis: axis(plot.x, false),

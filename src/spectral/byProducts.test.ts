@@ -27,9 +27,9 @@ const norm = (m: number[][], p: number) => exactSvd(m).sigma.reduce((sum, s) => 
 
 /**
  * Nine steps of float32 products. Of a matrix without full rank, msign multiplies the rounding of its elements (6e-8) by the
- * product of the steps' slopes at 0, which is 12,000: by some 5e-4.
+ * product of the steps' slopes at 0, which is 12,000: by some 5e-4. jax-js's logarithm in WebAssembly is off by 1.3e-5 just below 1.
  */
-const rounding = (what: string, p: number) => (what === "rank 2" && p === 1 ? 1e-3 : 1e-5);
+const rounding = (what: string, p: number) => (what === "rank 2" && p === 1 ? 1e-3 : 2e-5);
 
 describe("matrix products alone follow the exact decomposition in float64", () => {
   for (const [what, m] of shapes) {

@@ -15,7 +15,8 @@ export interface MomentumMatrix {
 const momentumPath = /^optimizer\.muon\.(?:\d+\.)*momentum\.(.+)$/;
 
 /**
- * Singular values of Muon's momentum matrices in a checkpoint; matrices of zeros are left out.
+ * Singular values of Muon's momentum matrices in a checkpoint; matrices of zeros are left out, and so are arrays of other ranks.
+ * A fused matrix is taken whole, however Muon splits it.
  *
  * @param shape - only matrices of this shape
  * @throws CheckpointError if there are none
