@@ -78,8 +78,8 @@ export interface RowResult {
 
 /** JSON, which keeps trials, has no infinity: what overflows becomes the largest number. */
 function storable({ mean, standardError }: SampledError): SampledError {
-  const isFinite = Number.isFinite(mean) && Number.isFinite(standardError ?? 0);
-  return isFinite ? { mean, standardError } : { mean: Number.MAX_VALUE, standardError: null };
+  const fits = Number.isFinite(mean) && Number.isFinite(standardError ?? 0);
+  return fits ? { mean, standardError } : { mean: Number.MAX_VALUE, standardError: null };
 }
 
 /** A row of the table: found on `searched`, judged on `fresh` matrices. */
