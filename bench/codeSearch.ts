@@ -1,7 +1,7 @@
 // Nearest-code search beside the machine's matrix-product peak: one search and a few products of two 1024 × 1024 matrices in turns,
 // in one process, so that other load meets both. Prints a line per chunk budget.
 //
-// npm run bench:code-search -- [--vectors 4096] [--codes 65536] [--dim 64] [--budgets 16,64,256] [--rounds 7] [--threads 2]
+// npm run bench -- --part code-search [--vectors 4096] [--codes 65536] [--dim 64] [--budgets 16,64,256] [--rounds 7] [--threads 2]
 //   [--python python3]   also times vector-quantize-pytorch's distances and argmin, if that Python has it
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
 // What a Hessian-vector product costs, in gradients of the same model: all variants in one process, in turns; medians.
 // Processor time stands beside the clock, for machines that others use as well.
 //
-// npm run bench:curvature -- [--threads 2] [--rounds 15]
+// npm run bench -- --part curvature [--threads 2] [--rounds 15]
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { grad, numpy as np, random, tree } from "@jax-js/jax";

@@ -1,7 +1,7 @@
 // Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
 // Options after the part's name go to it.
 //
-// npm run bench -- [--part steps|newton-schulz|curvature|decay] [options]
+// npm run bench -- [--part steps|newton-schulz|curvature|decay|code-search] [options]
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -13,6 +13,10 @@ const page = path.join(here, "README.md");
 /** Name → script and heading. */
 const parts = {
   steps: ["steps.ts", "Training steps"],
+  "newton-schulz": ["newtonSchulz.ts", "Newton–Schulz iteration"],
+  curvature: ["curvature.ts", "Hessian-vector products"],
+  decay: ["decay.ts", "Decay of matrices and logged spectra"],
+  "code-search": ["codeSearch.ts", "Search of the nearest code"],
 } as const satisfies Record<string, readonly [script: string, heading: string]>;
 type Part = keyof typeof parts;
 
@@ -48,7 +52,8 @@ for (const part of Object.keys(parts) as Part[]) {
   });
   if (status !== 0) process.exit(status ?? 1);
   console.log(stdout);
-  sections.set(part, stdout.trim());
+  // All but the first print plain lines.
+  sections.set(part, part === "steps" ? stdout.trim() : `\`\`\`text\n${stdout.trim()}\n\`\`\``);
 }
 // Options may have left cases out: the page keeps what all of them showed.
 if (options.length === 0 || options.every((option) => !/^--(filter|sizes)$/.test(option))) {

@@ -1,4 +1,4 @@
-// Newton–Schulz iteration as a share of the speed of a 1024³ product, both in one process and in turns: npm run bench:newton-schulz
+// Newton–Schulz iteration as a share of the speed of a 1024³ product, both in one process and in turns: npm run bench -- --part newton-schulz
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
