@@ -134,6 +134,35 @@ test("of nearly equal singular values the decay takes turns, and none is overtak
   assert.ok(after.every((s) => s > 0.09));
 });
 
+test("the guard takes over when the largest has decayed below the next: no singular value undershoots", () => {
+  // Exact singular vectors along the axes: power iteration alone would never leave the first of them.
+  for (const options of [{}, { k: 2 }]) {
+    let { params, state }: Tree = { params: { w: np.array([[5, 0, 0, 0], [0, 0, 2, 0], [0, 1, 0, 0]]) }, state: null }; // biome-ignore format: a matrix
+    const transformation = decay(options);
+    const update = jit(transformation.update as never) as unknown as GradientTransformation["update"];
+    state = transformation.init(tree.ref(params));
+    for (let i = 0; i < 40; i++) {
+      const before = sorted(rows(params.w.ref));
+      const [updates, next] = update({ w: np.zeros([3, 4]) }, state, tree.ref(params));
+      state = next;
+      params = applyUpdates(params, updates);
+      const after = sorted(rows(params.w.ref));
+      const k = options.k ?? 1;
+      // The sum of squares falls by that of the k largest; of two that are nearly equal either may decay.
+      const fallen = (values: number[]) => values.reduce((sum, s) => sum + s * s, 0);
+      const expected = (1 - kept ** 2) * before.slice(0, k).reduce((sum, s) => sum + s * s, 0);
+      assert.ok(
+        Math.abs(fallen(before) - fallen(after) - expected) < 0.11 * expected,
+        `k ${k}, step ${i}: ${before} ${after}`,
+      );
+    }
+    const end = sorted(rows(params.w));
+    const k = options.k ?? 1;
+    assert.ok(end[k - 1]! / end[k]! < 1.06, `${end}`);
+    tree.dispose(state);
+  }
+});
+
 describe("defined for every finite matrix", () => {
   const huge = (scale: number) => randomMatrix(4, 3, 8).map((row) => row.map((x) => x * scale));
   const cases: [what: string, matrix: number[][]][] = [
@@ -411,7 +440,10 @@ test("a strength of zero changes nothing, and the state is a plain tree of array
   const matrix = randomMatrix(3, 2, 1);
   const t = addSpectralDecay(0);
   const state = t.init({ w: toArray(matrix) });
-  const copy = { rightSingularVectors: { w: [np.array(state.rightSingularVectors.w[0].js())] } };
+  const copy = {
+    rightSingularVectors: { w: [np.array(state.rightSingularVectors.w[0].js())] },
+    guardVectors: { w: [np.array(state.guardVectors.w[0].js())] },
+  };
   const [updates, next] = t.update({ w: np.zeros([3, 2]) }, copy, { w: toArray(matrix) });
   assert.ok(rows(updates.w).flat().every((x) => x === 0)); // biome-ignore format: short
   tree.dispose(next);

@@ -51,23 +51,68 @@ function usableVectors(v: np.Array): { usable: np.Array; next: np.Array } {
   };
 }
 
+interface WarmVectors {
+  /** `float32[n, columns, k]` */
+  readonly leading: np.Array;
+  /** `float32[n, columns, 1]`, what comes after them. */
+  readonly guard: np.Array;
+}
+
+/**
+ * Power steps on k vectors and a guard. Where the guard has a larger singular value than one of them, it takes that one's place: power
+ * iteration alone would stay for long with a vector that is exact but, since its singular value decays, no longer a leading one.
+ *
+ * @param stack - `float32[n, rows, columns]`, left alone
+ * @param warm - consumed
+ * @returns the vectors for the next update, those for the decay (zero where nothing was found) and their images `W V`
+ */
+function refine(
+  stack: np.Array,
+  { leading, guard }: WarmVectors,
+  steps: number,
+): { warm: WarmVectors; v: np.Array; image: np.Array } {
+  const k = leading.shape.at(-1)!;
+  const { usable, next } = usableVectors(powerSteps(stack, np.concatenate([leading, guard], -1), steps));
+  const image = imageOf(stack.ref, usable.ref);
+  const parts = [usable, next, image].map((x) => np.split(x, k + 1, -1));
+  const lengths = (x: np.Array) => np.square(x).sum(-2, { keepdims: true });
+  // The shortest image ends up last.
+  for (let i = 0; i < k; i++) {
+    const shorter = lengths(parts[2]![i]!.ref).less(lengths(parts[2]![k]!.ref));
+    for (const columns of parts) {
+      const [own, last] = [columns[i]!, columns[k]!];
+      columns[i] = np.where(shorter.ref, last.ref, own.ref);
+      columns[k] = np.where(shorter.ref, own, last);
+    }
+    shorter.dispose();
+  }
+  const [v, vectors, images] = parts.map((columns) => {
+    const last = columns.pop()!;
+    return { leading: columns.length === 1 ? columns[0]! : np.concatenate(columns, -1), guard: last };
+  });
+  tree.dispose([v!.guard, images!.guard] as never);
+  return { warm: vectors!, v: v!.leading, image: images!.leading };
+}
+
 /**
  * Adds `strength · W V Vᵀ` to the update of every matrix, where the columns of `V` are its k leading right singular vectors: the
  * gradient of `strength/2 · Σ_{i≤k} σᵢ²`. Placed before `scaleByLearningRate` this is decoupled spectral weight decay: a step
  * multiplies the k largest singular values by `1 − ηλ` and leaves the others alone.
  *
- * Each power step costs two products with a vector, and the decay one more. Parameters are iterated one by one, which on a CPU
- * is several times cheaper than stacking those of a shape: the products only read a matrix, stacking would copy it.
+ * With a warm start, one vector more is iterated, a guard that takes over when a singular value has decayed below the next one. Each
+ * power step costs two products with these k + 1 vectors, and the decay one more. Parameters are iterated one by one, which on a
+ * CPU is several times cheaper than stacking those of a shape: the products only read a matrix, stacking would copy it.
  *
- * State: `rightSingularVectors`, by path, `float32[count, fanOut, k]` for each stack of equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose
- * singular values leave the range from 1e-18 to 1e18, where squares fit into float32, don't decay. Nothing finite becomes NaN.
- * {@link spectralDecayReport} says how good the vectors are.
+ * State: `rightSingularVectors` (`float32[count, fanOut, k]`) and `guardVectors` (`[count, fanOut, 1]`), by path, for each stack of
+ * equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose singular values leave the range from
+ * 1e-18 to 1e18, where squares fit into float32, don't decay. Nothing finite becomes NaN. {@link spectralDecayReport} says how good
+ * the vectors are.
  *
  * @param strength - λ, multiplied by the learning rate as the weight decay of AdamW is
  * @throws ConfigError for impossible options; from `init` and `update` if a parameter can't be read as matrices or has fewer
  *   than k singular values, or the state belongs to other parameters. Nothing is consumed then.
  *
- * Source: Su-10648; Yoshida and Miyato, arXiv 1705.10941. Differs: a warm start.
+ * Source: Su-10648; Yoshida and Miyato, arXiv 1705.10941. Differs: a warm start, and the guard.
  */
 export function addSpectralDecay(
   strength: number,
@@ -83,32 +128,38 @@ export function addSpectralDecay(
   checkInteger("spectral decay: steps", steps, 1);
   if (start !== "warm" && start !== "ones")
     throw new ConfigError(`spectral decay: start "${start}": expected "warm" or "ones"`);
-  /** The part of a stack that decays, for vectors that are orthonormal or zero. */
-  const leading = (stack: np.Array, v: np.Array) =>
-    np.matmul(imageOf(stack, v.ref).mul(strength), transpose(v));
+  const isWarm = start === "warm";
   return {
     init(params) {
       const readings = readFor(k, params, selection);
-      const v: Record<string, np.Array[]> = {};
+      const leading: Record<string, np.Array[]> = {};
+      const guard: Record<string, np.Array[]> = {};
       for (const { path, array } of treePaths(params)) {
         const reading = readings.get(path);
-        if (start === "ones" || reading === undefined) {
+        if (!isWarm || reading === undefined) {
           array.dispose();
           continue;
         }
-        v[path] = toBlocks(array, reading).map((stack) => {
+        leading[path] = toBlocks(array, reading).map((stack) => {
           const { usable, next } = usableVectors(leadingVectors(stack, k, startingSteps));
           usable.dispose();
           return next;
         });
+        guard[path] = blockShapes(reading).map(({ count, fanOut }) =>
+          np.broadcastTo(unrelatedVectors(fanOut, 1), [count, fanOut, 1]),
+        );
       }
-      return start === "ones" ? {} : { rightSingularVectors: v };
+      return isWarm ? { rightSingularVectors: leading, guardVectors: guard } : {};
     },
     update(updates, state, params) {
       const readings = readFor(k, params, selection);
-      if (start === "warm") checkVectors(state, readings, k);
+      if (isWarm) {
+        checkVectors(state?.rightSingularVectors, readings, k);
+        checkVectors(state?.guardVectors, readings, 1);
+      }
       const paths = treePaths(params).map(({ path }) => path);
-      const v: Record<string, np.Array[]> = {};
+      const leading: Record<string, np.Array[]> = {};
+      const guard: Record<string, np.Array[]> = {};
       let index = 0;
       const decayed = mapArrays(
         (u, w) => {
@@ -118,24 +169,28 @@ export function addSpectralDecay(
             w.dispose();
             return u;
           }
-          v[path] = [];
+          [leading[path], guard[path]] = [[], []];
           const part = mapBlocks(w, reading, (stack, block) => {
-            if (start === "ones") {
-              const vectors = leadingVectors(stack.ref, k, steps);
-              return leading(stack, vectors);
+            if (!isWarm) {
+              const v = leadingVectors(stack.ref, k, steps);
+              return np.matmul(imageOf(stack, v.ref).mul(strength), transpose(v));
             }
-            const { usable, next } = usableVectors(
-              powerSteps(stack, state.rightSingularVectors[path][block], steps),
-            );
-            v[path]!.push(next);
-            return leading(stack, usable);
+            const before = {
+              leading: state.rightSingularVectors[path][block],
+              guard: state.guardVectors[path][block],
+            };
+            const { warm, v, image } = refine(stack, before, steps);
+            stack.dispose();
+            leading[path]!.push(warm.leading);
+            guard[path]!.push(warm.guard);
+            return np.matmul(image.mul(strength), transpose(v));
           });
           return u.add(part);
         },
         updates,
         params,
       );
-      return [decayed, start === "ones" ? state : { rightSingularVectors: v }];
+      return [decayed, isWarm ? { rightSingularVectors: leading, guardVectors: guard } : state];
     },
   };
 }
@@ -159,14 +214,17 @@ function readFor(k: number, params: Tree, selection: MatrixSelection): Map<strin
   return readings;
 }
 
-function checkVectors(state: Tree, readings: ReadonlyMap<string, MatrixReading>, k: number): void {
-  const held = (state?.rightSingularVectors ?? {}) as Record<string, np.Array[]>;
+function checkVectors(
+  held: Readonly<Record<string, readonly np.Array[]>> | undefined,
+  readings: ReadonlyMap<string, MatrixReading>,
+  k: number,
+): void {
   const describe = (shapes: readonly (readonly number[])[] | undefined) =>
     shapes?.map((shape) => `[${shape.join()}]`).join(" ") ?? "nothing";
-  for (const path of new Set([...readings.keys(), ...Object.keys(held)])) {
+  for (const path of new Set([...readings.keys(), ...Object.keys(held ?? {})])) {
     const reading = readings.get(path);
     const expected = describe(reading && blockShapes(reading).map(({ count, fanOut }) => [count, fanOut, k]));
-    const actual = describe(held[path]?.map(({ shape }) => shape));
+    const actual = describe(held?.[path]?.map(({ shape }) => shape));
     if (actual === expected) continue;
     throw new ConfigError(
       `spectral decay: the state holds ${actual} for parameter ${path}: expected ${expected}; it belongs to other parameters or options`,
@@ -210,7 +268,7 @@ export function spectralDecayReport(
     );
   }
   const readings = selectMatrices(params, { ...options, mask: (path) => path in vectors });
-  checkVectors(state, readings, Object.values(vectors)[0]?.[0]?.shape.at(-1) ?? 1);
+  checkVectors(vectors, readings, Object.values(vectors)[0]?.[0]?.shape.at(-1) ?? 1);
   const report: Record<string, SpectralDecayQuality> = {};
   for (const { path, array } of treePaths(params)) {
     const reading = readings.get(path);
