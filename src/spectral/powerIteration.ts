@@ -66,14 +66,23 @@ function defaultStart(columns: number, k: number): np.Array {
 
 const transpose = (x: np.Array) => np.swapaxes(x, -1, -2);
 
+/** So many columns are multiplied one by one. */
+const mostSingleColumns = 8;
+
 /**
- * `W V`, written as rows times a matrix: for few columns ONNX Runtime's kernels are several times faster so.
+ * `W V`, column by column and written as a row times a matrix: for that ONNX Runtime has a kernel that only reads the matrix, while
+ * those for a few columns are several times slower.
  *
  * @param w - `float32[.., rows, columns]`, consumed
  * @param v - `float32[.., columns, k]`, consumed
  */
 export function imageOf(w: np.Array, v: np.Array): np.Array {
-  return transpose(np.matmul(transpose(v), transpose(w)));
+  const k = v.shape.at(-1)!;
+  const single = (column: np.Array) => transpose(np.matmul(transpose(column), transpose(w.ref)));
+  const columns = k === 1 || k > mostSingleColumns ? [v] : np.split(v, k, -1);
+  const images = columns.map(single);
+  w.dispose();
+  return images.length === 1 ? images[0]! : np.concatenate(images, -1);
 }
 
 /**
@@ -83,7 +92,8 @@ export function imageOf(w: np.Array, v: np.Array): np.Array {
  * @param v - `float32[.., columns, k]`, consumed
  */
 export function powerSteps(w: np.Array, v: np.Array, steps: number): np.Array {
-  let current = orthonormalize(v);
+  if (steps === 0) return orthonormalize(v);
+  let current = v;
   for (let step = 0; step < steps; step++) {
     const u = orthonormalize(imageOf(w.ref, current));
     current = orthonormalize(imageOf(transpose(w.ref), u));
