@@ -1,5 +1,8 @@
-// Prints what decays of matrices and spectra cost beside a training step of 4,096 tokens, as processor time of one thread, which
-// other programs on the machine disturb little. Usage: node scripts/measureDecayCost.ts [width] [layers]
+// Prints what decays of matrices and logged spectra cost beside a training step of 4,096 tokens, as processor time of one thread, which
+// other programs on the machine disturb little.
+//
+// npm run bench -- --part decay [--dim 256] [--layers 4]
+import { parseArgs } from "node:util";
 import { init, numpy as np, tree } from "@jax-js/jax";
 import { compileStep } from "../src/compile/index.ts";
 import { BatchSampler } from "../src/data/index.ts";
@@ -15,7 +18,10 @@ import {
 } from "../src/optim/index.ts";
 import { buildOptimizer, parseConfig, resolveModel, SpectrumLog, StepRunner } from "../src/train/index.ts";
 
-const [modelDim = 256, numLayers = 4] = process.argv.slice(2).map(Number);
+const { values: flags } = parseArgs({
+  options: { dim: { type: "string", default: "256" }, layers: { type: "string", default: "4" } },
+});
+const [modelDim, numLayers] = [Number(flags.dim), Number(flags.layers)];
 const [vocabSize, batchSize, length, rounds] = [4096, 32, 128, 20];
 await init();
 
