@@ -56,7 +56,7 @@ for (const part of Object.keys(parts) as Part[]) {
   sections.set(part, part === "steps" ? stdout.trim() : `\`\`\`text\n${stdout.trim()}\n\`\`\``);
 }
 // Options may have left cases out: the page keeps what all of them showed.
-if (options.length === 0 || options.every((option) => !/^--(filter|sizes|dim|layers)$/.test(option))) {
+if (options.length === 0 || options.every((option) => !/^--(sizes|dim|layers)$/.test(option))) {
   const body = [...sections].map(([part, text]) => `## ${parts[part][1]}\n\n${text}\n`).join("\n");
   writeFileSync(
     page,

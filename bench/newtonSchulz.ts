@@ -1,4 +1,4 @@
-// Newton–Schulz iteration as a share of the speed of a 1024³ product, both in one process and in turns: npm run bench -- --part newton-schulz
+// Newton–Schulz iteration as a share of the speed of as many 1024³ products at once, both in one process and in turns: npm run bench -- --part newton-schulz
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -77,9 +77,9 @@ async function profile(x: EngineArray): Promise<Map<string, number>> {
 
 const peakSize = 1024;
 const product = compile((a: np.Array, b: np.Array) => np.matmul(a, b), { threads, outputs: "engine" });
-const [left, right] = [matrices([peakSize, peakSize]), matrices([peakSize, peakSize])];
+const [left, right] = [matrices([batch, peakSize, peakSize]), matrices([batch, peakSize, peakSize])];
 console.log(
-  `${os.cpus()[0]?.model.trim()}, ${threads} threads, ${batch} matrices, ${steps} steps, medians of ${rounds}`,
+  `${os.cpus()[0]?.model.trim()}, ${threads} threads, ${batch} matrices, ${steps} steps, medians of ${rounds}; peak: as many 1024³ products at once`,
 );
 // The iteration X ← aX + b(XXᵀ)X + c(XXᵀ)²X counts as it is usually done; long matrices take fewer operations here.
 console.log("matrices         ms  of peak  kernels of one call in ms");
@@ -98,7 +98,7 @@ for (const d of flags.sizes.split(",").map(Number)) {
       const time = await seconds(iteration as Run, x);
       peaks.push(await seconds(product as Run, left, right), await seconds(product as Run, left, right));
       times.push(time);
-      shares.push(flops / time / ((2 * peakSize ** 3) / median(peaks)));
+      shares.push(flops / time / ((2 * batch * peakSize ** 3) / median(peaks)));
     }
     await iteration.dispose();
     const kernels = [...(await profile(x))].map(([op, ms]) => `${op} ${ms.toFixed(1)}`).join(", ");

@@ -1,10 +1,11 @@
 // Compares training steps: Rotor, jax-js's own jit, and PyTorch and JAX if a Python with them is given. Every library runs in a
 // process of its own, with the same model, batch and number of threads, in turns; ratios are of medians. Prints a section of
-// bench/README.md.
+// bench/README.md. What was measured is kept in bench/steps.json: with --filter only some models are measured again, and with --resume
+// only those that the file lacks.
 //
-// npm run bench -- --part steps [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--threads 2]
+// npm run bench -- --part steps [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--resume] [--threads 2]
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +19,7 @@ const { values: flags } = parseArgs({
     install: { type: "boolean", default: false },
     rounds: { type: "string", default: "3" },
     filter: { type: "string", default: "" },
+    resume: { type: "boolean", default: false },
     threads: { type: "string", default: String(availableParallelism()) },
   },
 });
@@ -46,8 +48,12 @@ function lastJson(output: string): Measured | null {
   return line.startsWith("{") ? (JSON.parse(line) as Measured) : null;
 }
 
+/** Large models take long and vary little from step to step. */
+const stepsOf = ({ dim }: BenchCase) => (dim >= 512 ? 3 : 12);
+const warmupOf = ({ dim }: BenchCase) => (dim >= 512 ? 1 : 2);
+
 function runWorker(item: BenchCase, library: string, steps: number, profile = false): Measured | null {
-  const request = JSON.stringify({ ...item, library, steps, warmup: 2, threads, profile });
+  const request = JSON.stringify({ ...item, library, steps, warmup: warmupOf(item), threads, profile });
   const { stdout, stderr } = spawnSync(process.execPath, [path.join(here, "worker.ts"), request], {
     encoding: "utf8",
     maxBuffer: 1 << 26,
@@ -76,7 +82,7 @@ const canImport = (modules: string) =>
   python !== null && spawnSync(python, ["-c", `import ${modules}`]).status === 0;
 
 function runPython(script: string, item: BenchCase, mode: string, steps: number): Measured | null {
-  const options = Object.entries({ ...item, mode, threads, steps, name: undefined })
+  const options = Object.entries({ ...item, mode, threads, steps, warmup: warmupOf(item), name: undefined })
     .filter(([, value]) => value !== undefined)
     .flatMap(([key, value]) => [`--${key}`, String(value)]);
   const { stdout, stderr } = spawnSync(python!, [path.join(here, script), ...options], {
@@ -104,9 +110,23 @@ const memoryRows: string[][] = [];
 const rotorMs = new Map<string, number>();
 let torchVersion = "";
 let jaxVersion = "";
-for (const item of benchCases.filter(({ name }) => name.includes(flags.filter))) {
-  const steps = item.dim >= 512 ? 4 : 12;
-  const measured: Record<string, Measured[]> = {};
+/** All that was measured of a model: by library, one result per round. */
+type CaseResults = Record<string, Measured[]>;
+interface Kept {
+  readonly cases: Record<string, { readonly date: string; readonly results: CaseResults }>;
+  growth: Measured | null;
+  rewrites: Measured | null;
+}
+const file = path.join(here, "steps.json");
+const kept: Kept = existsSync(file)
+  ? (JSON.parse(readFileSync(file, "utf8")) as Kept)
+  : { cases: {}, growth: null, rewrites: null };
+const save = () => writeFileSync(file, `${JSON.stringify(kept, null, 1)}\n`);
+const keyOf = ({ name, optimizer }: BenchCase) => `${name}, ${optimizer}`;
+
+function measureCase(item: BenchCase): CaseResults {
+  const steps = stepsOf(item);
+  const measured: CaseResults = {};
   const note = (library: string, result: Measured | null) => {
     if (result === null) return;
     measured[library] = [...(measured[library] ?? []), result];
@@ -120,6 +140,17 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
     if (hasJax) note("jax", runPython("jaxStep.py", item, "jit", steps));
   }
   if (item.dim === 256 && item.length * item.batch <= 1024) note("jax-js", runWorker(item, "jax-js", 3));
+  return measured;
+}
+
+for (const item of benchCases) {
+  const wanted = item.name.includes(flags.filter) && !(flags.resume && keyOf(item) in kept.cases);
+  if (wanted) {
+    kept.cases[keyOf(item)] = { date: new Date().toISOString().slice(0, 10), results: measureCase(item) };
+    save();
+  }
+  const measured = kept.cases[keyOf(item)]?.results;
+  if (measured === undefined) continue;
   const ms = (library: string) => {
     const results = measured[library];
     return results === undefined ? undefined : median(results.map(({ medianMs }) => medianMs));
@@ -155,25 +186,30 @@ for (const item of benchCases.filter(({ name }) => name.includes(flags.filter)))
     }),
   ]);
   rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
-  console.error(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
+  if (wanted) console.error(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
 }
 
 const table = (header: readonly string[], body: readonly string[][]) =>
   [header, header.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-const growth = runWorker(
-  { ...benchCases[0]!, layers: 2, dim: 64, heads: 2, batch: 4, length: 32 },
-  "rotor",
-  1000,
-);
-const rewrites = runWorker({ ...benchCases[0]!, vocab: 4096 }, "rewrites", 15);
+if (flags.filter === "" && !(flags.resume && kept.growth !== null)) {
+  kept.growth = runWorker(
+    { ...benchCases[0]!, layers: 2, dim: 64, heads: 2, batch: 4, length: 32 },
+    "rotor",
+    1000,
+  );
+  kept.rewrites = runWorker({ ...benchCases[0]!, vocab: 4096 }, "rewrites", 15);
+  save();
+}
+const { growth, rewrites } = kept;
+const dates = [...new Set(Object.values(kept.cases).map(({ date }) => date))].sort().join(", ");
 const muonShares = benchCases
   .filter(({ optimizer }) => optimizer === "muon")
   .flatMap(({ name }) => {
     const [adamw, muon] = ["adamw", "muon"].map((optimizer) => rotorMs.get(`${name} ${optimizer}`));
     return adamw === undefined || muon === undefined ? [] : [`${(muon / adamw).toFixed(2)}× (${name})`];
   });
-console.log(`${cpus()[0]!.model.trim()}, ${threads} threads, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
+console.log(`${cpus()[0]!.model.trim()}, ${threads} threads, ${dates}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
 One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
 library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
 ${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.

@@ -142,7 +142,7 @@ async function rotor() {
       profile: path.join(folder, "profile"),
     });
     const own = await engineState(profiled);
-    for (let i = 0; i < 5; i++) (await profiled(own, tokens(i) as never)).dispose();
+    for (let i = 0; i < 3; i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
     return {
       ...result,
