@@ -10,6 +10,8 @@ export {
   type SourceFile,
   sourceFiles,
 } from "./documents.ts";
+export { type ImageSet, imageBatch } from "./imageSet.ts";
+export { type LabelledImages, mnistDigits } from "./mnist.ts";
 export { openTokenDataset, type TokenDataset, type TokenDatasetOptions } from "./tokenDataset.ts";
 export { decode, StreamDecoder, type Tokenizer } from "./tokenizer.ts";
 export { type TokenFile, TokenSource } from "./tokenSource.ts";
