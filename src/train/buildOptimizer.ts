@@ -105,6 +105,15 @@ const matrixOptimizers: Readonly<
   shampoo: { rule: shampooRule, learningRate: 1e-3 },
 };
 
+/** Peak learning rates of an optimizer: of the main group, and of AdamW beside it (the same where there is no other group). */
+export function learningRatesOf(optimizer: OptimizerConfig): { main: number; other: number } {
+  const main = optimizer.learningRate ?? optimizers[optimizer.kind].learningRate;
+  const partitioned = matrixOptimizers[optimizer.kind];
+  if (partitioned === undefined) return { main, other: main };
+  const own = "adamw" in optimizer ? optimizer.adamw?.learningRate : undefined;
+  return { main, other: own ?? partitioned.learningRate };
+}
+
 type MatrixDecayConfig = NonNullable<OptimizerConfig["matrixDecay"]>;
 
 /** The decay of a configuration, for the matrices that `decays` admits. */

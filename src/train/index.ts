@@ -1,4 +1,4 @@
-export { type BuiltOptimizer, buildOptimizer } from "./buildOptimizer.ts";
+export { type BuiltOptimizer, buildOptimizer, learningRatesOf } from "./buildOptimizer.ts";
 export {
   type Checkpoint,
   type CheckpointSidecar,
@@ -16,6 +16,13 @@ export { configSchema, loadConfig, parseConfig, type TrainConfig } from "./confi
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
 export {
+  type CheckpointProblem,
+  type Measurement,
+  measureCheckpoint,
+  type QuadraticTrial,
+} from "./measureCheckpoint.ts";
+export { type BatchLevel, type MeasureOptions, type MeasurePlan, planMeasurement } from "./measurePlan.ts";
+export {
   evaluationStep,
   initialState,
   resolveModel,
@@ -32,4 +39,10 @@ export { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.
 export { SpectrumLog, spectrumQuantities } from "./spectra.ts";
 export { type StepResult, StepRunner } from "./stepRunner.ts";
 export { openConfiguredData, restoreTokenizer, type TrainOptions, trainRun } from "./trainer.ts";
+export {
+  type DirectionNoise,
+  type UpdateDirection,
+  type UpdateDirectionOptions,
+  updateDirection,
+} from "./updateDirection.ts";
 export { version } from "./version.ts";
