@@ -6,6 +6,7 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   "spectral-decay": async () => (await import("./spectralDecay.ts")).default,
   muon: async () => (await import("./muon.ts")).default,
   hessian: async () => (await import("./hessian.ts")).default,
+  nope: async () => (await import("./nope.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

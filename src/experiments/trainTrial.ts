@@ -2,6 +2,7 @@ import type { numpy as np } from "@jax-js/jax";
 import type { z } from "zod";
 import { EngineArray } from "../compile/index.ts";
 import { BatchSampler, evaluationBatches, type TokenDataset } from "../data/index.ts";
+import type { TransformerConfig } from "../nn/index.ts";
 import { muonRule } from "../optim/index.ts";
 import { spectrum } from "../spectral/index.ts";
 import {
@@ -16,6 +17,7 @@ import {
   type TrainConfig,
   type TrainHandle,
 } from "../train/index.ts";
+import { type PositionMeasurement, type PositionMeasures, PositionMeter } from "./nope/positionMeasures.ts";
 
 /** A configuration as one writes it: absent options take the defaults of `rotor train`. */
 export type TrialConfig = z.input<typeof configSchema>;
@@ -27,6 +29,8 @@ export interface TrainTrial {
   readonly evaluateAt?: readonly number[];
   /** Steps after which the spectra of the hidden matrices are measured; 0 is before the first. Default none. */
   readonly spectraAt?: readonly number[];
+  /** What the model knows of positions. Default: isn't measured. */
+  readonly positions?: PositionMeasurement;
 }
 
 /** Means over the layers for one kind of hidden matrix. */
@@ -56,6 +60,8 @@ export interface TrainTrialResult {
     readonly step: number;
     readonly matrices: Readonly<Record<string, MatrixSpectrum>>;
   }[];
+  /** By step; absent unless it was asked for. */
+  readonly positions?: readonly PositionMeasures[];
 }
 
 /** Points of a loss curve. */
@@ -66,6 +72,7 @@ const round = (value: number) => Number(value.toPrecision(5));
 /** A trial that is ready to run: the compiled step, its state and its batches. */
 export interface OpenTrial extends AsyncDisposable {
   readonly config: TrainConfig;
+  readonly model: TransformerConfig;
   readonly state: TrainHandle;
   /** Runs a step and returns the loss of its batch before the update. */
   step(index: number): Promise<number>;
@@ -97,6 +104,7 @@ export async function openTrial(
   const state = await runner.init();
   return {
     config,
+    model,
     state,
     step: async (index) => (await runner.run(state, index)).loss,
     async evaluate() {
@@ -187,12 +195,29 @@ export async function trainTrial(
     const matrices = matrixSpectra(run.state);
     if (matrices !== null) spectra.push({ step, matrices });
   };
+  const positions: PositionMeasures[] = [];
+  await using meter =
+    trial.positions === undefined
+      ? null
+      : new PositionMeter(trial.positions, run.model, run.config.training.length, data.validation, threads);
+  const measurePositions = async (step: number) => {
+    if (meter?.wants(step)) positions.push(await meter.measure(run.state.leaves().params, step));
+  };
+  const result = (diverged: boolean, validationLoss: number | null): TrainTrialResult => ({
+    diverged,
+    losses,
+    validationLoss,
+    validation,
+    spectra,
+    ...(meter === null ? {} : { positions }),
+  });
   measureSpectra(0);
+  await measurePositions(0);
   let first = Number.NaN;
   let [part, partSteps] = [0, 0];
   for (let done = 1; done <= steps; done++) {
     const loss = await run.step(done - 1);
-    if (!Number.isFinite(loss)) return { diverged: true, losses, validationLoss: null, validation, spectra };
+    if (!Number.isFinite(loss)) return result(true, null);
     if (done === 1) first = loss;
     part += loss;
     partSteps++;
@@ -201,10 +226,14 @@ export async function trainTrial(
       [part, partSteps] = [0, 0];
     }
     if (evaluateAt.has(done) && done < steps) validation.push([done, round(await run.evaluate())]);
-    if (done < steps) measureSpectra(done);
+    if (done < steps) {
+      measureSpectra(done);
+      await measurePositions(done);
+    }
   }
   const last = await run.evaluate();
-  if (!Number.isFinite(last)) return { diverged: true, losses, validationLoss: null, validation, spectra };
+  if (!Number.isFinite(last)) return result(true, null);
   measureSpectra(steps);
-  return { diverged: last > first, losses, validationLoss: round(last), validation, spectra };
+  await measurePositions(steps);
+  return result(last > first, round(last));
 }

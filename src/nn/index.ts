@@ -33,6 +33,7 @@ export {
   type BlockParams,
   initTransformer,
   initTransformerParts,
+  type StateObserver,
   type TransformerParams,
   transformer,
   transformerLoss,

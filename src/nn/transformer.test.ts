@@ -13,6 +13,8 @@ import {
   flopsPerToken,
   initCache,
   initTransformer,
+  linear,
+  norm,
   type PositionKind,
   positionKinds,
   resolveTransformerConfig,
@@ -218,6 +220,34 @@ for (const [name, position, options] of encodings) {
     tree.dispose(owned as never);
   });
 }
+
+test("the observed states are the embeddings and what each block makes of them; the last one gives the logits", () => {
+  const config = resolveTransformerConfig({
+    vocabSize: 11,
+    numLayers: 2,
+    modelDim: 8,
+    numHeads: 2,
+    position: "none",
+  });
+  const params = initTransformer(random.key(4), config);
+  const tokens = np.array([[3, 1, 4, 1, 5]], { dtype: np.int32 });
+  const states: np.Array[] = [];
+  const logits = transformer(
+    tree.ref(params as never) as unknown as TransformerParams,
+    tokens.ref,
+    config,
+    undefined,
+    (state) => states.push(state.ref),
+  );
+  assert.equal(states.length, 3);
+  const [embedded, middle, last] = states as [np.Array, np.Array, np.Array];
+  assert.deepEqual(embedded.js(), params.embedding.ref.slice(tokens).js());
+  const [own, final] = [middle.dataSync(), last.ref.dataSync()];
+  assert.ok(own.some((value, i) => value !== final[i]));
+  const expected = linear(norm(last, params.norm, config.normEps), params.head!);
+  assert.deepEqual(logits.js(), expected.js());
+  tree.dispose([params.embedding, params.blocks] as never);
+});
 
 test("cross-entropy is the float64 formula, also under a mask and for large logits", () => {
   fc.assert(

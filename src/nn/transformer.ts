@@ -102,12 +102,16 @@ export function* initTransformerParts(
   };
 }
 
+/** Sees the residual stream `float32[B, L, D]`, for measurements; must leave it alone (`.ref` to use it). */
+export type StateObserver = (state: np.Array) => void;
+
 /**
  * Logits of the next token at every place.
  *
  * @param params - consumed
  * @param tokens - `int32[B, L]`, consumed; with learned positions `L ≤ maxLength`
  * @param observe - called with the heads of every layer in turn
+ * @param observeState - called with the embeddings and then with what every block makes of them: `numLayers + 1` times
  * @returns `float32[B, L, V]`
  * @throws ShapeError if `tokens` is not of rank 2 or longer than there are learned positions; nothing is consumed then
  */
@@ -116,6 +120,7 @@ export function transformer(
   tokens: np.Array,
   config: TransformerConfig,
   observe?: HeadsObserver,
+  observeState?: StateObserver,
 ): np.Array {
   const [, length] = tokens.shape;
   if (tokens.shape.length !== 2) {
@@ -128,11 +133,13 @@ export function transformer(
   const { rotary, bias } = causalEncoding(params.position, config, length!);
   let x = addPositions(embedding(table, tokens), params.position, config, null);
   params.position?.embedding.dispose();
+  observeState?.(x);
   for (const block of params.blocks) {
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
     x = x.add(attention(h, block.attention, config, bias.ref, tables, observe));
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
+    observeState?.(x);
   }
   bias.dispose();
   if (rotary !== null) disposeRotaryTables(rotary);
