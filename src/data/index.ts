@@ -10,8 +10,20 @@ export {
   type SourceFile,
   sourceFiles,
 } from "./documents.ts";
-export { type ImageSet, imageBatch } from "./imageSet.ts";
+export { encodePng, type Image, readImage, resizeImage, writePng } from "./imageFile.ts";
+export {
+  cropImage,
+  fitImage,
+  type ImageFit,
+  type ImageSize,
+  imageFits,
+  imagePatches,
+} from "./imageFit.ts";
+export { imageFiles, type NamedImage, type ReadImagesOptions, readImages } from "./imageFolder.ts";
+export { type ImageSet, imageAt, imageBatch, imageSet, imagesFromBatch } from "./imageSet.ts";
 export { type LabelledImages, mnistDigits } from "./mnist.ts";
+export { type ImageDataOptions, type ImageDataset, imageSourceNames, openImages } from "./openImages.ts";
+export { type PhotographName, photographs, readPhotograph } from "./photographs.ts";
 export { openTokenDataset, type TokenDataset, type TokenDatasetOptions } from "./tokenDataset.ts";
 export { decode, StreamDecoder, type Tokenizer } from "./tokenizer.ts";
 export { type TokenFile, TokenSource } from "./tokenSource.ts";
