@@ -60,3 +60,10 @@ export class NonFiniteError extends RotorError {
     super("ROTOR_NON_FINITE", message, options);
   }
 }
+
+/** The database of sweeps can't be reached just now; what is on this machine is kept. */
+export class DatabaseAwayError extends RotorError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("ROTOR_DATABASE_AWAY", message, options);
+  }
+}

@@ -19,6 +19,7 @@ const order = [
   "data",
   "runs",
   "train",
+  "sweeps",
   "experiments",
   "cli",
 ];

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { writeFileAtomically } from "../data/index.ts";
-import { DataError } from "../errors.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import { renderPlot } from "../experiments/index.ts";
 import {
   type Estimate,
@@ -11,10 +11,14 @@ import {
   type SweepOptimum,
   type SweepTable,
 } from "../scaling/index.ts";
+import { openTrialStore, resultsCsv } from "../sweeps/index.ts";
 import { lawPlot, sweepReport } from "./fitReport.ts";
 import { short, table } from "./format.ts";
 
 export interface FitFlags {
+  /** A sweep of the store in place of a file. */
+  readonly sweep?: string;
+  readonly home: string;
   readonly lr?: string;
   readonly batch?: string;
   readonly loss?: string;
@@ -181,13 +185,35 @@ function answer(fit: SweepFit, source: SweepTable): string {
 }
 
 /**
+ * What a sweep's results say, as `rotor fit` prints it.
+ *
+ * @throws DataError if they don't suffice
+ */
+export function fitAnswer(csv: string): string {
+  const source = readSweepCsv(csv);
+  return answer(fitSweep(source.rows), source);
+}
+
+async function readSweep(reference: string, home: string): Promise<string> {
+  await using store = await openTrialStore(home);
+  const sweep = await store.getSweep(reference);
+  const trials = await store.listTrials(sweep.id);
+  if (trials.every(({ outcome }) => outcome === null))
+    throw new DataError(`sweep ${sweep.id}: has no results yet`);
+  return resultsCsv(sweep, trials);
+}
+
+/**
  * Reads a sweep's results and prints the best learning rate at each batch size, the laws that fit, and what they say at others; writes
  * reports if asked.
  *
  * @throws DataError if the file can't be read or used; ConfigError for an impossible option
  */
-export function fitCommand(file: string, flags: FitFlags): number {
-  const text = readText(file);
+export async function fitCommand(file: string | undefined, flags: FitFlags): Promise<number> {
+  if ((file === undefined) === (flags.sweep === undefined))
+    throw new ConfigError("fit: expected a CSV file or --sweep <sweep>, and not both");
+  const text = file === undefined ? await readSweep(flags.sweep!, flags.home) : readText(file);
+  const name = file ?? `sweep ${flags.sweep}`;
   const source = readSweepCsv(text, { columns: definedColumns(flags), where: filters(flags.where) });
   const fit = fitSweep(source.rows, {
     confidence: flags.confidence,
@@ -195,7 +221,7 @@ export function fitCommand(file: string, flags: FitFlags): number {
     ...(flags.epsilon !== undefined && { epsilon: flags.epsilon }),
   });
   if (flags.html !== undefined)
-    writeFileAtomically(flags.html, sweepReport(fit, source, file, answer(fit, source)));
+    writeFileAtomically(flags.html, sweepReport(fit, source, name, answer(fit, source)));
   if (flags.svg !== undefined) writeFileAtomically(flags.svg, renderPlot(lawPlot(fit)));
   if (flags.json === true) {
     const { warnings, ...rest } = fit;

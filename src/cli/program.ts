@@ -107,9 +107,10 @@ function buildProgram(done: (code: number) => void): Command {
     .command("fit")
     .description("read a sweep's results: the best learning rate at each batch size, and at others")
     .argument(
-      "<results.csv>",
+      "[results.csv]",
       "one row per run, as W&B, MLflow, TensorBoard or Optuna export it, or your own",
     )
+    .option("--sweep <sweep>", "read the results of a sweep: id, beginning of an id, name, or latest")
     .option("--at <batch-size>", "predict at this batch size (repeatable)", collectPositive, [])
     .option("--epsilon <value>", "predict at this epsilon of Adam", notNegative)
     .option("--confidence <p>", "probability of the intervals", probability, 0.9)
@@ -125,10 +126,77 @@ function buildProgram(done: (code: number) => void): Command {
     .option("--html <file>", "write a page with interactive plots that needs nothing else")
     .option("--svg <file>", "write the plot of the best learning rate")
     .option("--json", "print JSON; null is an interval's open end")
+    .option(...homeOption)
     .action(async (file, flags) => {
       // Loaded only here: the plots' library would slow every command down.
       const { fitCommand } = await import("./fitCommand.ts");
-      done(fitCommand(file, flags));
+      done(await fitCommand(file, flags));
+    });
+
+  const sweep = program.command("sweep").description("train a configuration many times and fit the results");
+  const sharedOption = [
+    "--shared <place>",
+    "folder or s3://bucket/prefix that all machines reach, for checkpoints",
+    process.env.ROTOR_SHARED,
+  ] as const;
+  sweep
+    .command("run", { isDefault: true })
+    .argument("[file]", "a sweep file in YAML")
+    .option("--set <path=value>", "override one option of the base configuration (repeatable)", collect, [])
+    .option("--workers <n>", "trials that run at the same time", positiveInteger)
+    .option("--threads <n>", "threads of one operator in each trial", positiveInteger)
+    .option("--resume [sweep]", "go on with a sweep (by default the latest); failed trials are tried again")
+    .option("--dry-run", "print the trials and the time that they will take, and stop")
+    .option("--name <name>", "name of the sweep")
+    .option(...sharedOption)
+    .option(...homeOption)
+    .action(async (file, flags) => {
+      const { sweepCommand } = await import("./sweepCommand.ts");
+      done(await sweepCommand(file, flags));
+    });
+  sweep
+    .command("list")
+    .option("--json", "print JSON")
+    .option(...homeOption)
+    .action(async (flags) => {
+      const { listSweeps } = await import("./sweepsCommand.ts");
+      done(await listSweeps(flags));
+    });
+  sweep
+    .command("show")
+    .argument("[sweep]", "id, beginning of an id, name, or latest", "latest")
+    .option("--json", "print JSON")
+    .option(...homeOption)
+    .action(async (reference, flags) => {
+      const { showSweep } = await import("./sweepsCommand.ts");
+      done(await showSweep(reference, flags));
+    });
+  sweep
+    .command("export")
+    .argument("[sweep]", "id, beginning of an id, name, or latest", "latest")
+    .option("--csv <file>", "write the results here instead of printing them")
+    .option(...homeOption)
+    .action(async (reference, flags) => {
+      const { exportSweep } = await import("./sweepsCommand.ts");
+      done(await exportSweep(reference, flags));
+    });
+
+  program
+    .command("worker")
+    .description("run trials of sweeps that were begun here or, with ROTOR_DATABASE_URL, on any machine")
+    .option("--once", "end when no trial waits, instead of waiting for more")
+    .option("--workers <n>", "trials that run at the same time", positiveInteger, 1)
+    .option(
+      "--threads <n>",
+      "threads of one operator in each trial (by default the cores, divided)",
+      positiveInteger,
+    )
+    .option("--sweep <sweep>", "only trials of this sweep")
+    .option(...sharedOption)
+    .option(...homeOption)
+    .action(async (flags) => {
+      const { workerCommand } = await import("./workerCommand.ts");
+      done(await workerCommand(flags));
     });
 
   const runs = program.command("runs").description("list, show, compare and delete runs");

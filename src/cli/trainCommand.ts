@@ -20,6 +20,7 @@ import {
 } from "../train/index.ts";
 import { consoleReporter } from "./consoleReporter.ts";
 import { bytes, compactNumber, duration, table } from "./format.ts";
+import { interruptSignal } from "./interruptSignal.ts";
 import { drawCurves } from "./lossCurve.ts";
 
 export interface TrainFlags {
@@ -29,17 +30,6 @@ export interface TrainFlags {
   readonly name?: string;
   readonly home: string;
   readonly json?: boolean;
-}
-
-/** The signal that a person sends with Ctrl-C: the first asks for an orderly end, the second ends at once. */
-function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
-  process.on("SIGINT", () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
-    process.stderr.write("\nrotor: stopping after this step (Ctrl-C again to stop at once)\n");
-  });
-  return controller.signal;
 }
 
 /** `rotor train`. @returns the exit code */
@@ -75,7 +65,7 @@ async function runWithReporter(
   return trainRun({
     ...what,
     home: flags.home,
-    signal: interruptSignal(),
+    signal: interruptSignal("stopping after this step"),
     reporter: {
       ...shown,
       start(info) {

@@ -91,7 +91,8 @@ export class RunStore {
     try {
       mkdirSync(path.join(this.home, "runs"), { recursive: true });
       this.#database = new DatabaseSync(file);
-      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON");
+      // The timeout first: several processes may open a new store at once.
+      this.#database.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
       this.#migrate(file);
     } catch (error) {
       if (error instanceof RunStoreError) throw error;
@@ -100,20 +101,19 @@ export class RunStore {
   }
 
   #migrate(file: string): void {
-    const version = Number(
-      (this.#database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version,
-    );
-    if (version > migrations.length) {
-      throw new RunStoreError(
-        `run store ${file}: has version ${version}, this Rotor knows ${migrations.length}: update Rotor or choose another --home`,
+    // In one transaction, as another process may be making the same store.
+    this.#transaction(() => {
+      const version = Number(
+        (this.#database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version,
       );
-    }
-    for (let next = version; next < migrations.length; next++) {
-      this.#transaction(() => {
-        this.#database.exec(migrations[next]!);
-        this.#database.exec(`PRAGMA user_version = ${next + 1}`);
-      });
-    }
+      if (version > migrations.length) {
+        throw new RunStoreError(
+          `run store ${file}: has version ${version}, this Rotor knows ${migrations.length}: update Rotor or choose another --home`,
+        );
+      }
+      for (const migration of migrations.slice(version)) this.#database.exec(migration);
+      if (version < migrations.length) this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
+    });
   }
 
   #transaction<T>(body: () => T): T {

@@ -435,3 +435,20 @@ export async function loadConfig(reference: string, overrides: readonly string[]
   if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
   return parseConfig(withCoefficients(config));
 }
+
+/**
+ * A configuration with options changed, by their paths: `{ "training.batchSize": 8 }`. A mapping with another `kind` replaces a section.
+ * The expected loss is forgotten, as it was measured for the configuration before.
+ *
+ * @throws ConfigError
+ */
+export function overrideConfig(config: TrainConfig, values: Readonly<Record<string, unknown>>): TrainConfig {
+  let changed: unknown = config;
+  for (const [path, value] of Object.entries(values)) {
+    changed = merge(
+      changed,
+      path.split(".").reduceRight((inner: unknown, key) => ({ [key]: inner }), value),
+    );
+  }
+  return parseConfig(withCoefficients({ ...(changed as PlainObject), expectedLoss: null }));
+}

@@ -12,7 +12,7 @@ export {
   saveCheckpoint,
 } from "./checkpoint.ts";
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
-export { configSchema, loadConfig, parseConfig, type TrainConfig } from "./config.ts";
+export { configSchema, loadConfig, overrideConfig, parseConfig, type TrainConfig } from "./config.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
 export {
@@ -32,6 +32,7 @@ export {
   trainingStep,
 } from "./model.ts";
 export { type MomentumMatrix, momentumMatrices } from "./momentumMatrices.ts";
+export { nearest } from "./nearest.ts";
 export { presetNames, presets } from "./presets.ts";
 export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";

@@ -1,0 +1,183 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { writeFileAtomically } from "../data/index.ts";
+import { CheckpointError } from "../errors.ts";
+import { RunStore } from "../runs/index.ts";
+import { checkpointSteps, loadCheckpoint, version } from "../train/index.ts";
+
+/**
+ * Files by name, in a place that all machines reach. A file appears whole or not at all.
+ *
+ * Names have parts with slashes between; implementations throw a CheckpointError that names the place.
+ */
+export interface SharedFiles {
+  /** For people; without credentials. */
+  readonly location: string;
+  /** Copies a local file. */
+  put(name: string, file: string): Promise<void>;
+  /** Copies to a local file. */
+  get(name: string, file: string): Promise<void>;
+  /** Names that begin so. */
+  list(prefix: string): Promise<string[]>;
+  delete(name: string): Promise<void>;
+}
+
+/** A folder that all machines have mounted. */
+export class SharedFolder implements SharedFiles {
+  readonly location: string;
+
+  constructor(folder: string) {
+    this.location = path.resolve(folder);
+  }
+
+  #guard<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw new CheckpointError(`shared folder ${this.location}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async put(name: string, file: string): Promise<void> {
+    this.#guard(() => writeFileAtomically(path.join(this.location, name), readFileSync(file)));
+  }
+
+  async get(name: string, file: string): Promise<void> {
+    this.#guard(() => copyFileSync(path.join(this.location, name), file));
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    return this.#guard(() => {
+      const folder = path.join(this.location, prefix);
+      if (!existsSync(folder)) return [];
+      return readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && !entry.name.endsWith(".tmp"))
+        .map((entry) =>
+          path.relative(this.location, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"),
+        );
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    this.#guard(() => rmSync(path.join(this.location, name), { force: true }));
+  }
+}
+
+const stepName = (step: number) => `step-${String(step).padStart(8, "0")}`;
+const sidecarPattern = /^(.*\/)(\d+)\/step-(\d+)\.json$/;
+
+/**
+ * Checkpoints of trials in shared files, under `<trial>/<fence>/`. Each claim of a trial writes beside the others, so that a worker
+ * that lost its claim can't spoil a checkpoint. The tensors and the log go first and the sidecar last: only it makes a checkpoint valid.
+ */
+export class SharedCheckpoints {
+  readonly #files: SharedFiles;
+
+  constructor(files: SharedFiles) {
+    this.#files = files;
+  }
+
+  /** Copies the checkpoint of a step from a run's folder, and deletes older ones of this claim and of those before. */
+  async save(trialId: string, fence: number, runDirectory: string, step: number): Promise<void> {
+    const base = path.join(runDirectory, "checkpoints", stepName(step));
+    const prefix = `${trialId}/${fence}/${stepName(step)}`;
+    const before = (await this.#files.list(`${trialId}/`)).filter((name) => {
+      const owner = Number(name.slice(trialId.length + 1).split("/")[0]);
+      return owner <= fence && !name.startsWith(`${prefix}.`);
+    });
+    // Pruned while it waited for its turn: a newer one follows.
+    if (!existsSync(`${base}.json`)) return;
+    await this.#files.put(`${prefix}.safetensors`, `${base}.safetensors`);
+    const log = path.join(runDirectory, "metrics.jsonl");
+    if (existsSync(log)) await this.#files.put(`${prefix}.metrics.jsonl`, log);
+    await this.#files.put(`${prefix}.json`, `${base}.json`);
+    // Sidecars first: what is left of a checkpoint that is half deleted doesn't count as one.
+    for (const name of before.sort((a, b) => Number(b.endsWith(".json")) - Number(a.endsWith(".json"))))
+      await this.#files.delete(name);
+  }
+
+  /** Step of the newest checkpoint, or null. */
+  async newestStep(trialId: string): Promise<number | null> {
+    return (await this.#sidecars(trialId))[0]?.step ?? null;
+  }
+
+  async #sidecars(trialId: string): Promise<{ prefix: string; step: number }[]> {
+    const names = await this.#files.list(`${trialId}/`);
+    return names
+      .flatMap((name) => {
+        const match = sidecarPattern.exec(name);
+        return match === null
+          ? []
+          : [{ prefix: name.slice(0, -".json".length), fence: Number(match[2]), step: Number(match[3]) }];
+      })
+      .sort((a, b) => b.step - a.step || b.fence - a.fence);
+  }
+
+  /**
+   * Makes a run of the newest checkpoint that can be read, in this machine's run store.
+   *
+   * @returns the run, or null if there is no checkpoint
+   */
+  async restore(trialId: string, home: string): Promise<{ runId: string; step: number } | null> {
+    for (const { prefix, step } of await this.#sidecars(trialId)) {
+      using store = new RunStore(home);
+      const scratch = path.join(home, "cache", `restore-${process.pid}`);
+      try {
+        const folder = path.join(scratch, "checkpoints");
+        mkdirSync(folder, { recursive: true });
+        const local = path.join(folder, stepName(step));
+        for (const extension of ["safetensors", "json"])
+          await this.#files.get(`${prefix}.${extension}`, `${local}.${extension}`);
+        const { sidecar } = loadCheckpoint(scratch, step);
+        const { name } = sidecar.config as { name: string };
+        const run = store.createRun({
+          name,
+          config: sidecar.config,
+          seed: sidecar.seed,
+          codeVersion: version,
+        });
+        mkdirSync(path.join(run.directory, "checkpoints"), { recursive: true });
+        for (const extension of ["safetensors", "json"])
+          copyFileSync(
+            `${local}.${extension}`,
+            path.join(run.directory, "checkpoints", `${stepName(step)}.${extension}`),
+          );
+        await this.#restoreMetrics(`${prefix}.metrics.jsonl`, store, run.id, run.directory);
+        return { runId: run.id, step };
+      } catch (error) {
+        // Deleted between the list and the copy, or damaged: the one before, or a new beginning.
+        if (!(error instanceof CheckpointError)) throw error;
+      } finally {
+        rmSync(scratch, { recursive: true, force: true });
+      }
+    }
+    return null;
+  }
+
+  async #restoreMetrics(name: string, store: RunStore, runId: string, directory: string): Promise<void> {
+    const file = path.join(directory, "metrics.jsonl");
+    if (!(await this.#files.list(name)).includes(name)) return;
+    await this.#files.get(name, file);
+    const rows = readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .flatMap((line) => {
+        const { step, ...values } = JSON.parse(line) as { step: number } & Record<string, number>;
+        return Object.entries(values).map(([metric, value]) => ({ step, name: metric, value }));
+      });
+    store.appendMetrics(runId, rows);
+  }
+
+  /** Deletes the checkpoints of a trial that has ended. */
+  async forget(trialId: string): Promise<void> {
+    for (const name of await this.#files.list(`${trialId}/`)) await this.#files.delete(name);
+  }
+}
+
+/** The step of a run's newest checkpoint on this machine; null if the run isn't here or has none. */
+export function localStep(home: string, runId: string): number | null {
+  const directory = path.join(home, "runs", runId);
+  return checkpointSteps(directory).at(-1) ?? null;
+}

@@ -1,0 +1,22 @@
+export { type SharedFiles, SharedFolder } from "./checkpointStore.ts";
+export { checkTrials } from "./checkTrials.ts";
+export { type MeasuredWorkers, measureWorkers, type WorkerPlan } from "./measureWorkers.ts";
+export { openSharedFiles } from "./openSharedFiles.ts";
+export { openTrialStore } from "./openTrialStore.ts";
+export { type PlannedTrial, planTrials } from "./planTrials.ts";
+export { ProcessExecutor } from "./processExecutor.ts";
+export { resultsCsv } from "./resultsCsv.ts";
+export { type RunSweepOptions, runSweep } from "./runSweep.ts";
+export { SqliteTrialStore } from "./sqliteTrialStore.ts";
+export { learningRatePath, loadSweep, parseSweep, type SweepDefinition } from "./sweepFile.ts";
+export { SweepWorker, type SweepWorkerOptions, type WorkerEvent } from "./sweepWorker.ts";
+export type { Attempt, TrialExecutor } from "./trialExecutor.ts";
+export {
+  type Claim,
+  type SweepRecord,
+  type TrialOutcome,
+  type TrialProgress,
+  type TrialRecord,
+  type TrialStore,
+  unfinished,
+} from "./trialStore.ts";

@@ -1,0 +1,107 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { EngineError } from "../compile/index.ts";
+import type { TrainConfig } from "../train/index.ts";
+import type { Attempt, TrialExecutor } from "./trialExecutor.ts";
+import type { Reply, Request } from "./trialProcess.ts";
+import type { Claim, TrialProgress } from "./trialStore.ts";
+
+const processFile = fileURLToPath(new URL(`./trialProcess${path.extname(import.meta.url)}`, import.meta.url));
+
+export interface ProcessExecutorOptions {
+  /** Folder of the run store. */
+  readonly home: string;
+  /** Threads of one operator; null for what each configuration says. */
+  readonly threads: number | null;
+  /** Folder or `s3://` URL of shared checkpoints; null for none. */
+  readonly shared: string | null;
+}
+
+/** Runs trials in a process of its own, which stays for the next trial and is started anew when it dies. */
+export class ProcessExecutor implements TrialExecutor {
+  readonly #options: ProcessExecutorOptions;
+  #child: ChildProcess | null = null;
+
+  constructor(options: ProcessExecutorOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a request and waits for its answer. */
+  #ask(request: Request, onProgress: (progress: TrialProgress) => void = () => {}): Promise<Reply> {
+    this.#child ??= fork(processFile, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = this.#child;
+    return new Promise((resolve) => {
+      const finish = (reply: Reply) => {
+        child.off("message", onMessage);
+        child.off("exit", onExit);
+        resolve(reply);
+      };
+      const onMessage = (reply: Reply) => {
+        if (reply.kind === "progress") onProgress(reply.progress);
+        else finish(reply);
+      };
+      const onExit = (code: number | null, signal: string | null) => {
+        this.#child = null;
+        finish({ kind: "error", message: `its process ended with ${signal ?? `code ${code}`}` });
+      };
+      child.on("message", onMessage);
+      child.once("exit", onExit);
+      child.send(request, (error) => {
+        if (error !== null) child.kill("SIGKILL");
+      });
+    });
+  }
+
+  async run(
+    { trial, definition, fence }: Claim,
+    onProgress: (progress: TrialProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    const stop = () => this.#child?.connected && this.#child.send({ kind: "stop" } satisfies Request);
+    const order = {
+      ...this.#options,
+      trialId: trial.id,
+      fence,
+      config: trial.config,
+      earlyStop: definition.earlyStop,
+      runId: trial.progress?.runId ?? null,
+    };
+    const reply = this.#ask({ kind: "run", order }, onProgress);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    try {
+      const answer = await reply;
+      if (answer.kind === "attempt") return answer.attempt;
+      return { kind: "broken", message: answer.kind === "error" ? answer.message : "has no result" };
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Compiles and warms up a training step in the process. @throws EngineError if that fails */
+  async prepareTiming(config: TrainConfig, threads: number): Promise<void> {
+    const reply = await this.#ask({ kind: "prepare", config, home: this.#options.home, threads });
+    if (reply.kind === "error") throw new EngineError(`timing: ${reply.message}`);
+  }
+
+  /** Steps per second of the prepared step. @throws EngineError if that fails */
+  async measure(seconds: number): Promise<number> {
+    const reply = await this.#ask({ kind: "measure", seconds });
+    if (reply.kind !== "measured")
+      throw new EngineError(`timing: ${reply.kind === "error" ? reply.message : "has no result"}`);
+    return reply.stepsPerSecond;
+  }
+
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    if (child === null) return;
+    child.kill();
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+}

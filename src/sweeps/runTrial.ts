@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ConfigError, DataError, NonFiniteError, ShapeError } from "../errors.ts";
+import { RunStore } from "../runs/index.ts";
+import { parseConfig, type TrainConfig, trainRun } from "../train/index.ts";
+import { localStep, SharedCheckpoints } from "./checkpointStore.ts";
+import { DivergenceWatch } from "./divergence.ts";
+import { openSharedFiles } from "./openSharedFiles.ts";
+import type { EarlyStop } from "./sweepFile.ts";
+import type { Attempt } from "./trialExecutor.ts";
+import type { TrialOutcome, TrialProgress } from "./trialStore.ts";
+
+/** All that a process needs to run a trial. */
+export interface TrialOrder {
+  readonly trialId: string;
+  readonly fence: number;
+  readonly config: TrainConfig;
+  readonly earlyStop: EarlyStop | null;
+  /** Run of an earlier attempt, which may be on another machine; null for none. */
+  readonly runId: string | null;
+  readonly home: string;
+  /** Of one operator; null for what the configuration says. */
+  readonly threads: number | null;
+  /** Folder or `s3://` URL of shared checkpoints; null for none. */
+  readonly shared: string | null;
+}
+
+/** The run to continue, or null to begin anew: the newest checkpoint of this machine and of the shared files. */
+async function findRun(order: TrialOrder, shared: SharedCheckpoints | null): Promise<string | null> {
+  const { home, runId, trialId } = order;
+  const here = runId === null ? null : localStep(home, runId);
+  const there = shared === null ? null : await shared.newestStep(trialId);
+  if (shared !== null && there !== null && (here === null || there > here)) {
+    const restored = await shared.restore(trialId, home);
+    if (restored !== null && restored.step > (here ?? -1)) return restored.runId;
+  }
+  if (here !== null) return runId;
+  if (runId !== null) forgetRun(home, runId);
+  return null;
+}
+
+/** A run that was killed before its first checkpoint is of no use beside the one that begins anew. */
+function forgetRun(home: string, runId: string): void {
+  using store = new RunStore(home);
+  if (store.listRuns().some(({ id, status }) => id === runId && status !== "running")) store.deleteRun(runId);
+}
+
+/** Copies checkpoints to the shared files one after the other; of those that wait only the newest. */
+class Uploads {
+  readonly #save: (step: number) => Promise<void>;
+  #next: number | null = null;
+  #running: Promise<void> | null = null;
+  #error: unknown = null;
+
+  constructor(save: (step: number) => Promise<void>) {
+    this.#save = save;
+  }
+
+  add(step: number): void {
+    this.#next = step;
+    this.#running ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#next !== null) {
+      const step = this.#next;
+      this.#next = null;
+      try {
+        await this.#save(step);
+        this.#error = null;
+      } catch (error) {
+        this.#error = error;
+      }
+    }
+    this.#running = null;
+  }
+
+  /** Waits for all. @throws what the last one met */
+  async end(): Promise<void> {
+    await this.#running;
+    if (this.#error !== null) throw this.#error;
+  }
+}
+
+/**
+ * Trains a trial as `rotor train` does, from its newest checkpoint if it has one, and says what became of it.
+ *
+ * @param onProgress - is told of every step
+ * @param signal - stops the trial after its step, with a checkpoint
+ */
+export async function runTrial(
+  order: TrialOrder,
+  onProgress: (progress: TrialProgress) => void,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const { home, trialId, fence, earlyStop, threads } = order;
+  const begin = performance.now();
+  const watch = new DivergenceWatch(earlyStop);
+  const ours = new AbortController();
+  const shared = order.shared === null ? null : new SharedCheckpoints(openSharedFiles(order.shared));
+  let run: { id: string; directory: string } | null = null;
+  let step = 0;
+  let divergence: string | null = null;
+  const uploads = new Uploads(async (at) => shared?.save(trialId, fence, run!.directory, at));
+  const outcome = (
+    status: TrialOutcome["status"],
+    message: string | null,
+    validationLoss: number | null = null,
+  ): Attempt => ({
+    kind: "outcome",
+    outcome: {
+      status,
+      message,
+      validationLoss,
+      trainLoss: watch.smoothLoss,
+      steps: step,
+      seconds: (performance.now() - begin) / 1000,
+      runId: run?.id ?? null,
+    },
+  });
+  try {
+    const config = parseConfig({
+      ...order.config,
+      training: { ...order.config.training, ...(threads === null ? {} : { threads }) },
+    });
+    const resume = await findRun(order, shared);
+    const result = await trainRun({
+      ...(resume === null ? { config } : { resume }),
+      home,
+      signal: AbortSignal.any([signal, ours.signal]),
+      reporter: {
+        start(info) {
+          run = info.run;
+          step = info.fromStep;
+          using store = new RunStore(home);
+          for (const { value } of store.metric(info.run.id, "loss")) watch.add(value);
+          onProgress({ step, numSteps: config.training.steps, loss: watch.smoothLoss, runId: info.run.id });
+        },
+        step(info) {
+          step = info.step;
+          const reason = watch.add(info.loss);
+          if (reason !== null && step < info.numSteps) {
+            divergence = reason;
+            ours.abort();
+          }
+          onProgress({ step, numSteps: info.numSteps, loss: watch.smoothLoss, runId: run!.id });
+        },
+        checkpoint(at) {
+          if (shared !== null && at < config.training.steps && divergence === null) uploads.add(at);
+        },
+      },
+    });
+    run = result.run;
+    // A shared place that is away costs no result: only a stopped trial needs it.
+    if (divergence !== null) {
+      using store = new RunStore(home);
+      store.setStatus(result.run.id, "failed", divergence);
+      await uploads.end().catch(() => {});
+      await shared?.forget(trialId).catch(() => {});
+      return outcome("diverged", divergence);
+    }
+    if (result.status === "interrupted") {
+      await uploads.end();
+      return { kind: "stopped" };
+    }
+    await uploads.end().catch(() => {});
+    await shared?.forget(trialId).catch(() => {});
+    const loss = result.validation?.loss ?? Number.NaN;
+    if (!Number.isFinite(loss)) return outcome("diverged", `the validation loss is ${loss}`);
+    return outcome("finished", null, loss);
+  } catch (error) {
+    const message = (error as Error).message.split("\n")[0]!;
+    if (error instanceof NonFiniteError) return outcome("diverged", message);
+    if (error instanceof ConfigError || error instanceof DataError || error instanceof ShapeError)
+      return outcome("failed", message);
+    // A worker that was killed a moment ago may not have let go of the run yet.
+    await sleep(200);
+    return { kind: "broken", message };
+  }
+}

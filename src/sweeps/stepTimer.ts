@@ -1,0 +1,46 @@
+import { BatchSampler } from "../data/index.ts";
+import {
+  buildOptimizer,
+  openConfiguredData,
+  resolveModel,
+  StepRunner,
+  type TrainConfig,
+} from "../train/index.ts";
+
+/** A compiled training step that can be timed. */
+export interface StepTimer extends AsyncDisposable {
+  /** Steps per second, over so many seconds and at least two steps. */
+  measure(seconds: number): Promise<number>;
+}
+
+/** Compiles a configuration's training step and runs it twice, so that the measurement finds it warm. */
+export async function openStepTimer(config: TrainConfig, home: string, threads: number): Promise<StepTimer> {
+  const data = openConfiguredData(config, home);
+  const { batchSize, length, seed } = config.training;
+  const runner = new StepRunner(
+    resolveModel(config, data.tokenizer.vocabSize),
+    buildOptimizer(config),
+    { ...config.training, threads },
+    new BatchSampler({ source: data.train, batchSize, length, seed }),
+  );
+  const state = await runner.init();
+  let index = 0;
+  for (; index < 2; index++) await runner.run(state, index);
+  return {
+    async measure(seconds) {
+      const start = performance.now();
+      let [steps, elapsed] = [0, 0];
+      while (steps < 2 || elapsed < seconds) {
+        await runner.run(state, index++);
+        steps++;
+        elapsed = (performance.now() - start) / 1000;
+      }
+      return steps / elapsed;
+    },
+    async [Symbol.asyncDispose]() {
+      state.dispose();
+      await runner.dispose();
+      data[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,165 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { ConfigError } from "../errors.ts";
+import { loadConfig, nearest, overrideConfig, presetNames, type TrainConfig } from "../train/index.ts";
+
+const count = z.number().int().positive();
+const integer = z.number().int();
+const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, {
+  message: "expected [low, high] with low < high",
+});
+const positiveRange = range.refine(([low]) => low > 0, { message: "expected [low, high] above 0" });
+
+/** One parameter: values of a grid, a logarithmic grid, or a range that points are drawn from. */
+const parameterSchema = z.union([
+  z.array(z.unknown()).nonempty(),
+  z.strictObject({ logGrid: positiveRange, points: count.min(2) }),
+  z.strictObject({ uniform: range, integer: z.boolean().default(false) }),
+  z.strictObject({ logUniform: positiveRange, integer: z.boolean().default(false) }),
+]);
+
+const derivedSchema = z.strictObject({
+  from: z.string(),
+  times: z.number().default(1),
+  power: z.number().default(1),
+  integer: z.boolean().default(false),
+});
+
+const adaptiveSchema = z.strictObject({
+  /** Rounds after the first. */
+  rounds: count.default(3),
+  /** New learning rates per round, for each combination of the other parameters. */
+  perRound: count.default(3),
+  /** An optimum is fine enough when its neighbours are no further away than this factor. */
+  resolution: z.number().gt(1).default(1.2),
+});
+
+const earlyStopSchema = z.strictObject({
+  /** A trial has diverged when its smoothed loss is above this many times the reference. */
+  factor: z.number().gt(1).default(1.5),
+  /** Its first loss, or the best of its smoothed losses. */
+  of: z.enum(["start", "best"]).default("start"),
+  /** Steps before which no trial is stopped. */
+  after: z.number().int().nonnegative().default(10),
+});
+
+const definitionSchema = z.strictObject({
+  name: z.string().min(1).optional(),
+  /** Preset, or a configuration file beside the sweep's file. */
+  base: z.string(),
+  /** Options laid over the base, by their paths. */
+  config: z.record(z.string(), z.unknown()).default({}),
+  parameters: z.record(z.string(), parameterSchema),
+  /** Options that follow from a parameter: `times · value^power`. */
+  derived: z.record(z.string(), derivedSchema).default({}),
+  /** Points of the sampled parameters, for each combination of the grids. */
+  samples: count.default(8),
+  sampling: z.enum(["quasi-random", "random"]).default("quasi-random"),
+  /** Of the sampling. */
+  seed: integer.default(0),
+  /** `training.seed` of each repetition. */
+  seeds: z.array(integer).nonempty().default([0]),
+  adaptive: adaptiveSchema.nullable().default(null),
+  earlyStop: earlyStopSchema.nullable().default({ factor: 1.5, of: "start", after: 10 }),
+  /** Times that a trial is begun before it counts as failed. */
+  attempts: count.default(3),
+  workers: z.union([count, z.literal("auto")]).default("auto"),
+  /** Of one operator in each trial. */
+  threads: z.union([count, z.literal("auto")]).default("auto"),
+});
+
+/** A sweep as it was asked for. */
+export type SweepDefinition = z.infer<typeof definitionSchema> & { readonly name: string };
+export type ParameterDefinition = z.infer<typeof parameterSchema>;
+export type EarlyStop = z.infer<typeof earlyStopSchema>;
+export type Adaptive = z.infer<typeof adaptiveSchema>;
+
+/** A definition with the configuration that its trials start from. */
+export interface LoadedSweep {
+  readonly definition: SweepDefinition;
+  readonly base: TrainConfig;
+}
+
+/** The parameter that `adaptive` refines. */
+export const learningRatePath = "optimizer.learningRate";
+
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  const where = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0]!;
+    const known = issue.path.length === 0 ? Object.keys(definitionSchema.shape) : [];
+    const guess = nearest(key, known);
+    return `${where === "" ? key : `${where}.${key}`}: unknown key${guess === null ? "" : `; did you mean ${guess}?`}`;
+  }
+  let actual: unknown = value;
+  for (const key of issue.path) actual = (actual as Record<PropertyKey, unknown> | undefined)?.[key];
+  const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
+  if (issue.code === "invalid_union" && issue.path[0] === "parameters")
+    return `${where} ${shown}: expected a list of values, { logGrid: [low, high], points: n }, { uniform: [low, high] } or { logUniform: [low, high] }`;
+  return `${where} ${shown}: ${issue.message.replace(/^Invalid (input|option): /, "")}`;
+}
+
+function checkTogether({ parameters, derived, adaptive, base }: z.infer<typeof definitionSchema>): void {
+  const fail = (text: string) => {
+    throw new ConfigError(`sweep: ${text}`);
+  };
+  if (Object.keys(parameters).length === 0) fail("parameters: expected at least one");
+  for (const [target, { from }] of Object.entries(derived)) {
+    if (!(from in parameters)) fail(`derived.${target}.from ${from}: expected one of the parameters`);
+    if (target in parameters) fail(`derived.${target}: is a parameter as well`);
+  }
+  if (adaptive !== null && !(learningRatePath in parameters))
+    fail(`adaptive: expected ${learningRatePath} among the parameters`);
+  for (const name of ["training.seed", "training.threads"]) {
+    if (name in parameters) fail(`parameters.${name}: expected ${name.split(".")[1]}s in the sweep file`);
+  }
+  if (base.trim() === "") fail('base "": expected a preset or a configuration file');
+}
+
+/**
+ * Checks a sweep and fills in defaults, except for the name, which is the base's.
+ *
+ * @throws ConfigError naming the first key that is wrong, its value and what is allowed
+ */
+export function parseSweep(value: unknown): z.infer<typeof definitionSchema> {
+  const parsed = definitionSchema.safeParse(value);
+  if (!parsed.success) throw new ConfigError(`sweep: ${describe(parsed.error.issues[0]!, value)}`);
+  checkTogether(parsed.data);
+  return parsed.data;
+}
+
+/** Trials of a sweep need no samples of text. */
+const quiet = { "training.sampleTokens": 0, "training.sampleEvery": 0 };
+
+/**
+ * Reads a sweep file and the configuration that it starts from.
+ *
+ * @param overrides - `path=value`, laid over the base after the file's `config`
+ * @throws ConfigError
+ */
+export async function loadSweep(file: string, overrides: readonly string[] = []): Promise<LoadedSweep> {
+  let value: unknown;
+  try {
+    value = parseYaml(readFileSync(file, "utf8"));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ConfigError(
+      `sweep "${file}": ${code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder, expected a YAML file" : message.split("\n")[0]}`,
+      { cause: error },
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ConfigError(`sweep "${file}": expected a mapping with base and parameters`);
+  const parsed = parseSweep(value);
+  const reference = presetNames.includes(parsed.base)
+    ? parsed.base
+    : path.resolve(path.dirname(file), parsed.base);
+  const given = Object.entries({ ...quiet, ...parsed.config }).map(
+    ([name, option]) => `${name}=${JSON.stringify(option)}`,
+  );
+  const base = await loadConfig(reference, [...given, ...overrides]);
+  const definition = { ...parsed, name: parsed.name ?? base.name };
+  return { definition, base: overrideConfig(base, { name: definition.name }) };
+}

@@ -1,0 +1,216 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { writeFileAtomically } from "../data/index.ts";
+import { DatabaseAwayError } from "../errors.ts";
+import type { TrialExecutor } from "./trialExecutor.ts";
+import type { Claim, TrialOutcome, TrialProgress, TrialStore } from "./trialStore.ts";
+
+export interface SweepWorkerOptions {
+  readonly store: TrialStore;
+  /** One per trial that runs at the same time. */
+  readonly executors: readonly TrialExecutor[];
+  /** Takes only trials of this sweep. Default: any. */
+  readonly sweepId?: string;
+  /** Seconds between looks at an empty queue. Default 1. */
+  readonly pollSeconds?: number;
+  /** Seconds to wait for a database that is away before giving up. Default 300. */
+  readonly patienceSeconds?: number;
+  /** Keeps results in this folder until the store has them. Default: none, for a store on this machine. */
+  readonly outbox?: string;
+  /** Is told of every trial that begins, ends or is given back, and of trouble. */
+  readonly onEvent?: (event: WorkerEvent) => void;
+}
+
+export type WorkerEvent =
+  | { readonly kind: "begin"; readonly claim: Claim }
+  | { readonly kind: "progress"; readonly claim: Claim; readonly progress: TrialProgress }
+  | {
+      readonly kind: "end";
+      readonly claim: Claim;
+      readonly outcome: TrialOutcome;
+      readonly recorded: boolean;
+    }
+  | { readonly kind: "stopped"; readonly claim: Claim }
+  | { readonly kind: "note"; readonly message: string };
+
+interface StoredResult {
+  readonly claim: Claim;
+  readonly outcome: TrialOutcome;
+}
+
+/** Takes trials from a store and runs them, one per executor at a time, until there are none left or it is stopped. */
+export class SweepWorker {
+  readonly #options: SweepWorkerOptions;
+  readonly #name = `${hostname()}:${process.pid}`;
+
+  constructor(options: SweepWorkerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param signal - trials are stopped with a checkpoint and given back
+   * @param isOver - asked when no trial can be taken; the worker waits for more until it says true
+   * @throws DatabaseAwayError when the store stays away; results that it couldn't take are in the outbox
+   */
+  async run(signal: AbortSignal, isOver: () => Promise<boolean>): Promise<void> {
+    await this.#sendOutbox();
+    const failure = new AbortController();
+    const either = AbortSignal.any([signal, failure.signal]);
+    const slots = this.#options.executors.map(async (executor, slot) => {
+      try {
+        await this.#slot(executor, `${this.#name}:${slot}`, either, isOver);
+      } catch (error) {
+        failure.abort(error);
+        throw error;
+      }
+    });
+    const ended = await Promise.allSettled(slots);
+    const failed = ended.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #slot(
+    executor: TrialExecutor,
+    name: string,
+    signal: AbortSignal,
+    isOver: () => Promise<boolean>,
+  ): Promise<void> {
+    const { store, sweepId, pollSeconds = 1 } = this.#options;
+    while (!signal.aborted) {
+      const claim = await this.#patiently(() => store.claim(name, sweepId), signal);
+      if (claim === null) {
+        if (await this.#patiently(isOver, signal)) return;
+        await sleep(1000 * pollSeconds, undefined, { signal }).catch(() => {});
+        continue;
+      }
+      await this.#attempt(claim, executor, signal);
+    }
+  }
+
+  async #attempt(claim: Claim, executor: TrialExecutor, signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const { trial, definition } = claim;
+    if (trial.attempts > definition.attempts) {
+      const message = `given up: none of ${definition.attempts} attempts came to an end`;
+      await this.#record(claim, { ...unknownOutcome(claim), status: "failed", message }, signal);
+      return;
+    }
+    this.#tell({ kind: "begin", claim });
+    let progress: TrialProgress | null = null;
+    let isLost = false;
+    const beat = async () => {
+      try {
+        if (!(await store.heartbeat(claim, progress))) {
+          isLost = true;
+          executor.kill();
+        }
+      } catch (error) {
+        // The trial goes on: the store may be back in time.
+        if (!(error instanceof DatabaseAwayError)) throw error;
+      }
+    };
+    let beating: Promise<void> | null = null;
+    let trouble: unknown = null;
+    const startBeat = () => {
+      beating ??= beat()
+        .catch((error: unknown) => {
+          trouble = error;
+          executor.kill();
+        })
+        .finally(() => {
+          beating = null;
+        });
+    };
+    const timer = setInterval(startBeat, (1000 * store.leaseSeconds) / 4);
+    const attempt = await executor
+      .run(
+        claim,
+        (now) => {
+          const isFirst = progress === null;
+          progress = now;
+          // The store learns at once which run this is, so that the next attempt finds it.
+          if (isFirst) startBeat();
+          this.#tell({ kind: "progress", claim, progress: now });
+        },
+        signal,
+      )
+      .finally(() => clearInterval(timer));
+    await beating;
+    if (trouble !== null) throw trouble;
+    if (isLost) {
+      this.#tell({ kind: "note", message: `trial ${trial.id}: another worker has taken it over` });
+      return;
+    }
+    if (attempt.kind === "outcome") {
+      await this.#record(claim, attempt.outcome, signal);
+    } else if (attempt.kind === "stopped") {
+      await this.#patiently(() => store.giveBack(claim, false, progress), signal);
+      this.#tell({ kind: "stopped", claim });
+    } else if (trial.attempts >= definition.attempts) {
+      const message = `${attempt.message} (attempt ${trial.attempts} of ${definition.attempts})`;
+      await this.#record(claim, { ...unknownOutcome(claim, progress), status: "failed", message }, signal);
+    } else {
+      await this.#patiently(() => store.giveBack(claim, true, progress), signal);
+      this.#tell({ kind: "note", message: `trial ${trial.id}: ${attempt.message}; it is tried again` });
+    }
+  }
+
+  async #record(claim: Claim, outcome: TrialOutcome, signal: AbortSignal): Promise<void> {
+    const { store, outbox } = this.#options;
+    const file = outbox && path.join(outbox, `${claim.trial.id}.${claim.fence}.json`);
+    if (file) writeFileAtomically(file, JSON.stringify({ claim, outcome } satisfies StoredResult));
+    const recorded = await this.#patiently(() => store.record(claim, outcome), signal);
+    if (file) rmSync(file, { force: true });
+    this.#tell({ kind: "end", claim, outcome, recorded });
+  }
+
+  /** Offers results that an earlier worker couldn't deliver. The store refuses those that have come too late. */
+  async #sendOutbox(): Promise<void> {
+    const { store, outbox } = this.#options;
+    if (outbox === undefined) return;
+    mkdirSync(outbox, { recursive: true });
+    for (const name of readdirSync(outbox).filter((entry) => entry.endsWith(".json"))) {
+      const file = path.join(outbox, name);
+      const { claim, outcome } = JSON.parse(readFileSync(file, "utf8")) as StoredResult;
+      const recorded = await store.record(claim, outcome);
+      rmSync(file);
+      this.#tell({
+        kind: "note",
+        message: `trial ${claim.trial.id}: its result, kept here, was ${recorded ? "recorded" : "not needed any more"}`,
+      });
+    }
+  }
+
+  /** Repeats a call while the database is away, up to the patience; once only after the signal. */
+  async #patiently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { patienceSeconds = 300 } = this.#options;
+    const deadline = Date.now() + 1000 * patienceSeconds;
+    for (let pause = 250; ; pause = Math.min(2 * pause, 5000)) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof DatabaseAwayError) || signal.aborted || Date.now() > deadline) throw error;
+        this.#tell({ kind: "note", message: `${error.message}; trying again` });
+        await sleep(pause, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  #tell(event: WorkerEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function unknownOutcome(claim: Claim, progress = claim.trial.progress): TrialOutcome {
+  return {
+    status: "failed",
+    message: null,
+    validationLoss: null,
+    trainLoss: progress?.loss ?? null,
+    steps: progress?.step ?? 0,
+    seconds: 0,
+    runId: progress?.runId ?? null,
+  };
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { PlannedTrial } from "../planTrials.ts";
+import { type TrialStore, unfinished } from "../trialStore.ts";
+import { shortLoss } from "./descent.ts";
+import { examplePlan, exampleSweep } from "./plans.ts";
+
+const workerFile = fileURLToPath(new URL("./shortWorker.ts", import.meta.url));
+
+export interface KillOptions {
+  readonly store: TrialStore;
+  /** Of the workers. */
+  readonly home: string;
+  readonly leaseSeconds: number;
+  readonly env?: Record<string, string>;
+  readonly trials: number;
+  /** Number of workers that are killed. */
+  readonly kills: number;
+  /** Is called once, when a third of the trials has ended. */
+  readonly disturb?: () => Promise<void>;
+}
+
+/** Trials whose learning rates differ, so that each has a loss of its own. */
+function plan(count: number): PlannedTrial[] {
+  return examplePlan(count).map((trial, i) => ({
+    ...trial,
+    values: { "optimizer.learningRate": (i + 1) / (2 * count) },
+  }));
+}
+
+/** Runs a sweep of short trials with two workers, one of which is killed again and again, and checks its results one by one. */
+export async function killWorkers(options: KillOptions): Promise<void> {
+  const { store, home, leaseSeconds, trials, kills } = options;
+  const { id } = await store.createSweep(exampleSweep({ attempts: 20 }), plan(trials));
+  const log = path.join(home, "recorded.txt");
+  let random = 7;
+  const next = (below: number) => {
+    random = (random * 48271) % 2147483647;
+    return random % below;
+  };
+  const errors: string[] = [];
+  const living = new Set<ChildProcess>();
+  const start = () => {
+    const child = spawn(process.execPath, [workerFile, home, id, String(leaseSeconds), log], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env },
+    });
+    const begun = new Promise<void>((resolve) => {
+      child.stdout.once("data", () => resolve());
+      child.once("exit", () => resolve());
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+    living.add(child);
+    child.once("exit", (code, signal) => {
+      living.delete(child);
+      if (signal === null && code !== 0) errors.push(`exit code ${code}`);
+    });
+    return { child, begun };
+  };
+  const left = async () => unfinished(await store.getSweep(id));
+  let killed = 0;
+  let disturbed = options.disturb === undefined;
+  start();
+  try {
+    while ((await left()) > 0) {
+      if (!disturbed && (await left()) < (2 * trials) / 3) {
+        disturbed = true;
+        await options.disturb!();
+      }
+      if (killed === kills) {
+        if (living.size === 0) start();
+        await sleep(100);
+        continue;
+      }
+      // From its first trial on, so that a worker is killed at its work and not while it starts.
+      const { child, begun } = start();
+      await begun;
+      await sleep(next(120));
+      if (child.exitCode === null && child.kill("SIGKILL")) killed++;
+    }
+  } finally {
+    for (const child of living) child.kill("SIGTERM");
+    while (living.size > 0) await sleep(20);
+  }
+  assert.deepEqual(errors, []);
+  assert.ok(killed >= kills, `${killed} of ${kills} kills`);
+  const ended = await store.listTrials(id);
+  assert.equal(ended.length, trials);
+  for (const { number, status, outcome, values } of ended) {
+    assert.equal(status, "finished", `trial ${number}: ${status}, ${outcome?.message}`);
+    assert.equal(outcome!.validationLoss, shortLoss(values["optimizer.learningRate"] as number));
+  }
+  assert.ok(
+    ended.some(({ attempts }) => attempts > 1),
+    "no worker was killed at its work",
+  );
+  // What workers say they recorded: nothing twice. One killed between its record and its word says nothing.
+  const said = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+  assert.equal(new Set(said).size, said.length);
+  assert.ok(said.length > trials - kills - 1 - 2 * kills, `${said.length} of ${trials}`);
+}

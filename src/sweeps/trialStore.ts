@@ -1,0 +1,136 @@
+import type { TrainConfig } from "../train/index.ts";
+import type { PlannedTrial } from "./planTrials.ts";
+import type { SweepDefinition } from "./sweepFile.ts";
+
+/** What became of a trial. */
+export interface TrialOutcome {
+  readonly status: "finished" | "diverged" | "failed";
+  /** Why it failed, or how it diverged; null for one that finished. */
+  readonly message: string | null;
+  /** Final validation loss in nats; null unless finished. */
+  readonly validationLoss: number | null;
+  /** Running average of the training loss at the end; null if there was no step. */
+  readonly trainLoss: number | null;
+  /** Steps done. */
+  readonly steps: number;
+  /** Of the last attempt. */
+  readonly seconds: number;
+  /** Run of the run store, on the machine of the worker; null if none began. */
+  readonly runId: string | null;
+}
+
+/** How far a trial is. */
+export interface TrialProgress {
+  readonly step: number;
+  readonly numSteps: number;
+  readonly loss: number | null;
+  readonly runId: string;
+}
+
+export interface TrialRecord {
+  /** `<sweep>-<number>`. */
+  readonly id: string;
+  readonly sweepId: string;
+  /** From 1, in the order of the plan. */
+  readonly number: number;
+  /** Round of an adaptive sweep, from 0. */
+  readonly round: number;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly config: TrainConfig;
+  readonly status: "waiting" | "running" | TrialOutcome["status"];
+  /** Times that it was begun. */
+  readonly attempts: number;
+  readonly worker: string | null;
+  readonly progress: TrialProgress | null;
+  readonly outcome: TrialOutcome | null;
+}
+
+export interface SweepRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly definition: SweepDefinition;
+  readonly base: TrainConfig;
+  /** The last round that was planned, from 0. */
+  readonly round: number;
+  readonly codeVersion: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** Trials by status. */
+  readonly counts: Readonly<Record<TrialRecord["status"], number>>;
+}
+
+export interface NewSweep {
+  readonly definition: SweepDefinition;
+  readonly base: TrainConfig;
+  readonly codeVersion: string;
+}
+
+/** The right to run a trial, until its lease ends. */
+export interface Claim {
+  readonly trial: TrialRecord;
+  readonly definition: SweepDefinition;
+  /** Grows with every claim of the trial: what an earlier holder writes is refused. */
+  readonly fence: number;
+}
+
+/**
+ * Sweeps, their trials, the queue of those to be run, and their results. Several processes use one store at the same time.
+ *
+ * A worker claims a trial and keeps its lease alive with heartbeats. When they stop, another may claim it. Exactly one result is
+ * recorded per trial: that of the claim which still holds when it arrives.
+ */
+export interface TrialStore extends AsyncDisposable {
+  /** Where the results lie, for people; without a password. */
+  readonly location: string;
+  /** Seconds between heartbeats after which a trial is given to another worker. */
+  readonly leaseSeconds: number;
+
+  createSweep(sweep: NewSweep, trials: readonly PlannedTrial[]): Promise<SweepRecord>;
+  /**
+   * Adds the trials of an adaptive sweep's next round.
+   *
+   * @returns false if another process has planned this round already
+   */
+  addRound(sweepId: string, round: number, trials: readonly PlannedTrial[]): Promise<boolean>;
+  /**
+   * Finds a sweep by id, the beginning of an id, name (the newest of that name) or `"latest"`.
+   *
+   * @throws RunStoreError if there is none, or an id begins like several
+   */
+  getSweep(reference: string): Promise<SweepRecord>;
+  /** Newest first. */
+  listSweeps(): Promise<SweepRecord[]>;
+  /** In the order of their numbers. */
+  listTrials(sweepId: string): Promise<TrialRecord[]>;
+
+  /**
+   * Takes the first trial that waits, or whose lease has ended; null if there is none now.
+   *
+   * @param worker - name of the worker, `<host>:<process id>` with anything behind
+   * @param sweepId - takes only this sweep's
+   */
+  claim(worker: string, sweepId?: string): Promise<Claim | null>;
+  /** Extends the lease. @returns false if the claim has been lost */
+  heartbeat(claim: Claim, progress: TrialProgress | null): Promise<boolean>;
+  /** Records the result. @returns false if the claim has been lost; nothing is recorded then */
+  record(claim: Claim, outcome: TrialOutcome): Promise<boolean>;
+  /**
+   * Gives a trial back that couldn't be ended.
+   *
+   * @param counted - whether this attempt counts; one that a person stopped doesn't
+   */
+  giveBack(claim: Claim, counted: boolean, progress: TrialProgress | null): Promise<void>;
+  /** Lets the failed trials of a sweep run again, with all their attempts. @returns how many */
+  retryFailed(sweepId: string): Promise<number>;
+}
+
+/** Trials that will still change. */
+export function unfinished({ counts }: SweepRecord): number {
+  return counts.waiting + counts.running;
+}
+
+/** Identifier of a new sweep: its time and four letters. */
+export function newSweepId(now = new Date()): string {
+  const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
+  return `sweep-${stamp}-${Math.random().toString(36).slice(2, 6).padEnd(4, "0")}`;
+}
