@@ -96,8 +96,8 @@ const maskedScore = -1e30;
  * @param q - `float32[B, L, N, H]`, consumed
  * @param k - `float32[B, S, K, H]`, consumed
  * @param v - `float32[B, S, K, H]`, consumed
- * @param bias - `float32[L, S]`, or `float32[N, L, S]` with a bias per head: added to the scores; very low where a query may not attend
- *   ({@link maskBias}), consumed. A sum, unlike a selection, costs nothing backward.
+ * @param bias - `float32[L, S]`, `float32[N, L, S]` with a bias per head, or `float32[B, 1, L, S]` with one per row: added to the
+ *   scores; very low where a query may not attend ({@link maskBias}), consumed. A sum, unlike a selection, costs nothing backward.
  * @returns `float32[B, L, N·H]`
  *
  * Source: Vaswani et al., arXiv 1706.03762, eq. 1; grouped queries: Ainslie et al., arXiv 2305.13245.
@@ -113,19 +113,23 @@ export function attend({ q, k, v }: Heads, bias: np.Array): np.Array {
   }
   const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
   const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(scale);
-  const perGroup =
-    bias.shape.length === 2
-      ? bias
-      : bias.reshape([numKvHeads, numHeads / numKvHeads, ...bias.shape.slice(1)]);
-  const weights = nn.softmax(scores.add(perGroup), -1);
+  const weights = nn.softmax(scores.add(groupedBias(bias, numKvHeads)), -1);
   return np.einsum("bkgls,bskh->blkgh", weights, v).reshape([batch, length, numHeads * headDim]);
+}
+
+/** A bias of {@link attend} for scores `[B, K, N/K, L, S]`. @param bias - consumed */
+export function groupedBias(bias: np.Array, numKvHeads: number): np.Array {
+  const { shape } = bias;
+  if (shape.length === 2) return bias;
+  if (shape.length === 4) return bias.reshape([shape[0]!, 1, ...shape.slice(1)]);
+  return bias.reshape([numKvHeads, shape[0]! / numKvHeads, ...shape.slice(1)]);
 }
 
 /**
  * What {@link attend} adds to the scores.
  *
- * @param mask - `bool[L, S]`, true where a query may attend, consumed
- * @returns `float32[L, S]`
+ * @param mask - `bool[.., L, S]`, true where a query may attend, consumed
+ * @returns `float32[.., L, S]`
  */
 export function maskBias(mask: np.Array): np.Array {
   return np.where(mask, 0, maskedScore);
@@ -149,7 +153,7 @@ export type HeadsObserver = (heads: Heads, bias: np.Array) => void;
  *
  * @param x - `float32[B, L, D]`, consumed
  * @param params - consumed
- * @param bias - `float32[L, L]` or `float32[N, L, L]`, consumed
+ * @param bias - `float32[L, L]`, `float32[N, L, L]` or `float32[B, 1, L, L]`, consumed
  * @param rotary - tables for `L` positions or null, consumed
  * @param observe - called with the heads before they attend
  * @returns `float32[B, L, D]`

@@ -1,5 +1,5 @@
 import { numpy as np } from "@jax-js/jax";
-import type { Heads } from "./attention.ts";
+import { groupedBias, type Heads } from "./attention.ts";
 import { type TransformerParams, transformer } from "./transformer.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
 
@@ -9,7 +9,7 @@ import type { TransformerConfig } from "./transformerConfig.ts";
  *
  * @param q - `float32[B, L, N, H]`, consumed
  * @param k - `float32[B, S, K, H]`, consumed
- * @param bias - `float32[L, S]` or `float32[N, L, S]` as in `attend`, consumed; masked pairs don't count
+ * @param bias - `float32[L, S]`, `float32[N, L, S]` or `float32[B, 1, L, S]` as in `attend`, consumed; masked pairs don't count
  * @returns `float32[N]`
  *
  * Source: Kimi Team, Kimi K2, arXiv 2507.20534, section 2.1.
@@ -19,11 +19,7 @@ export function attentionMaxLogits({ q, k }: Omit<Heads, "v">, bias: np.Array): 
   const numKvHeads = k.shape[2]!;
   const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
   const scores = np.einsum("blkgh,bskh->bkgls", grouped, k).mul(1 / Math.sqrt(headDim));
-  const perGroup =
-    bias.shape.length === 2
-      ? bias
-      : bias.reshape([numKvHeads, numHeads / numKvHeads, ...bias.shape.slice(1)]);
-  return np.max(scores.add(perGroup), [0, 3, 4]).reshape([numHeads]);
+  return np.max(scores.add(groupedBias(bias, numKvHeads)), [0, 3, 4]).reshape([numHeads]);
 }
 
 /**

@@ -20,13 +20,24 @@ export function crossEntropy(logits: np.Array, targets: np.Array, mask?: np.Arra
       `crossEntropy: logits [${logits.shape.join()}] with targets [${shape.join()}]${mask === undefined ? "" : ` and mask [${mask.shape.join()}]`}: expected the shape of the logits without their last axis`,
     );
   }
-  const count = shape.reduce((a, b) => a * b, 1);
+  const losses = tokenLosses(logits, targets);
+  if (mask === undefined) return losses.mean();
+  const counted = mask.reshape(losses.shape).astype(np.float32);
+  return losses.mul(counted.ref).sum().div(np.maximum(counted.sum(), 1));
+}
+
+/**
+ * `logsumexp(logits) − logits[target]` of every target, in nats.
+ *
+ * @param logits - `float32[.., V]`, consumed
+ * @param targets - `int32[..]` in `[0, V)`, consumed
+ * @returns `float32[n]`, `n` the number of targets
+ */
+export function tokenLosses(logits: np.Array, targets: np.Array): np.Array {
+  const count = targets.size;
   const vocabSize = logits.shape.at(-1)!;
   const flat = logits.reshape([count, vocabSize]);
   const normalizer = nn.logsumexp(flat.ref, -1);
   const chosen = flat.slice(np.arange(count), targets.reshape([count]).astype(np.int32));
-  const losses = normalizer.sub(chosen);
-  if (mask === undefined) return losses.mean();
-  const counted = mask.reshape([count]).astype(np.float32);
-  return losses.mul(counted.ref).sum().div(np.maximum(counted.sum(), 1));
+  return normalizer.sub(chosen);
 }

@@ -5,7 +5,7 @@ import { embedding } from "./embedding.ts";
 import { linear } from "./linear.ts";
 import { mlp } from "./mlp.ts";
 import { norm } from "./norm.ts";
-import { addPositions, cachedEncoding, checkLength } from "./positionEncoding.ts";
+import { addPositions, cachedEncoding, checkLength, type PositionEncoding } from "./positionEncoding.ts";
 import { embeddingAndHead, type TransformerParams } from "./transformer.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
 
@@ -50,29 +50,74 @@ export function decode(
 ): { cache: DecodeCache; logits: np.Array } {
   const count = tokens.shape[1]!;
   const size = cache[0]!.k.shape[1]!;
-  const places = np.arange(size);
-  // Where each place of the cache finds its new row (if it has one).
-  const offset = places.ref.sub(position.ref);
-  const isNew = offset.ref.greaterEqual(0).mul(offset.ref.less(count)).reshape([size, 1, 1]);
-  const source = np.clip(offset, 0, count - 1).astype(np.int32);
-  const own = np.arange(count).add(position);
-  const { rotary, bias } = cachedEncoding(params.position, config, own.ref, size);
-  const write = (old: np.Array, rows: np.Array) => np.where(isNew.ref, rows.slice([], source.ref), old);
-
+  const own = np.arange(count).add(position.ref);
+  const encoding = cachedEncoding(params.position, config, own.ref, size);
   const { table, head } = embeddingAndHead(params);
-  let x = addPositions(embedding(table, tokens), params.position, config, own);
+  const x = addPositions(embedding(table, tokens), params.position, config, own);
   params.position?.embedding.dispose();
-  const next: LayerCache[] = params.blocks.map((block, layer) => {
+  const next = cachedBlocks(params, cache, x, placesOfCache(size, count, position), encoding, config);
+  return { cache: next.cache, logits: linear(next.hidden, head) };
+}
+
+/** Where each place of a cache finds its new row, if it has one. */
+export interface CachePlaces {
+  /** `bool[S]` */
+  readonly isNew: np.Array;
+  /** `int32[S]`: which of the new rows. */
+  readonly source: np.Array;
+}
+
+/**
+ * The places of `count` rows from `position` on in a cache of `size`.
+ *
+ * @param position - `int32[]`, consumed
+ */
+export function placesOfCache(size: number, count: number, position: np.Array): CachePlaces {
+  const offset = np.arange(size).sub(position);
+  const isNew = offset.ref.greaterEqual(0).mul(offset.ref.less(count));
+  return { isNew, source: np.clip(offset, 0, count - 1).astype(np.int32) };
+}
+
+/**
+ * `old` with the new rows at their places.
+ *
+ * @param old - `[B, S, ..]`, consumed
+ * @param rows - `[B, n, ..]`, consumed
+ * @param places - left alone
+ */
+export function writeToCache(old: np.Array, rows: np.Array, { isNew, source }: CachePlaces): np.Array {
+  const mask = isNew.ref.reshape([old.shape[1]!, ...old.shape.slice(2).map(() => 1)]);
+  return np.where(mask, rows.slice([], source.ref), old);
+}
+
+/**
+ * `transformerBlocks` of rows that attend to a cache, which they are written to.
+ *
+ * @param params - only `blocks` and `norm` are consumed
+ * @param cache - consumed
+ * @param x - `float32[B, n, D]`, consumed
+ * @param places - of the rows, consumed
+ * @param encoding - of `n` queries and `S` keys, consumed
+ */
+export function cachedBlocks(
+  { blocks, norm: lastNorm }: Pick<TransformerParams, "blocks" | "norm">,
+  cache: DecodeCache,
+  x: np.Array,
+  places: CachePlaces,
+  { rotary, bias }: PositionEncoding,
+  config: TransformerConfig,
+): { cache: DecodeCache; hidden: np.Array } {
+  const next: LayerCache[] = blocks.map((block, layer) => {
     const { wo, ...projections } = block.attention;
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const heads = projectHeads(h, projections, config, rotary === null ? null : rotaryTablesRef(rotary));
-    const k = write(cache[layer]!.k, heads.k);
-    const v = write(cache[layer]!.v, heads.v);
+    const k = writeToCache(cache[layer]!.k, heads.k, places);
+    const v = writeToCache(cache[layer]!.v, heads.v, places);
     x = x.add(linear(attend({ q: heads.q, k: k.ref, v: v.ref }, bias.ref), wo));
     x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
     return { k, v };
   });
-  for (const array of [isNew, source, bias]) array.dispose();
+  for (const array of [places.isNew, places.source, bias]) array.dispose();
   if (rotary !== null) disposeRotaryTables(rotary);
-  return { cache: next, logits: linear(norm(x, params.norm, config.normEps), head) };
+  return { cache: next, hidden: norm(x, lastNorm, config.normEps) };
 }

@@ -17,6 +17,35 @@ export { embedding } from "./embedding.ts";
 export { linear, normalMatrix, type Weight } from "./linear.ts";
 export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2 } from "./mlp.ts";
 export {
+  documentOf,
+  type GridContent,
+  type MixedDocument,
+  type MultimodalBatchOptions,
+  multimodalBatch,
+  type TextContent,
+} from "./multimodalBatch.ts";
+export {
+  type MultimodalConfig,
+  type MultimodalOptions,
+  type PatchOptions,
+  resolveMultimodalConfig,
+} from "./multimodalConfig.ts";
+export { initMultimodalCache, type MultimodalCache, multimodalDecode } from "./multimodalDecode.ts";
+export {
+  type MultimodalBatch,
+  type MultimodalLosses,
+  type MultimodalLossScales,
+  multimodalLoss,
+  multimodalLosses,
+} from "./multimodalLoss.ts";
+export {
+  initMultimodalTransformer,
+  type MultimodalInputs,
+  type MultimodalOutputs,
+  type MultimodalParams,
+  multimodalTransformer,
+} from "./multimodalTransformer.ts";
+export {
   initLayerNorm,
   initNorm,
   initRmsNorm,

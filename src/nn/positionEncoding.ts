@@ -31,7 +31,7 @@ export const t5Buckets = { bidirectional: false, numBuckets: 32, maxDistance: 12
 export interface PositionEncoding {
   /** Null unless queries and keys turn. */
   readonly rotary: RotaryTables | null;
-  /** `float32[L, S]` or `float32[N, L, S]`: the causal mask, with what is added to the scores. */
+  /** `float32[L, S]`, `float32[N, L, S]` or `float32[B, 1, L, S]`: the causal mask, with what is added to the scores. */
   readonly bias: np.Array;
 }
 

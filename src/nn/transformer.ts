@@ -13,6 +13,7 @@ import {
   checkLength,
   hasPositionParams,
   initPosition,
+  type PositionEncoding,
   type PositionParams,
 } from "./positionEncoding.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
@@ -131,10 +132,31 @@ export function transformer(
   checkLength("transformer", length!, config);
   const { table, head } = embeddingAndHead(params);
   const { rotary, bias } = causalEncoding(params.position, config, length!);
-  let x = addPositions(embedding(table, tokens), params.position, config, null);
+  const x = addPositions(embedding(table, tokens), params.position, config, null);
   params.position?.embedding.dispose();
+  return linear(transformerBlocks(params, x, { rotary, bias }, config, observe, observeState), head);
+}
+
+/**
+ * All blocks and the last norm: from embeddings to what the head reads.
+ *
+ * @param params - only `blocks` and `norm` are consumed
+ * @param x - `float32[B, L, D]`, consumed
+ * @param encoding - consumed
+ * @param observe - as for {@link transformer}
+ * @param observeState - as for {@link transformer}
+ * @returns `float32[B, L, D]`
+ */
+export function transformerBlocks(
+  { blocks, norm: lastNorm }: Pick<TransformerParams, "blocks" | "norm">,
+  x: np.Array,
+  { rotary, bias }: PositionEncoding,
+  config: TransformerConfig,
+  observe?: HeadsObserver,
+  observeState?: StateObserver,
+): np.Array {
   observeState?.(x);
-  for (const block of params.blocks) {
+  for (const block of blocks) {
     const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
     x = x.add(attention(h, block.attention, config, bias.ref, tables, observe));
@@ -143,11 +165,14 @@ export function transformer(
   }
   bias.dispose();
   if (rotary !== null) disposeRotaryTables(rotary);
-  return linear(norm(x, params.norm, config.normEps), head);
+  return norm(x, lastNorm, config.normEps);
 }
 
 /** The token table and the output matrix `[D, V]`; one array twice when they are tied. */
-export function embeddingAndHead(params: TransformerParams): { table: np.Array; head: np.Array } {
+export function embeddingAndHead(params: Pick<TransformerParams, "embedding" | "head">): {
+  table: np.Array;
+  head: np.Array;
+} {
   if (params.head !== undefined) return { table: params.embedding, head: params.head };
   return { table: params.embedding.ref, head: params.embedding.transpose() };
 }
