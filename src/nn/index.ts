@@ -1,3 +1,4 @@
+export { type AffineParams, affine, initAffine } from "./affine.ts";
 export {
   type AttentionParams,
   type AttentionShape,
@@ -11,9 +12,43 @@ export {
   projectHeads,
 } from "./attention.ts";
 export { attentionMaxLogits, transformerMaxLogits } from "./attentionLogits.ts";
+export { flopsPerImage } from "./autoencoderFlops.ts";
+export {
+  type ConvolutionParams,
+  convolution,
+  depthToSpace,
+  initConvolution,
+  spaceToDepth,
+} from "./convolution.ts";
+export {
+  type ConvolutionalConfig,
+  type ConvolutionalDecoderParams,
+  type ConvolutionalEncoderParams,
+  convolutionalDecoder,
+  convolutionalEncoder,
+  initConvolutionalDecoder,
+  initConvolutionalEncoder,
+} from "./convolutionalEncoder.ts";
 export { crossEntropy } from "./crossEntropy.ts";
 export { type DecodeCache, decode, initCache, type LayerCache } from "./decode.ts";
 export { embedding } from "./embedding.ts";
+export {
+  codesToImages,
+  decodeLatents,
+  encodeImages,
+  type ImageAutoencoderConfig,
+  type ImageAutoencoderLoss,
+  type ImageAutoencoderOptions,
+  type ImageAutoencoderParams,
+  type ImageAutoencoderVariables,
+  type ImageEncoderOptions,
+  imageAutoencoderLoss,
+  imagesToCodes,
+  initImageAutoencoder,
+  type Reconstruction,
+  reconstructImages,
+  resolveImageAutoencoder,
+} from "./imageAutoencoder.ts";
 export { linear, normalMatrix, type Weight } from "./linear.ts";
 export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2 } from "./mlp.ts";
 export {
@@ -27,7 +62,7 @@ export {
 export {
   type MultimodalConfig,
   type MultimodalOptions,
-  type PatchOptions,
+  type PatchInputOptions,
   resolveMultimodalConfig,
 } from "./multimodalConfig.ts";
 export { initMultimodalCache, type MultimodalCache, multimodalDecode } from "./multimodalDecode.ts";
@@ -57,9 +92,18 @@ export {
   type RmsNormParams,
   rmsNorm,
 } from "./norm.ts";
+export {
+  initPatchDecoder,
+  initPatchEncoder,
+  type PatchConfig,
+  type PatchEncoderParams,
+  type PatchOptions,
+  patchDecoder,
+  patchEncoder,
+  resolvePatchConfig,
+} from "./patchEncoder.ts";
 export { type PositionKind, type PositionParams, t5Buckets } from "./positionEncoding.ts";
 export {
-  type BlockParams,
   initTransformer,
   initTransformerParts,
   type StateObserver,
@@ -67,6 +111,7 @@ export {
   transformer,
   transformerLoss,
 } from "./transformer.ts";
+export { type BlockParams, initBlock, transformerBlock } from "./transformerBlock.ts";
 export {
   countParameters,
   flopsPerToken,

@@ -7,7 +7,7 @@ import {
 } from "./transformerConfig.ts";
 
 /** Images as patches of continuous numbers. */
-export interface PatchOptions {
+export interface PatchInputOptions {
   /** Numbers of a patch, `P` (height × width × channels). */
   readonly dim: number;
   /**
@@ -28,7 +28,7 @@ export interface MultimodalOptions extends Omit<TransformerOptions, "position"> 
   /** Which axis drives which frequency. Default cyclic. */
   readonly allocation?: FrequencyAllocation;
   /** Default null: no patches. */
-  readonly patch?: PatchOptions | null;
+  readonly patch?: PatchInputOptions | null;
   /** Number of image codes, `C`: ids `vocabSize … vocabSize + C − 1` of a sequence are codes. Default null: none. */
   readonly codeVocabSize?: number | null;
 }
@@ -38,7 +38,7 @@ export interface MultimodalConfig extends TransformerConfig {
   readonly position: "rope" | "none";
   readonly numAxes: number;
   readonly allocation: FrequencyAllocation;
-  readonly patch: Required<PatchOptions> | null;
+  readonly patch: Required<PatchInputOptions> | null;
   readonly codeVocabSize: number | null;
 }
 

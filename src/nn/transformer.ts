@@ -1,11 +1,10 @@
 import { type numpy as np, random, tree } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import { disposeRotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { type AttentionParams, attention, type HeadsObserver, initAttention } from "./attention.ts";
+import type { HeadsObserver } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
-import { initMlp, type MlpParams, mlp } from "./mlp.ts";
 import { initNorm, type NormParams, norm } from "./norm.ts";
 import {
   addPositions,
@@ -16,14 +15,8 @@ import {
   type PositionEncoding,
   type PositionParams,
 } from "./positionEncoding.ts";
+import { type BlockParams, initBlock, keysPerBlock, transformerBlock } from "./transformerBlock.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
-
-export interface BlockParams {
-  readonly attentionNorm: NormParams;
-  readonly attention: AttentionParams;
-  readonly mlpNorm: NormParams;
-  readonly mlp: MlpParams;
-}
 
 /** A plain tree of arrays. */
 export interface TransformerParams {
@@ -64,27 +57,13 @@ export function* initTransformerParts(
   config: TransformerConfig,
 ): Generator<np.Array, TransformerParams, np.Array> {
   const { numLayers, modelDim, initStd } = config;
-  const numKeys = 2 + 7 * numLayers;
+  const numKeys = 2 + keysPerBlock * numLayers;
   const keys = random.split(key, hasPositionParams(config) ? numKeys + 1 : numKeys);
   const keyAt = (i: number) => keys.ref.slice(i);
-  const residualStd = initStd / Math.sqrt(2 * numLayers);
   const embedding = yield normalMatrix(keyAt(0), config.vocabSize, modelDim, initStd);
   const blocks: BlockParams[] = [];
   for (let layer = 0; layer < numLayers; layer++) {
-    const own = (i: number) => keyAt(2 + 7 * layer + i);
-    const block = {
-      attentionNorm: initNorm(config.norm, modelDim),
-      attention: initAttention(
-        [own(0), own(1), own(2), own(3)],
-        modelDim,
-        config,
-        config.qkNorm,
-        initStd,
-        residualStd,
-      ),
-      mlpNorm: initNorm(config.norm, modelDim),
-      mlp: initMlp([own(4), own(5), own(6)], modelDim, config.mlpDim, config.mlp, initStd, residualStd),
-    };
+    const block = initBlock((i) => keyAt(2 + keysPerBlock * layer + i), config);
     const [leaves, structure] = tree.flatten(block as never) as unknown as [np.Array[], tree.JsTreeDef];
     for (const [i, leaf] of leaves.entries()) leaves[i] = yield leaf;
     blocks.push(tree.unflatten(structure, leaves as never) as unknown as BlockParams);
@@ -157,10 +136,8 @@ export function transformerBlocks(
 ): np.Array {
   observeState?.(x);
   for (const block of blocks) {
-    const h = norm(x.ref, block.attentionNorm, config.normEps);
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
-    x = x.add(attention(h, block.attention, config, bias.ref, tables, observe));
-    x = x.ref.add(mlp(norm(x, block.mlpNorm, config.normEps), block.mlp, config.mlp));
+    x = transformerBlock(x, block, config, bias.ref, tables, observe);
     observeState?.(x);
   }
   bias.dispose();
