@@ -3,6 +3,16 @@ export { BatchSampler, type BatchSamplerOptions, evaluationBatches, mix, permute
 export { BpeTokenizer, trainBpe } from "./bpe.ts";
 export { byteTokenizer } from "./byteTokenizer.ts";
 export {
+  bytesPerImage,
+  type CodeFileHeader,
+  codesPerImage,
+  decodeCodeFile,
+  encodeCodeFile,
+  type ImageCodes,
+  readCodeFile,
+  writeCodeFile,
+} from "./codeFile.ts";
+export {
   corpusNames,
   type DocumentOptions,
   type DocumentPart,

@@ -1,0 +1,172 @@
+import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import { z } from "zod";
+import { DataError } from "../errors.ts";
+import { writeFileAtomically } from "./atomicFile.ts";
+import { bitsPerCode, packBits, unpackBits } from "./packBits.ts";
+
+const magic = Uint8Array.of(0x89, 0x43, 0x4f, 0x44, 0x45, 0x53, 0x0d, 0x0a);
+const formatVersion = 1;
+/** Magic, version and length of the header. */
+const prefixBytes = 16;
+const checksumBytes = 4;
+
+const count = z.number().int().positive();
+
+const headerSchema = z
+  .object({
+    /** SHA-256, in hexadecimal, of all that decoding needs: codes are worth nothing without it. */
+    identity: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Run and step of its checkpoint, for people. */
+    run: z.string(),
+    step: z.number().int().nonnegative(),
+    /** Size of the images. */
+    image: z.object({
+      height: count,
+      width: count,
+      channels: z.union([z.literal(1), z.literal(3)]),
+    }),
+    /** Rows and columns of vectors that an image becomes. */
+    grid: z.object({ height: count, width: count }),
+    /** Number of codes, for each code of a vector: several with residual and product quantizers. */
+    codebookSizes: z.array(count.max(2 ** 31)).nonempty(),
+    /** Name of every image. */
+    names: z.array(z.string()),
+  })
+  .strict();
+
+/** What stands at the head of a code file. */
+export type CodeFileHeader = z.infer<typeof headerSchema>;
+
+/** Images as codes. */
+export interface ImageCodes extends CodeFileHeader {
+  /** `[images, grid rows, grid columns, codes of a vector]`, row-major. */
+  readonly codes: Int32Array;
+}
+
+/** Codes of one image. */
+export function codesPerImage({
+  grid,
+  codebookSizes,
+}: Pick<CodeFileHeader, "grid" | "codebookSizes">): number {
+  return grid.height * grid.width * codebookSizes.length;
+}
+
+/** Bytes of one image; every image begins at a whole byte. */
+export function bytesPerImage({
+  grid,
+  codebookSizes,
+}: Pick<CodeFileHeader, "grid" | "codebookSizes">): number {
+  const bits = codebookSizes.reduce((sum, size) => sum + bitsPerCode(size), 0);
+  return Math.ceil((grid.height * grid.width * bits) / 8);
+}
+
+/**
+ * The bytes of a code file; docs/code-files.md describes them.
+ *
+ * @throws DataError if a code is out of range, or their number doesn't fit
+ */
+export function encodeCodeFile({ codes, ...header }: ImageCodes): Uint8Array {
+  const perImage = codesPerImage(header);
+  const imageBytes = bytesPerImage(header);
+  if (codes.length !== header.names.length * perImage) {
+    throw new DataError(
+      `codes: ${codes.length} of ${header.names.length} images, expected ${perImage} of each`,
+    );
+  }
+  const text = Buffer.from(JSON.stringify(headerSchema.parse(header)));
+  const bytes = new Uint8Array(prefixBytes + text.length + header.names.length * imageBytes + checksumBytes);
+  const view = new DataView(bytes.buffer);
+  bytes.set(magic);
+  view.setUint32(8, formatVersion, true);
+  view.setUint32(12, text.length, true);
+  bytes.set(text, prefixBytes);
+  header.names.forEach((_, i) => {
+    const at = prefixBytes + text.length + i * imageBytes;
+    const own = codes.subarray(i * perImage, (i + 1) * perImage);
+    packBits(own, header.codebookSizes, bytes.subarray(at, at + imageBytes));
+  });
+  view.setUint32(bytes.length - checksumBytes, crc32(bytes.subarray(0, -checksumBytes)), true);
+  return bytes;
+}
+
+/**
+ * Reads what {@link encodeCodeFile} made.
+ *
+ * @param name of the file, for errors
+ * @throws DataError if the bytes are of another format or a newer version, cut off, or damaged
+ */
+export function decodeCodeFile(bytes: Uint8Array, name: string): ImageCodes {
+  const fail = (problem: string, cause?: unknown): never => {
+    throw new DataError(`code file "${name}": ${problem}`, { cause });
+  };
+  if (magic.some((byte, i) => i < bytes.length && bytes[i] !== byte) || bytes.length === 0)
+    fail("is not a code file");
+  if (bytes.length < prefixBytes + checksumBytes) fail("is cut off");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const version = view.getUint32(8, true);
+  if (version > formatVersion) fail(`has version ${version}, this Rotor reads ${formatVersion}`);
+  const headerEnd = prefixBytes + view.getUint32(12, true);
+  if (headerEnd + checksumBytes > bytes.length) fail("is cut off");
+  let header: CodeFileHeader;
+  try {
+    header = headerSchema.parse(
+      JSON.parse(Buffer.from(bytes.subarray(prefixBytes, headerEnd)).toString("utf8")),
+    );
+  } catch (error) {
+    return fail("is damaged: its header can't be read", error);
+  }
+  const imageBytes = bytesPerImage(header);
+  const expected = headerEnd + header.names.length * imageBytes + checksumBytes;
+  if (bytes.length < expected) fail(`is cut off: has ${bytes.length} bytes, expected ${expected}`);
+  if (bytes.length > expected) fail(`has ${bytes.length} bytes, expected ${expected}`);
+  if (view.getUint32(expected - checksumBytes, true) !== crc32(bytes.subarray(0, -checksumBytes)))
+    fail("checksum differs: it is damaged");
+  const perImage = codesPerImage(header);
+  const codes = new Int32Array(header.names.length * perImage);
+  header.names.forEach((_, i) => {
+    const at = headerEnd + i * imageBytes;
+    unpackBits(
+      bytes.subarray(at, at + imageBytes),
+      header.codebookSizes,
+      codes.subarray(i * perImage, (i + 1) * perImage),
+    );
+  });
+  const wrong = codes.findIndex((code, i) => code >= header.codebookSizes[i % header.codebookSizes.length]!);
+  if (wrong >= 0) {
+    fail(
+      `code ${codes[wrong]} of image ${Math.floor(wrong / perImage)}: expected less than ${header.codebookSizes[wrong % header.codebookSizes.length]}`,
+    );
+  }
+  return { ...header, codes };
+}
+
+/**
+ * Writes a code file, whole or not at all.
+ *
+ * @throws DataError if it can't be written
+ */
+export function writeCodeFile(file: string, codes: ImageCodes): void {
+  const bytes = encodeCodeFile(codes);
+  try {
+    writeFileAtomically(file, bytes);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DataError(`code file "${file}": can't be written (${code})`, { cause: error });
+  }
+}
+
+/** As {@link decodeCodeFile}. @throws DataError also if the file can't be read */
+export function readCodeFile(file: string): ImageCodes {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DataError(
+      `code file "${file}": ${code === "ENOENT" ? "no such file" : `can't be read (${code})`}`,
+      { cause: error },
+    );
+  }
+  return decodeCodeFile(bytes, file);
+}
