@@ -8,6 +8,7 @@ import { ConfigError, DataError } from "../errors.ts";
 import { encodePng, type Image, readImage, writePng } from "./imageFile.ts";
 import { cropImage, fitImage, imagePatches } from "./imageFit.ts";
 import { imageFiles } from "./imageFolder.ts";
+import { imageGrid, reconstructionGrid } from "./imageGrid.ts";
 import { imageAt, imageBatch, imageSet, imagesFromBatch } from "./imageSet.ts";
 import { openImages, splitPhotograph } from "./openImages.ts";
 
@@ -310,5 +311,52 @@ describe("sets", () => {
     assert.deepEqual(readdirSync(lone).sort(), ["a.png", "b.png"]);
     const { train } = await openImages({ source: "mnist" });
     assert.equal(train.height, 28);
+  });
+});
+
+describe("grids", () => {
+  const flat = (shade: number) => ({
+    height: 1,
+    width: 2,
+    channels: 1 as const,
+    pixels: Uint8Array.of(shade, shade + 1),
+  });
+
+  test("images stand in rows with grey between them", () => {
+    const grid = imageGrid([flat(10), flat(20), flat(30)], { columns: 2 });
+    assert.deepEqual([grid.height, grid.width], [5, 7]);
+    const g = 128;
+    assert.deepEqual(
+      [...grid.pixels],
+      [
+        ...[g, g, g, g, g, g, g],
+        ...[g, 10, 11, g, 20, 21, g],
+        ...[g, g, g, g, g, g, g],
+        ...[g, 30, 31, g, g, g, g],
+        ...[g, g, g, g, g, g, g],
+      ],
+    );
+    const scaled = imageGrid([flat(10)], { columns: 9, gap: 0, scale: 2 });
+    assert.deepEqual([scaled.height, scaled.width, ...scaled.pixels], [2, 4, 10, 10, 11, 11, 10, 10, 11, 11]);
+    assert.throws(
+      () => imageGrid([flat(1), numbered(1, 1)], { columns: 2 }),
+      /image 1 is 1×1×3, expected 1×2×1/,
+    );
+    assert.throws(() => imageGrid([], { columns: 2 }), /expected at least one/);
+  });
+
+  test("reconstructions stand below their originals", () => {
+    const large = (shade: number) => ({
+      height: 40,
+      width: 64,
+      channels: 1 as const,
+      pixels: new Uint8Array(40 * 64).fill(shade),
+    });
+    const grid = reconstructionGrid([1, 2, 3].map(large), [4, 5, 6].map(large), 2);
+    const centre = (row: number, column: number) =>
+      grid.pixels[(21 + 41 * row) * grid.width + 30 + 65 * column];
+    assert.deepEqual([centre(0, 0), centre(0, 1), centre(1, 0), centre(1, 1)], [1, 2, 4, 5]);
+    assert.deepEqual([centre(2, 0), centre(2, 1), centre(3, 0), centre(3, 1)], [3, 128, 6, 128]);
+    assert.throws(() => reconstructionGrid([flat(1)], []), /1 originals and 0 reconstructions/);
   });
 });

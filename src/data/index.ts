@@ -30,6 +30,7 @@ export {
   imagePatches,
 } from "./imageFit.ts";
 export { imageFiles, type NamedImage, type ReadImagesOptions, readImages } from "./imageFolder.ts";
+export { type ImageGridOptions, imageGrid, reconstructionGrid, visibleScale } from "./imageGrid.ts";
 export { type ImageSet, imageAt, imageBatch, imageSet, imagesFromBatch } from "./imageSet.ts";
 export { type LabelledImages, mnistDigits } from "./mnist.ts";
 export { type ImageDataOptions, type ImageDataset, imageSourceNames, openImages } from "./openImages.ts";
