@@ -14,6 +14,7 @@ export {
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
 export { configSchema, loadConfig, overrideConfig, parseConfig, type TrainConfig } from "./config.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
+export { codebookIdentity, type EncodedImages, ImageCodec, type ImageModel } from "./imageCodec.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
 export {
   type CheckpointProblem,
