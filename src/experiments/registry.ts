@@ -7,6 +7,7 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   muon: async () => (await import("./muon.ts")).default,
   hessian: async () => (await import("./hessian.ts")).default,
   nope: async () => (await import("./nope.ts")).default,
+  "batch-size": async () => (await import("./batchSize.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

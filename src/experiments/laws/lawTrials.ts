@@ -1,0 +1,169 @@
+import type { ExperimentContext } from "../experiment.ts";
+import { LawLab } from "./lawLab.ts";
+import { type LawStatistics, type LawStatisticsOptions, lawStatistics } from "./lawStatistics.ts";
+import { type LawTask, openTask, type TaskName, type TaskSize } from "./lawTask.ts";
+import type { LawOptimizer } from "./optimizers.ts";
+import type { RunLoss } from "./runSweep.ts";
+import { type StepOptimumResult, stepOptima } from "./stepOptimum.ts";
+
+/** A task and where on its way the laws are measured: the same for all experiments, so that they share trials. */
+export interface LawSetting {
+  readonly task: TaskName;
+  readonly size: TaskSize;
+  readonly checkpoint: {
+    readonly steps: number;
+    readonly learningRate: number;
+    readonly batchSize: number;
+    readonly numGradients: number;
+  };
+  /** Samples of an independent batch that a step is judged by. */
+  readonly probeSize: number;
+}
+
+/** Settings and results of trials: what is in the log isn't run, and no program is compiled for it. */
+export class LawTrials implements AsyncDisposable {
+  readonly setting: LawSetting;
+  readonly #context: ExperimentContext;
+  #task: LawTask | null = null;
+  #lab: LawLab | null = null;
+
+  constructor(setting: LawSetting, context: ExperimentContext) {
+    this.setting = setting;
+    this.#context = context;
+  }
+
+  get #opened(): LawLab {
+    this.#task ??= openTask(this.setting.task, this.setting.size);
+    this.#lab ??= new LawLab(this.#task, this.#context.threads);
+    return this.#lab;
+  }
+
+  /** Expected loss after a run of so many steps at a constant learning rate; null if it diverged. */
+  async finalLoss(run: {
+    readonly optimizer: LawOptimizer;
+    readonly batchSize: number;
+    readonly learningRate: number;
+    readonly seed: number;
+    readonly steps: number;
+  }): Promise<RunLoss> {
+    const { task, size } = this.setting;
+    return this.#context.trials.run({ kind: "run", task, size, ...run }, async () => {
+      const lab = this.#opened;
+      const losses: number[] = [];
+      using state = await lab.train(run, (_, loss) => {
+        losses.push(loss);
+        return hasNotDiverged(losses);
+      });
+      if (!hasNotDiverged(losses)) return null;
+      const last = await lab.expectedLoss(state.leaves().params);
+      return Number.isFinite(last) ? Number(last.toPrecision(7)) : null;
+    });
+  }
+
+  /**
+   * Steps of a run at a constant learning rate until the expected loss is at most `target`, between two evaluations on the line through
+   * both; null if it isn't reached. The loss is evaluated every `1/12` of the steps done so far, at least.
+   */
+  async stepsToLoss(run: {
+    readonly optimizer: LawOptimizer;
+    readonly batchSize: number;
+    readonly learningRate: number;
+    readonly seed: number;
+    readonly target: number;
+    readonly maxSteps: number;
+  }): Promise<number | null> {
+    const { task, size } = this.setting;
+    return this.#context.trials.run({ kind: "target", task, size, ...run }, async () => {
+      const lab = this.#opened;
+      const losses: number[] = [];
+      let [before, next] = [{ step: 0, loss: Number.POSITIVE_INFINITY }, 1];
+      let reached: number | null = null;
+      using _ = await lab.train({ ...run, steps: run.maxSteps }, async (done, loss, state) => {
+        losses.push(loss);
+        if (!hasNotDiverged(losses)) return false;
+        if (done < next) return true;
+        next = done + Math.max(1, Math.floor(done / 12));
+        const expected = await lab.expectedLoss(state.leaves().params);
+        if (expected <= run.target) {
+          const share = Number.isFinite(before.loss)
+            ? (before.loss - run.target) / (before.loss - expected)
+            : 1;
+          reached = Number((before.step + share * (done - before.step)).toPrecision(6));
+          return false;
+        }
+        before = { step: done, loss: expected };
+        return true;
+      });
+      return reached;
+    });
+  }
+
+  /** Programs of training steps that aren't needed any more. */
+  async forgetSteps(): Promise<void> {
+    await this.#lab?.forgetSteps();
+  }
+
+  /** The best learning rate of one step from the checkpoint, predicted and tried, for several optimizers. */
+  async stepOptima(
+    optimizers: readonly LawOptimizer[],
+    batchSize: number,
+    repetitions: number,
+  ): Promise<readonly StepOptimumResult[]> {
+    const { probeSize } = this.setting;
+    const settings = { kind: "step", ...this.setting, optimizers, batchSize, repetitions };
+    return this.#context.trials.run(settings, async () => {
+      const lab = this.#opened;
+      const checkpoint = await lab.checkpoint(this.setting.checkpoint);
+      const results = await stepOptima(lab, {
+        optimizers,
+        params: checkpoint.params,
+        secondMoment: lab.secondMoment(checkpoint, batchSize),
+        batchSize,
+        repetitions,
+        probeSize,
+      });
+      return rounded(results);
+    });
+  }
+
+  /** The sums of the closed forms at a checkpoint, and its expected loss. */
+  async statistics(
+    options: Omit<LawStatisticsOptions, "probeSize">,
+    checkpoint = this.setting.checkpoint,
+  ): Promise<LawStatistics & { readonly loss: number }> {
+    const { probeSize } = this.setting;
+    const settings = { kind: "statistics", ...this.setting, checkpoint, ...options };
+    return this.#context.trials.run(settings, async () => {
+      const lab = this.#opened;
+      const at = await lab.checkpoint(checkpoint);
+      const loss = await lab.expectedLoss(at.params);
+      const found = await lawStatistics(lab, at, { ...options, probeSize }, this.#context.threads);
+      return rounded({ ...found, loss });
+    });
+  }
+
+  /** Tells the user what is being done. */
+  note(message: string): void {
+    this.#context.note(`${this.setting.task}: ${message}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lab?.[Symbol.asyncDispose]();
+    this.#task?.[Symbol.dispose]();
+  }
+}
+
+/** Whether the losses so far are numbers, and the last ten not twice as high as the first. */
+function hasNotDiverged(losses: readonly number[]): boolean {
+  if (!Number.isFinite(losses.at(-1))) return false;
+  const last = losses.slice(-10);
+  return last.length < 10 || last.reduce((a, b) => a + b, 0) / 10 <= 2 * losses[0]!;
+}
+
+/** Five digits are enough for a record. */
+function rounded<T>(value: T): T {
+  if (typeof value === "number") return Number(value.toPrecision(5)) as T;
+  if (Array.isArray(value)) return value.map(rounded) as T;
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)])) as T;
+}
