@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import type { Plot } from "../experiments/index.ts";
 import type { SweepFit, SweepTable } from "../scaling/index.ts";
+import { reportPage } from "./reportPage.ts";
 
 /** Batch sizes from a quarter of the smallest to sixteen times the largest swept or asked for, evenly spaced in logarithm. */
 function batchGrid(fit: SweepFit, count: number): number[] {
@@ -94,9 +93,6 @@ function pageData(fit: SweepFit, source: SweepTable) {
   };
 }
 
-const escapeHtml = (text: string) =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-
 /** The page's program. It draws with the inlined ECharts and looks learning rates up between the points of the prediction. */
 const script = `
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -150,33 +146,16 @@ look();
  * @param text - the answer, as the command prints it
  */
 export function sweepReport(fit: SweepFit, source: SweepTable, file: string, text: string): string {
-  const library = readFileSync(createRequire(import.meta.url).resolve("echarts/dist/echarts.min"), "utf8");
   const first = fit.predictions.at(-1)?.batchSize ?? fit.optima[0]!.batchSize;
-  const title = `Learning rates of ${escapeHtml(path.basename(file))}`;
-  // "<" could end the script element or begin a comment in it.
-  const data = JSON.stringify(pageData(fit, source)).replaceAll("<", "\\u003c");
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222; background: #fff }
-.plot { height: 30em }
-pre { overflow-x: auto; background: #f5f5f5; padding: 1em }
-input { font: inherit; width: 8em }
-</style>
-<h1>${title}</h1>
-<p><label>Batch size <input id="batch" type="number" min="0" value="${first}"></label>: <strong><output id="answer" for="batch"></output></strong></p>
+  return reportPage({
+    title: `Learning rates of ${path.basename(file)}`,
+    body: `<p><label>Batch size <input id="batch" type="number" min="0" value="${first}"></label>: <strong><output id="answer" for="batch"></output></strong></p>
 <h2>Best learning rate against batch size</h2>
 <div id="rates" class="plot"></div>
 <h2>Loss against learning rate</h2>
-<div id="losses" class="plot"></div>
-<h2>In words</h2>
-<pre>${escapeHtml(text)}</pre>
-<script>${library.replaceAll("</script", "<\\/script")}</script>
-<script id="data" type="application/json">${data}</script>
-<script>${script}</script>
-</html>
-`;
+<div id="losses" class="plot"></div>`,
+    text,
+    data: pageData(fit, source),
+    script,
+  });
 }

@@ -25,6 +25,17 @@ const probability = numberOption("a number between 0 and 1", (n) => n > 0 && n <
 const collectPositive = (text: string, previous: readonly number[]) => [...previous, positive(text)];
 const collect = (value: string, previous: readonly string[]) => [...previous, value];
 
+const list =
+  <T>(one: (text: string) => T) =>
+  (text: string, previous: readonly T[] = []): T[] => [...previous, ...text.split(",").map(one)];
+const checkpointChoice = (text: string) => {
+  if (text === "best" || text === "latest") return text;
+  const step = Number(text);
+  if (text.trim() === "" || !Number.isInteger(step) || step < 0)
+    throw new InvalidArgumentError("expected a step, best or latest.");
+  return step;
+};
+
 /** Builds the command; `done` receives the exit code of what was run. */
 function buildProgram(done: (code: number) => void): Command {
   const program = new Command("rotor")
@@ -197,6 +208,40 @@ function buildProgram(done: (code: number) => void): Command {
     .action(async (flags) => {
       const { workerCommand } = await import("./workerCommand.ts");
       done(await workerCommand(flags));
+    });
+
+  program
+    .command("measure")
+    .description("measure at checkpoints of a run which learning rate is best, for every batch size")
+    .argument("<run>", "id, beginning of an id, name, or latest")
+    .option(
+      "--checkpoint <step|best|latest>",
+      "which checkpoints (repeatable, or with commas between; by default the latest)",
+      list(checkpointChoice),
+      [],
+    )
+    .option(
+      "--batch-sizes <list>",
+      "measure updates of these batch sizes, in sequences (by default over four decades)",
+      list(positive),
+    )
+    .option("--at <batch-size>", "add the prediction at this batch size (repeatable)", list(positive), [])
+    .option("--samples <n>", "sequences whose gradients are taken (by default 256 or more)", positiveInteger)
+    .option("--probes <n>", "Hessian-vector products per quantity (by default 8)", positiveInteger)
+    .option(
+      "--second-moment <kind>",
+      "Adam's: rescaled to each batch size, or as stored in the checkpoint (by default rescaled)",
+    )
+    .option("--confidence <p>", "probability of the intervals", probability, 0.9)
+    .option("--seed <n>", "chooses the sequences and the random signs", integer, 0)
+    .option("--threads <n>", "threads of one operator", positiveInteger)
+    .option("--html <file>", "write a page with interactive plots that needs nothing else")
+    .option("--svg <file>", "write the plot of the best learning rate")
+    .option("--json", "print JSON; null is an interval's open end")
+    .option(...homeOption)
+    .action(async (run, flags) => {
+      const { measureCommand } = await import("./measureCommand.ts");
+      done(await measureCommand(run, flags));
     });
 
   const runs = program.command("runs").description("list, show, compare and delete runs");

@@ -1,5 +1,4 @@
-import { compile, EngineArray, type EngineLeaves } from "../compile/index.ts";
-import { CheckpointError } from "../errors.ts";
+import { compile, type EngineLeaves } from "../compile/index.ts";
 import type { TransformerParams } from "../nn/index.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
@@ -14,6 +13,7 @@ import {
   restoreTokenizer,
   type StoredTensor,
   type TrainConfig,
+  treeOfTensors,
 } from "../train/index.ts";
 
 export interface SampleFlags {
@@ -27,31 +27,14 @@ export interface SampleFlags {
   readonly home: string;
 }
 
-/** Rebuilds the tree under a prefix from dotted paths. */
-function treeOf(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): unknown {
-  const root: Record<string, unknown> = {};
-  for (const [name, { data, shape }] of tensors) {
-    if (!name.startsWith(`${prefix}.`)) continue;
-    const keys = name.slice(prefix.length + 1).split(".");
-    let node: Record<string, unknown> = root;
-    keys.slice(0, -1).forEach((key, i) => {
-      node[key] ??= /^\d+$/.test(keys[i + 1]!) ? [] : {};
-      node = node[key] as Record<string, unknown>;
-    });
-    node[keys.at(-1)!] = EngineArray.from(data, shape);
-  }
-  if (Object.keys(root).length === 0)
-    throw new CheckpointError(`checkpoint: has no tensors under "${prefix}"`);
-  return root;
-}
-
 /** The parameters that a run evaluates: those of the checkpoint, or the average beside them. */
 async function evaluatedParameters(
   config: TrainConfig,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): Promise<EngineLeaves<TransformerParams>> {
-  if (!config.training.evaluateAverage) return treeOf(tensors, "params") as EngineLeaves<TransformerParams>;
-  const state = buildOptimizer(config).averageOf!(treeOf(tensors, "optimizer"));
+  if (!config.training.evaluateAverage)
+    return treeOfTensors(tensors, "params") as EngineLeaves<TransformerParams>;
+  const state = buildOptimizer(config).averageOf!(treeOfTensors(tensors, "optimizer"));
   await using average = compile((own: Tree) => averagedParameters(own), { outputs: "engine" });
   return (await average(state as never)) as unknown as EngineLeaves<TransformerParams>;
 }

@@ -64,7 +64,7 @@ export interface CheckpointSamples {
 }
 
 export interface CheckpointLawOptions {
-  /** Batch sizes of the table. Default: those that were measured, and powers of 4 from 1 to 16384 that lie outside of them. */
+  /** Batch sizes of the table. Default: those from 1 on that were measured, 1, and powers of 4 up to 16384 that lie outside of them. */
   readonly batchSizes?: readonly number[];
   /** Batch sizes to add. */
   readonly at?: readonly number[];
@@ -255,7 +255,12 @@ const defaultSizes = Array.from({ length: 8 }, (_, i) => 4 ** i);
 function tableSizes({ update }: CheckpointSamples, { batchSizes, at = [] }: CheckpointLawOptions): number[] {
   const measured = update.kind === "gradient" ? [] : update.levels.map(({ batchSize }) => batchSize);
   const [low, high] = [measured[0] ?? Number.POSITIVE_INFINITY, measured.at(-1) ?? 0];
-  const rows = batchSizes ?? [...measured, ...defaultSizes.filter((size) => size < low || size > high)];
+  // Batches of less than a sample come from updates that remember many; they only serve to interpolate.
+  const rows = batchSizes ?? [
+    ...(low < 1 && high > 1 ? [1] : []),
+    ...measured.filter((size) => size >= 1),
+    ...defaultSizes.filter((size) => size < low || size > high),
+  ];
   const sorted = [...rows, ...at].sort((a, b) => a - b);
   return sorted.filter((size, i) => i === 0 || !same(size, sorted[i - 1]!));
 }

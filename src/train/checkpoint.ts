@@ -59,6 +59,28 @@ export function flattenState(root: unknown, prefix = ""): Map<string, EngineArra
 }
 
 /**
+ * The tree under a prefix of dotted paths, made of arrays of the engine without a copy. Parts without arrays are missing.
+ *
+ * @throws CheckpointError if there is no tensor under the prefix
+ */
+export function treeOfTensors(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): unknown {
+  const root: Record<string, unknown> = {};
+  for (const [name, { data, shape }] of tensors) {
+    if (!name.startsWith(`${prefix}.`)) continue;
+    const keys = name.slice(prefix.length + 1).split(".");
+    let node: Record<string, unknown> = root;
+    keys.slice(0, -1).forEach((key, i) => {
+      node[key] ??= /^\d+$/.test(keys[i + 1]!) ? [] : {};
+      node = node[key] as Record<string, unknown>;
+    });
+    node[keys.at(-1)!] = EngineArray.from(data, shape);
+  }
+  if (Object.keys(root).length === 0)
+    throw new CheckpointError(`checkpoint: has no tensors under "${prefix}"`);
+  return root;
+}
+
+/**
  * Saves a checkpoint: the tensors as safetensors, then a sidecar with their checksum. Both are written to a temporary file,
  * synced and renamed, and only the sidecar makes a checkpoint valid, so a process killed at any moment leaves the ones before
  * usable.

@@ -10,6 +10,7 @@ export {
   matchTensors,
   pruneCheckpoints,
   saveCheckpoint,
+  treeOfTensors,
 } from "./checkpoint.ts";
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
 export { configSchema, loadConfig, overrideConfig, parseConfig, type TrainConfig } from "./config.ts";
@@ -23,6 +24,13 @@ export {
   type QuadraticTrial,
 } from "./measureCheckpoint.ts";
 export { type BatchLevel, type MeasureOptions, type MeasurePlan, planMeasurement } from "./measurePlan.ts";
+export {
+  type CheckpointChoice,
+  type CheckpointMeasurement,
+  type MeasureRunOptions,
+  measureRun,
+  type RunMeasurement,
+} from "./measureRun.ts";
 export {
   evaluationStep,
   initialState,

@@ -142,10 +142,11 @@ describe("measureCheckpoint on a quadratic whose sums are known", () => {
   test("sign updates: the general law with exact expectations, at batch sizes below and above a microbatch", async () => {
     const measured = await measure(
       { kind: "signum", momentum: 0 },
-      { samples: 1024, probes: 16, batchSizes: [1, 4, 16, 64, 512], at: [8, 100] },
+      { samples: 1024, probes: 16, batchSizes: [1, 4, 16, 64], at: [512] },
     );
     assert.equal(measured.microbatchSize, 16);
-    for (const { batchSize, learningRate, basis } of measured.optima) {
+    const between = [8, 100].map((batchSize) => measured.predict(batchSize));
+    for (const { batchSize, learningRate, basis } of [...measured.optima, ...between]) {
       const exact = generalLaw(signMoments({ gradient, deviation, hessian }, batchSize));
       // Half of all updates of one sample differ in several signs: 16 to 32 of them leave about a tenth.
       assertRatio(learningRate.value, exact.learningRate, 0.15, `η* at ${batchSize}`);

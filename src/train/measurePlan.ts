@@ -68,7 +68,7 @@ export interface MeasurePlan {
 function planLevels(
   { microbatches, microbatchSize, probes }: Pick<MeasurePlan, "microbatches" | "microbatchSize" | "probes">,
   memory: number,
-  batchSizes: readonly number[] | undefined,
+  { batchSizes, at = [] }: CheckpointLawOptions,
   firstSample: number,
 ): BatchLevel[] {
   const most = Math.floor(microbatches / 2);
@@ -76,16 +76,15 @@ function planLevels(
   if (batchSizes === undefined) {
     for (let count = microbatchSize / 4; count >= 1; count /= 4) counts.unshift(Math.floor(count));
     for (let size = 1; size <= most; size *= 2) counts.push(size * microbatchSize);
-  } else {
-    for (const batchSize of batchSizes) {
-      const wanted = batchSize * memory;
-      const count =
-        wanted < microbatchSize ? Math.round(wanted) : Math.round(wanted / microbatchSize) * microbatchSize;
-      if (count >= 1 && count <= most * microbatchSize) counts.push(count);
-    }
-    // The mean field that goes beyond needs batch sizes to start from.
-    if (counts.length === 0) counts.push(microbatchSize, most * microbatchSize);
   }
+  for (const batchSize of [...(batchSizes ?? []), ...at]) {
+    const wanted = batchSize * memory;
+    const count =
+      wanted < microbatchSize ? Math.round(wanted) : Math.round(wanted / microbatchSize) * microbatchSize;
+    if (count >= 1 && count <= most * microbatchSize) counts.push(count);
+  }
+  // The mean field that goes beyond needs batch sizes to start from.
+  if (counts.length === 0) counts.push(microbatchSize, most * microbatchSize);
   let start = firstSample;
   return [...new Set(counts)]
     .sort((x, y) => x - y)
@@ -114,7 +113,7 @@ export function planMeasurement(
   direction: Pick<UpdateDirection, "kind" | "memory">,
   options: MeasureOptions = {},
 ): MeasurePlan {
-  const { samples = 256, hessianBatchSize = 16, maxBytes = 512 * 2 ** 20, batchSizes } = options;
+  const { samples = 256, hessianBatchSize = 16, maxBytes = 512 * 2 ** 20 } = options;
   requireCount("samples", samples, leastMicrobatches);
   requireCount("probes", options.probes ?? 8, 2);
   requireCount("hessianBatchSize", hessianBatchSize, 1);
@@ -130,9 +129,12 @@ export function planMeasurement(
   const poolSamples = microbatches * microbatchSize + probes * hessianBatchSize;
   const levels =
     direction.kind === "nonlinear"
-      ? planLevels({ microbatches, microbatchSize, probes }, direction.memory, batchSizes, poolSamples)
+      ? planLevels({ microbatches, microbatchSize, probes }, direction.memory, options, poolSamples)
       : [];
-  const linear = direction.kind === "linear" ? [...(batchSizes ?? linearSizes)].sort((x, y) => x - y) : [];
+  const linear =
+    direction.kind === "linear"
+      ? [...new Set([...(options.batchSizes ?? linearSizes), ...(options.at ?? [])])].sort((x, y) => x - y)
+      : [];
   const own = levels.filter(({ numSamples }) => numSamples < microbatchSize);
   const ownSamples = own.reduce((sum, { members, numSamples }) => sum + members.length * numSamples, 0);
   return {
