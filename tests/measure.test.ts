@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { before, describe, test } from "node:test";
+import { RunStore } from "../src/runs/index.ts";
 import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 interface Estimate {
@@ -175,4 +176,40 @@ describe("rotor measure", () => {
       assert.equal(found.stdout, "");
     }
   });
+});
+
+test("rotor train --noise-scale: measured as often as asked, shown, and resumed bit for bit", async () => {
+  using folder = temporaryFolder();
+  const config = writeMicroConfig(folder.path);
+  const train = async (...args: string[]) => {
+    const { code, stdout, stderr } = await rotor(folder.path, "train", ...args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  const shown = await train(config, "--name", "whole", "--noise-scale", "2");
+  assert.match(shown, /step 20\/20 .* B_simple [\d.e+]+ /);
+  // The run that is continued ends in the middle, with the same schedule, which is constant.
+  await train(config, "--name", "half", "--noise-scale", "2", "--set", "training.checkpointEvery=10");
+  using store = new RunStore(path.join(folder.path, ".rotor"));
+  const [whole, half] = [store.getRun("whole"), store.getRun("half")];
+  for (const extension of ["json", "safetensors"])
+    rmSync(path.join(half.directory, "checkpoints", `step-00000020.${extension}`));
+  await train("--resume", "half");
+  for (const name of ["gradientSquared", "covarianceTrace", "noiseScale", "loss"])
+    assert.deepEqual(store.metric(half.id, name), store.metric(whole.id, name), name);
+  assert.deepEqual(
+    store.metric(whole.id, "covarianceTrace").map(({ step }) => step),
+    [2, 4, 6, 8, 10, 12, 14, 16, 18, 20],
+  );
+  // Measuring changes nothing in the training.
+  await train(config, "--name", "plain");
+  const plain = store.getRun("plain");
+  assert.deepEqual(store.metric(plain.id, "loss"), store.metric(whole.id, "loss"));
+  assert.deepEqual(store.metric(plain.id, "covarianceTrace"), []);
+  const refused = await rotor(folder.path, "train", config, "--noise-scale", "--set", "training.batchSize=1");
+  assert.equal(refused.code, 1);
+  assert.match(
+    refused.stderr,
+    /^rotor: config: training\.noiseScaleEvery: expected two sequences a step or more\n$/,
+  );
 });

@@ -19,6 +19,7 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       `loss ${info.smoothLoss.toFixed(4)}`,
       `lr ${info.learningRate.toPrecision(3)}`,
       ...(info.gradNorm === null ? [] : [`|g| ${info.gradNorm.toPrecision(3)}`]),
+      ...(info.noiseScale === null ? [] : [`B_simple ${info.noiseScale.toPrecision(3)}`]),
       `${compactNumber(info.tokensPerSecond)} tokens/s`,
       `${(100 * info.peakShare).toFixed(0)}% of peak`,
       `${duration(info.elapsedSeconds)} < ${duration(info.remainingSeconds)}`,

@@ -61,6 +61,11 @@ function buildProgram(done: (code: number) => void): Command {
     .option("--resume [run]", "continue a run (by default the latest) from its newest checkpoint")
     .option("--dry-run", "print the resolved configuration, sizes and time per step, and stop")
     .option("--name <name>", "name of the run")
+    .option(
+      "--noise-scale [every]",
+      "log the gradient noise scale every so many steps (by default 10)",
+      positiveInteger,
+    )
     .option("--json", "print the result as one line of JSON; progress goes to standard error")
     .option(...homeOption)
     .action(async (config, flags) => done(await trainCommand(config, flags)));

@@ -219,6 +219,8 @@ const trainingSchema = z.strictObject({
   keepCheckpoints: count.default(2),
   /** Steps between spectra of all matrices; 0 for none. */
   spectraEvery: countOrZero.default(0),
+  /** Steps between measurements of the gradient noise scale; 0 for none. */
+  noiseScaleEvery: countOrZero.default(0),
   /** Steps between printed lines and entries of the log. */
   logEvery: count.default(10),
   /** Threads of one operator; by default all cores. */
@@ -324,6 +326,8 @@ function knownKeys(at: readonly PropertyKey[], value: unknown): string[] {
 function checkTogether({ optimizer, training }: TrainConfig): void {
   if (training.evaluateAverage && training.emaDecay === null)
     throw new ConfigError("config: training.evaluateAverage true: expected training.emaDecay as well");
+  if (training.noiseScaleEvery > 0 && training.batchSize * training.accumulate < 2)
+    throw new ConfigError("config: training.noiseScaleEvery: expected two sequences a step or more");
   if ("decayed" in optimizer && optimizer.decayed !== undefined && optimizer.matrixDecay === undefined)
     throw new ConfigError("config: optimizer.decayed: expected optimizer.matrixDecay as well");
   if (optimizer.matrixDecay?.independent === true && optimizer.learningRate === 0)
@@ -430,7 +434,9 @@ export async function loadConfig(reference: string, overrides: readonly string[]
   // A loss measured for a preset says nothing about a changed one.
   const changed = overrides.some(
     (assignment) =>
-      !/^(name|training\.(seed|threads|evalEvery|spectra|log|sample|checkpoint|keep))/.test(assignment),
+      !/^(name|training\.(seed|threads|evalEvery|spectra|noiseScale|log|sample|checkpoint|keep))/.test(
+        assignment,
+      ),
   );
   if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
   return parseConfig(withCoefficients(config));

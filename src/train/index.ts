@@ -42,6 +42,7 @@ export {
 } from "./model.ts";
 export { type MomentumMatrix, momentumMatrices } from "./momentumMatrices.ts";
 export { nearest } from "./nearest.ts";
+export { type NoiseSample, NoiseScaleLog } from "./noiseScaleLog.ts";
 export { presetNames, presets } from "./presets.ts";
 export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainResult } from "./reporter.ts";
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";

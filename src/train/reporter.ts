@@ -29,6 +29,8 @@ export interface StepInfo {
   /** Exponential average of the loss. */
   readonly smoothLoss: number;
   readonly gradNorm: number | null;
+  /** Running estimate of B_simple in sequences; null if it isn't measured, or noise hides the gradient. */
+  readonly noiseScale: number | null;
   readonly learningRate: number;
   readonly tokensPerSecond: number;
   /** Model FLOPs per second as a share of the matrix-product peak. */

@@ -31,6 +31,7 @@ import {
 } from "./checkpoint.ts";
 import { parseConfig, type TrainConfig } from "./config.ts";
 import { Generator } from "./generate.ts";
+import { liveNoiseScale } from "./liveNoiseScale.ts";
 import { measureMatmulPeak } from "./matmulPeak.ts";
 import { evaluationStep, resolveModel, type TrainHandle } from "./model.ts";
 import type { BandVerdict, EvaluationInfo, Reporter, TrainResult } from "./reporter.ts";
@@ -135,11 +136,13 @@ class Trainer {
       name: "average",
     });
     const spectra = new SpectrumLog(threads);
+    const noise = liveNoiseScale(this.#model, training, this.#sampler, this.#store, this.#run.id);
     const generator = new Generator(this.#model, this.#data.tokenizer, threads);
     try {
       using state = await runner.init();
       const fromStep = checkpoint?.sidecar.step ?? 0;
       if (checkpoint !== null) this.#restore(state, checkpoint);
+      noise?.restore();
       const startCompile = performance.now();
       const { batchSize, length, accumulate } = training;
       const batchArray = (tokens: Int32Array<ArrayBuffer>) =>
@@ -192,6 +195,7 @@ class Trainer {
       while (done < training.steps && !this.#signal?.aborted) {
         const isSpectrumDue = training.spectraEvery > 0 && (done + 1) % training.spectraEvery === 0;
         const before = isSpectrumDue ? spectra.before(state) : null;
+        this.#record(done + 1, (await noise?.measure(state.leaves().params, done)) ?? {});
         const stepStart = performance.now();
         const { loss, gradNorm } = await runner.run(state, done);
         const seconds = (performance.now() - stepStart) / 1000;
@@ -210,6 +214,7 @@ class Trainer {
           loss,
           smoothLoss,
           gradNorm,
+          noiseScale: noise?.noiseScale ?? null,
           learningRate,
           tokensPerSecond: tokensPerStep / perStep,
           peakShare: flops / perStep / matmulPeak,
@@ -254,6 +259,7 @@ class Trainer {
       await evaluate.dispose();
       await average.dispose();
       await spectra.dispose();
+      await noise?.dispose();
       await generator.dispose();
     }
   }
