@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import picocolors from "picocolors";
-import { ConfigError, DataError } from "../errors.ts";
+import { ConfigError, DatabaseAwayError, DataError } from "../errors.ts";
 import {
   checkTrials,
   loadSweep,
   openTrialStore,
+  outboxOf,
   type PlannedTrial,
   ProcessExecutor,
   planTrials,
@@ -104,15 +105,21 @@ async function runWith(
   const watching = (async () => {
     while (!over.signal.aborted) {
       await sleep(pollMs, undefined, { signal: over.signal }).catch(() => {});
-      await show();
+      await show().catch((error: unknown) => {
+        // The workers say so, and try again.
+        if (!(error instanceof DatabaseAwayError)) throw error;
+      });
     }
   })();
+  // What it throws is thrown below, when the workers have ended.
+  watching.catch(() => {});
   try {
     await runSweep(
       store,
       sweepId,
       {
         executors,
+        outbox: outboxOf(home),
         onEvent(event) {
           if (event.kind === "progress") progress.local(event.claim.trial.id, event.progress);
           if (event.kind === "note") progress.line(picocolors.yellow(`rotor: ${event.message}`));

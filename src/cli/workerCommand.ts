@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { openTrialStore, ProcessExecutor, SweepWorker, type WorkerEvent } from "../sweeps/index.ts";
+import { openTrialStore, outboxOf, ProcessExecutor, SweepWorker, type WorkerEvent } from "../sweeps/index.ts";
 import { interruptSignal } from "./interruptSignal.ts";
 
 export interface WorkerFlags {
@@ -41,6 +41,7 @@ export async function workerCommand(flags: WorkerFlags): Promise<number> {
   const worker = new SweepWorker({
     store,
     executors,
+    outbox: outboxOf(home),
     ...(sweepId === undefined ? {} : { sweepId }),
     onEvent(event) {
       if (event.kind === "end" && event.recorded) recorded++;

@@ -1,12 +1,12 @@
-export { type SharedFiles, SharedFolder } from "./checkpointStore.ts";
 export { checkTrials } from "./checkTrials.ts";
 export { type MeasuredWorkers, measureWorkers, type WorkerPlan } from "./measureWorkers.ts";
 export { openSharedFiles } from "./openSharedFiles.ts";
-export { openTrialStore } from "./openTrialStore.ts";
+export { openTrialStore, outboxOf } from "./openTrialStore.ts";
 export { type PlannedTrial, planTrials } from "./planTrials.ts";
 export { ProcessExecutor } from "./processExecutor.ts";
 export { resultsCsv } from "./resultsCsv.ts";
 export { type RunSweepOptions, runSweep } from "./runSweep.ts";
+export type { SharedFiles } from "./sharedFiles.ts";
 export { SqliteTrialStore } from "./sqliteTrialStore.ts";
 export { learningRatePath, loadSweep, parseSweep, type SweepDefinition } from "./sweepFile.ts";
 export { SweepWorker, type SweepWorkerOptions, type WorkerEvent } from "./sweepWorker.ts";

@@ -1,6 +1,13 @@
-import { type SharedFiles, SharedFolder } from "./checkpointStore.ts";
+import type { SharedFiles } from "./sharedFiles.ts";
+import { SharedFolder } from "./sharedFolder.ts";
 
-/** Opens the shared files of a reference: a folder. */
-export function openSharedFiles(reference: string): SharedFiles {
-  return new SharedFolder(reference);
+/**
+ * Opens shared files: a folder, or `s3://bucket/prefix` with the usual variables of the environment.
+ *
+ * @throws ConfigError if the URL or a variable can't be used
+ */
+export async function openSharedFiles(reference: string): Promise<SharedFiles> {
+  if (!reference.startsWith("s3:")) return new SharedFolder(reference);
+  const { SharedBucket } = await import("./sharedBucket.ts");
+  return new SharedBucket(reference, process.env);
 }

@@ -17,8 +17,8 @@ export interface SweepWorkerOptions {
   readonly pollSeconds?: number;
   /** Seconds to wait for a database that is away before giving up. Default 300. */
   readonly patienceSeconds?: number;
-  /** Keeps results in this folder until the store has them. Default: none, for a store on this machine. */
-  readonly outbox?: string;
+  /** Keeps results in this folder until the store has them; null, the default, for a store on this machine. */
+  readonly outbox?: string | null;
   /** Is told of every trial that begins, ends or is given back, and of trouble. */
   readonly onEvent?: (event: WorkerEvent) => void;
 }
@@ -158,18 +158,18 @@ export class SweepWorker {
   }
 
   async #record(claim: Claim, outcome: TrialOutcome, signal: AbortSignal): Promise<void> {
-    const { store, outbox } = this.#options;
-    const file = outbox && path.join(outbox, `${claim.trial.id}.${claim.fence}.json`);
-    if (file) writeFileAtomically(file, JSON.stringify({ claim, outcome } satisfies StoredResult));
+    const { store, outbox = null } = this.#options;
+    const file = outbox === null ? null : path.join(outbox, `${claim.trial.id}.${claim.fence}.json`);
+    if (file !== null) writeFileAtomically(file, JSON.stringify({ claim, outcome } satisfies StoredResult));
     const recorded = await this.#patiently(() => store.record(claim, outcome), signal);
-    if (file) rmSync(file, { force: true });
+    if (file !== null) rmSync(file, { force: true });
     this.#tell({ kind: "end", claim, outcome, recorded });
   }
 
   /** Offers results that an earlier worker couldn't deliver. The store refuses those that have come too late. */
   async #sendOutbox(): Promise<void> {
-    const { store, outbox } = this.#options;
-    if (outbox === undefined) return;
+    const { store, outbox = null } = this.#options;
+    if (outbox === null) return;
     mkdirSync(outbox, { recursive: true });
     for (const name of readdirSync(outbox).filter((entry) => entry.endsWith(".json"))) {
       const file = path.join(outbox, name);

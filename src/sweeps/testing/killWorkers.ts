@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { DatabaseAwayError } from "../../errors.ts";
 import type { PlannedTrial } from "../planTrials.ts";
 import { type TrialStore, unfinished } from "../trialStore.ts";
 import { shortLoss } from "./descent.ts";
@@ -61,7 +62,15 @@ export async function killWorkers(options: KillOptions): Promise<void> {
     });
     return { child, begun };
   };
-  const left = async () => unfinished(await store.getSweep(id));
+  const left = async (): Promise<number> => {
+    try {
+      return unfinished(await store.getSweep(id));
+    } catch (error) {
+      if (!(error instanceof DatabaseAwayError)) throw error;
+      await sleep(100);
+      return left();
+    }
+  };
   let killed = 0;
   let disturbed = options.disturb === undefined;
   start();

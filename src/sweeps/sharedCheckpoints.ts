@@ -1,69 +1,9 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { writeFileAtomically } from "../data/index.ts";
 import { CheckpointError } from "../errors.ts";
-import { RunStore } from "../runs/index.ts";
+import { type MetricRow, RunStore } from "../runs/index.ts";
 import { checkpointSteps, loadCheckpoint, version } from "../train/index.ts";
-
-/**
- * Files by name, in a place that all machines reach. A file appears whole or not at all.
- *
- * Names have parts with slashes between; implementations throw a CheckpointError that names the place.
- */
-export interface SharedFiles {
-  /** For people; without credentials. */
-  readonly location: string;
-  /** Copies a local file. */
-  put(name: string, file: string): Promise<void>;
-  /** Copies to a local file. */
-  get(name: string, file: string): Promise<void>;
-  /** Names that begin so. */
-  list(prefix: string): Promise<string[]>;
-  delete(name: string): Promise<void>;
-}
-
-/** A folder that all machines have mounted. */
-export class SharedFolder implements SharedFiles {
-  readonly location: string;
-
-  constructor(folder: string) {
-    this.location = path.resolve(folder);
-  }
-
-  #guard<T>(body: () => T): T {
-    try {
-      return body();
-    } catch (error) {
-      throw new CheckpointError(`shared folder ${this.location}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-  }
-
-  async put(name: string, file: string): Promise<void> {
-    this.#guard(() => writeFileAtomically(path.join(this.location, name), readFileSync(file)));
-  }
-
-  async get(name: string, file: string): Promise<void> {
-    this.#guard(() => copyFileSync(path.join(this.location, name), file));
-  }
-
-  async list(prefix: string): Promise<string[]> {
-    return this.#guard(() => {
-      const folder = path.join(this.location, prefix);
-      if (!existsSync(folder)) return [];
-      return readdirSync(folder, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && !entry.name.endsWith(".tmp"))
-        .map((entry) =>
-          path.relative(this.location, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"),
-        );
-    });
-  }
-
-  async delete(name: string): Promise<void> {
-    this.#guard(() => rmSync(path.join(this.location, name), { force: true }));
-  }
-}
+import type { SharedFiles } from "./sharedFiles.ts";
 
 const stepName = (step: number) => `step-${String(step).padStart(8, "0")}`;
 const sidecarPattern = /^(.*\/)(\d+)\/step-(\d+)\.json$/;
@@ -131,6 +71,7 @@ export class SharedCheckpoints {
         for (const extension of ["safetensors", "json"])
           await this.#files.get(`${prefix}.${extension}`, `${local}.${extension}`);
         const { sidecar } = loadCheckpoint(scratch, step);
+        const metrics = await this.#metrics(prefix, path.join(scratch, "metrics.jsonl"));
         const { name } = sidecar.config as { name: string };
         const run = store.createRun({
           name,
@@ -138,13 +79,8 @@ export class SharedCheckpoints {
           seed: sidecar.seed,
           codeVersion: version,
         });
-        mkdirSync(path.join(run.directory, "checkpoints"), { recursive: true });
-        for (const extension of ["safetensors", "json"])
-          copyFileSync(
-            `${local}.${extension}`,
-            path.join(run.directory, "checkpoints", `${stepName(step)}.${extension}`),
-          );
-        await this.#restoreMetrics(`${prefix}.metrics.jsonl`, store, run.id, run.directory);
+        store.appendMetrics(run.id, metrics);
+        cpSync(scratch, run.directory, { recursive: true });
         return { runId: run.id, step };
       } catch (error) {
         // Deleted between the list and the copy, or damaged: the one before, or a new beginning.
@@ -156,18 +92,18 @@ export class SharedCheckpoints {
     return null;
   }
 
-  async #restoreMetrics(name: string, store: RunStore, runId: string, directory: string): Promise<void> {
-    const file = path.join(directory, "metrics.jsonl");
-    if (!(await this.#files.list(name)).includes(name)) return;
+  /** Copies the log that belongs to a checkpoint, if there is one, and reads it. */
+  async #metrics(prefix: string, file: string): Promise<MetricRow[]> {
+    const name = `${prefix}.metrics.jsonl`;
+    if (!(await this.#files.list(`${path.posix.dirname(name)}/`)).includes(name)) return [];
     await this.#files.get(name, file);
-    const rows = readFileSync(file, "utf8")
+    return readFileSync(file, "utf8")
       .split("\n")
       .filter((line) => line !== "")
       .flatMap((line) => {
         const { step, ...values } = JSON.parse(line) as { step: number } & Record<string, number>;
         return Object.entries(values).map(([metric, value]) => ({ step, name: metric, value }));
       });
-    store.appendMetrics(runId, rows);
   }
 
   /** Deletes the checkpoints of a trial that has ended. */
