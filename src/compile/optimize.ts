@@ -1,10 +1,12 @@
 import { Graph, type GraphNode, microsoftDomain, type Tensor } from "./graph.ts";
+import { emitRotary, matchRotary } from "./rotaryRewrite.ts";
 import { sizeOf } from "./view.ts";
 
 /**
  * What the compiler may rewrite once a graph is made:
  * - `"softmax"`: `exp(x − max x) / Σ exp(x − max x)` along the last axis becomes one Softmax, and its derivative needs only the
  *   result, so that of two arrays of attention scores one is kept for the backward pass;
+ * - `"rotary"`: `x·cos + swap(x)·(∓sin)`, which turns pairs of components, and its derivative become one RotaryEmbedding;
  * - `"double"`: `b + a + a` with `a = X·c` becomes `b + X·(2c)`: the derivative of a norm, which squares x;
  * - `"selection"`: `where(x < 0, 0, g·max(x, 0))`, the derivative of a squared ReLU, loses its selection, and so do the sums of
  *   such products in second derivatives;
@@ -13,7 +15,7 @@ import { sizeOf } from "./view.ts";
  * - `"sum"`: `X + A B` becomes the third operand of a Gemm: residual streams, and gradients that arrive over several paths;
  * - `"scatter"`: `X + scatter(0, …)` scatters into X: the gradient of a cross-entropy writes no second array of logits.
  */
-export const graphRewrites = ["softmax", "double", "selection", "scale", "sum", "scatter"] as const;
+export const graphRewrites = ["softmax", "rotary", "double", "selection", "scale", "sum", "scatter"] as const;
 export type GraphRewrite = (typeof graphRewrites)[number];
 
 /** Nodes that only carry elements from one place to another. */
@@ -487,6 +489,14 @@ function matchDoubled(
   return null;
 }
 
+function withRotary(graph: Graph, outputs: readonly Tensor[]) {
+  return rebuild(graph, outputs, (node, { graph: result, read }) => {
+    const match = matchRotary(node);
+    const turned = match === null ? null : emitRotary(result, match, read);
+    return turned === null ? "copy" : result.reshape(turned, node.outputs[0]!.shape);
+  });
+}
+
 function withDoubled(graph: Graph, outputs: readonly Tensor[]) {
   const live = graph.liveNodes(outputs);
   const consumers = new Consumers(live, outputs);
@@ -551,7 +561,12 @@ export function optimizeGraph(
   rewrites: readonly GraphRewrite[] = graphRewrites,
 ): { graph: Graph; outputs: readonly Tensor[] } {
   const allowed = new Set(rewrites);
-  const passes = { softmax: withSoftmax, double: withDoubled, selection: withoutSelections };
+  const passes = {
+    softmax: withSoftmax,
+    rotary: withRotary,
+    double: withDoubled,
+    selection: withoutSelections,
+  };
   let current = { graph, outputs };
   for (const [name, pass] of Object.entries(passes)) {
     if (allowed.has(name as GraphRewrite)) current = pass(current.graph, current.outputs);

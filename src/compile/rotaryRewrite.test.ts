@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import fc from "fast-check";
+import { attend, causalBias } from "../nn/index.ts";
+import { applyRotary, type RotaryOptions, type RotaryPairing, rotaryTables } from "../position/index.ts";
+import { compile, type GraphRewrite, graphRewrites } from "./index.ts";
+
+interface Case {
+  readonly batch: number;
+  readonly length: number;
+  readonly heads: number;
+  readonly pairs: number;
+  /** Components that don't turn. */
+  readonly rest: number;
+  readonly pairing: RotaryPairing;
+  /** `"constants"`, positions of all sequences as an array, or of each as an array. */
+  readonly from: "constants" | "shared" | "own";
+  readonly numAxes: number;
+  readonly perHead: boolean;
+}
+
+const wave = (size: number, phase: number) =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(1.3 * i + phase));
+
+/** Attention of turned heads, with its gradients for queries and keys. */
+function attentionOf({ length, heads, pairs, rest, pairing, from, numAxes, perHead }: Case) {
+  const headDim = 2 * pairs + rest;
+  const options: RotaryOptions = {
+    pairing,
+    rotaryDim: 2 * pairs,
+    base: 100,
+    ...(perHead ? { allocation: { kind: "per-head", heads: [heads] }, numHeads: heads } : {}),
+  };
+  return (q: np.Array, k: np.Array, v: np.Array, positions: np.Array) => {
+    const places = Float64Array.from({ length: length * numAxes }, (_, i) => 0.7 * i + (i % 2));
+    const tables = () =>
+      from === "constants"
+        ? rotaryTables({ values: places, numAxes }, headDim, options)
+        : rotaryTables(positions.ref, headDim, { ...options, numAxes });
+    const loss = (own: { q: np.Array; k: np.Array }) => {
+      const turned = { q: applyRotary(own.q, tables()), k: applyRotary(own.k, tables()), v: v.ref };
+      const y = attend(turned, causalBias(length));
+      return y.ref.mul(y).sum();
+    };
+    const result = valueAndGrad(loss)({ q, k });
+    v.dispose();
+    positions.dispose();
+    return result;
+  };
+}
+
+function argumentsOf({ batch, length, heads, pairs, rest, from, numAxes }: Case) {
+  const shape = [batch, length, heads, 2 * pairs + rest];
+  const size = shape.reduce((a, b) => a * b);
+  const rows = from === "own" ? [batch, length, numAxes] : [length, numAxes];
+  const array = (phase: number) => np.array(wave(size, phase), { shape });
+  const positions = Float32Array.from({ length: rows.reduce((a, b) => a * b) }, (_, i) => (0.9 * i) % 7);
+  return [array(0), array(1), array(2), np.array(positions, { shape: rows })] as const;
+}
+
+const flat = (result: unknown) =>
+  tree.leaves(result as never).flatMap((leaf) => [...(leaf as np.Array).dataSync()]);
+
+/** Compiled results for a case, and how many rotations became one operator. */
+async function run(own: Case, rewrites: readonly GraphRewrite[]) {
+  await using compiled = compile(attentionOf(own) as never, { rewrites }) as never as {
+    (...args: unknown[]): Promise<unknown>;
+    inspect(...args: unknown[]): Promise<{ operators: Record<string, number> }>;
+  } & AsyncDisposable;
+  const { operators } = await compiled.inspect(...argumentsOf(own));
+  return { values: flat(await compiled(...argumentsOf(own))), rotations: operators.RotaryEmbedding ?? 0 };
+}
+
+function assertClose(values: readonly number[], expected: readonly number[], name: string): void {
+  assert.equal(values.length, expected.length);
+  const scale = Math.max(...expected.map(Math.abs));
+  values.forEach((value, i) => {
+    // Angles up to 14 in float32, and sums of at most a hundred products.
+    assert.ok(
+      Math.abs(value - expected[i]!) <= 2e-5 * scale,
+      `${name} ${i}: ${value} instead of ${expected[i]}`,
+    );
+  });
+}
+
+const usual: Case = {
+  batch: 2,
+  length: 5,
+  heads: 3,
+  pairs: 4,
+  rest: 0,
+  pairing: "half",
+  from: "constants",
+  numAxes: 1,
+  perHead: false,
+};
+
+test("turns of queries and keys, forward and backward, are four operators: any pairing, any source of positions", async () => {
+  for (const pairing of ["half", "interleaved"] as const) {
+    for (const change of [
+      {},
+      { from: "shared" },
+      { from: "own" },
+      { from: "own", numAxes: 3 },
+      { batch: 1 },
+      { heads: 1 },
+      { rest: 2 },
+      { batch: 1, heads: 1, from: "own" },
+    ] as const) {
+      const own: Case = { ...usual, pairing, ...change };
+      const name = JSON.stringify(own);
+      const expected = flat(attentionOf(own)(...argumentsOf(own)));
+      const [all, others] = [await run(own, graphRewrites), await run(own, ["softmax", "scale"])];
+      assert.deepEqual([all.rotations, others.rotations], [4, 0], name);
+      assertClose(all.values, expected, name);
+      assertClose(others.values, expected, name);
+    }
+  }
+});
+
+test("whatever the sizes, the result is that of jax-js", async () => {
+  const size = (max: number) => fc.integer({ min: 1, max });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        batch: size(3),
+        length: size(5),
+        heads: size(3),
+        pairs: size(4),
+        rest: fc.constantFrom(0, 2),
+        pairing: fc.constantFrom("half" as const, "interleaved" as const),
+        from: fc.constantFrom("constants" as const, "shared" as const, "own" as const),
+        numAxes: fc.constant(1),
+        perHead: fc.boolean(),
+      }),
+      async (own) => {
+        const expected = flat(attentionOf(own)(...argumentsOf(own)));
+        assertClose((await run(own, graphRewrites)).values, expected, JSON.stringify(own));
+      },
+    ),
+    { numRuns: 25 },
+  );
+});
+
+test("what only looks like a rotation is left alone", async () => {
+  const cos = np.array(wave(12, 1), { shape: [3, 1, 1, 4] });
+  // Both members have the sign +: a hyperbolic turn.
+  const half = wave(12, 2);
+  const both = Float32Array.from({ length: 24 }, (_, i) => half[4 * Math.floor(i / 8) + (i % 4)]!);
+  const sin = np.array(both, { shape: [3, 1, 2, 4] });
+  const fn = (x: np.Array) => {
+    const split = x.reshape([2, 3, 2, 2, 4]);
+    return split.ref.mul(cos.ref).add(np.flip(split, 3).mul(sin.ref));
+  };
+  const x = () => np.array(wave(96, 3), { shape: [2, 3, 2, 8] });
+  await using compiled = compile(fn);
+  assert.equal((await compiled.inspect(x())).operators.RotaryEmbedding, undefined);
+  assertClose([...(await compiled(x())).dataSync()], [...fn(x()).dataSync()], "hyperbolic");
+  // What is swapped is not what is multiplied by the cosine.
+  const mixed = (y: np.Array) => {
+    const split = y.reshape([2, 3, 2, 2, 4]);
+    return split.ref.mul(cos.ref).add(np.flip(split.mul(2), 3).mul(sin.ref));
+  };
+  await using other = compile(mixed);
+  assert.equal((await other.inspect(x())).operators.RotaryEmbedding, undefined);
+  assertClose([...(await other(x())).dataSync()], [...mixed(x()).dataSync()], "other operand");
+  cos.dispose();
+  sin.dispose();
+});
