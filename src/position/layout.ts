@@ -69,16 +69,18 @@ export function text(length: number, start: number, numAxes: number): Placement 
 export function mesh(axes: readonly Float64Array[]): Float64Array {
   const numAxes = axes.length;
   const values = new Float64Array(axes.reduce((size, axis) => size * axis.length, numAxes));
-  let repeats = values.length / numAxes;
-  axes.forEach((coordinates, a) => {
-    repeats /= coordinates.length;
-    let at = a;
-    while (at < values.length) {
-      for (const value of coordinates) {
-        for (let r = 0; r < repeats; r++, at += numAxes) values[at] = value;
-      }
+  let stride = values.length;
+  for (let a = 0; a < numAxes; a++) {
+    const coordinates = axes[a]!;
+    const period = stride;
+    stride /= coordinates.length;
+    // The first period, then copies of it: every axis but the first repeats.
+    for (let i = 0, at = a; i < coordinates.length; i++) {
+      const value = coordinates[i]!;
+      for (const end = (i + 1) * stride; at < end; at += numAxes) values[at] = value;
     }
-  });
+    for (let at = period + a; at < values.length; at += numAxes) values[at] = values[at - period]!;
+  }
   return values;
 }
 
