@@ -26,8 +26,10 @@ export async function experimentCommand(name: string | undefined, flags: Experim
   }
   const experiment = await loadExperiment(name);
   const size = flags.quick === true ? "quick" : "full";
-  const folder = path.join(flags.out, size === "full" ? name : `${name}-quick`);
-  const trials = new TrialLog(path.join(folder, "trials.jsonl"));
+  const folderOf = (which: string) => path.join(flags.out, size === "full" ? which : `${which}-quick`);
+  const logOf = (which: string) => path.join(folderOf(which), "trials.jsonl");
+  const folder = folderOf(name);
+  const trials = new TrialLog(logOf(name), experiment.sharesTrialsWith?.map(logOf));
   if (trials.size > 0) process.stderr.write(`${trials.size} trials of an earlier run are used again\n`);
   const report = await experiment.run({
     size,

@@ -446,6 +446,7 @@ const experiment: Experiment = {
     "McCandlish et al., An empirical model of large-batch training, arXiv 1812.06162",
     "Su-10563",
   ],
+  sharesTrialsWith: ["epsilon", "data-efficiency"],
   async run(context): Promise<ExperimentReport> {
     const plan = lawPlans[context.size];
     const results: TaskResult[] = [];

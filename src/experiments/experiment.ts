@@ -54,5 +54,7 @@ export interface Experiment {
   readonly title: string;
   /** Papers or posts that the claims come from. */
   readonly sources: readonly string[];
+  /** Experiments with trials in common: those that lie in their logs are taken from there. */
+  readonly sharesTrialsWith?: readonly string[];
   run(context: ExperimentContext): Promise<ExperimentReport>;
 }

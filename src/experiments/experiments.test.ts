@@ -53,6 +53,22 @@ test("a trial runs once, whatever the order of its settings, and survives a cut-
   assert.equal(new TrialLog(file).size, 3);
 });
 
+test("a trial in the log of another experiment is copied, and only when it is asked for", async () => {
+  const [file, other] = [path.join(folder, "own/trials.jsonl"), path.join(folder, "other/trials.jsonl")];
+  const source = new TrialLog(other);
+  await source.run({ a: 1 }, () => ({ loss: 1 }));
+  await source.run({ a: 2 }, () => ({ loss: 2 }));
+  const before = readFileSync(other, "utf8");
+  const notRun = () => Promise.reject(new Error("run again"));
+  const log = new TrialLog(file, [other, path.join(folder, "nowhere.jsonl")]);
+  assert.equal(log.size, 0);
+  assert.deepEqual(await log.run({ a: 2 }, notRun), { loss: 2 });
+  assert.deepEqual(await log.run({ a: 2 }, notRun), { loss: 2 });
+  assert.equal(readFileSync(file, "utf8"), `${before.split("\n")[1]}\n`);
+  assert.equal(readFileSync(other, "utf8"), before);
+  assert.deepEqual(await new TrialLog(file).run({ a: 2 }, notRun), { loss: 2 });
+});
+
 test("a trial that fails is not recorded", async () => {
   const log = new TrialLog(path.join(folder, "failed.jsonl"));
   await assert.rejects(

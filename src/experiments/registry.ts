@@ -8,6 +8,8 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   hessian: async () => (await import("./hessian.ts")).default,
   nope: async () => (await import("./nope.ts")).default,
   "batch-size": async () => (await import("./batchSize.ts")).default,
+  epsilon: async () => (await import("./epsilon.ts")).default,
+  "data-efficiency": async () => (await import("./dataEfficiency.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

@@ -17,31 +17,58 @@ function canonical(value: unknown): string {
     .join()}}`;
 }
 
+/** What a line of a log holds. */
+interface Trial {
+  readonly settings: TrialSettings;
+  readonly result: unknown;
+  readonly seconds: number;
+}
+
+/**
+ * The whole lines of a log, by settings, and the text of those lines.
+ *
+ * @throws DataError if the file holds a line that isn't a trial, other than a last line that was cut off
+ */
+function readTrials(file: string): { trials: Map<string, Trial>; whole: string; isCutOff: boolean } {
+  const lines = readFileSync(file, "utf8").split("\n");
+  const cutOff = lines.pop();
+  const trials = new Map<string, Trial>();
+  lines.forEach((line, i) => {
+    try {
+      const trial = JSON.parse(line) as Trial;
+      trials.set(canonical(trial.settings), trial);
+    } catch (error) {
+      throw new DataError(`${file}: line ${i + 1} is not a trial: expected JSON with settings and result`, {
+        cause: error,
+      });
+    }
+  });
+  return { trials, whole: lines.map((line) => `${line}\n`).join(""), isCutOff: cutOff !== "" };
+}
+
 /**
  * The trials of an experiment, one line of JSON each: settings, result, seconds. A trial that is in the file isn't run again.
  */
 export class TrialLog {
   readonly #file: string;
   readonly #results = new Map<string, unknown>();
+  readonly #others = new Map<string, Trial>();
 
-  /** @throws DataError if the file holds a line that isn't a trial, other than a last line that was cut off */
-  constructor(file: string) {
+  /**
+   * @param others - logs of experiments with trials in common: what is asked for and lies there is copied. Files that don't exist
+   *   are left out.
+   * @throws DataError if a file holds a line that isn't a trial, other than a last line that was cut off
+   */
+  constructor(file: string, others: readonly string[] = []) {
     this.#file = file;
+    for (const other of others) {
+      if (!existsSync(other)) continue;
+      for (const [key, trial] of readTrials(other).trials) this.#others.set(key, trial);
+    }
     if (!existsSync(file)) return;
-    const text = readFileSync(file, "utf8");
-    const lines = text.split("\n");
-    const cutOff = lines.pop();
-    if (cutOff !== "") writeFileAtomically(file, lines.map((line) => `${line}\n`).join(""));
-    lines.forEach((line, i) => {
-      try {
-        const { settings, result } = JSON.parse(line) as { settings: TrialSettings; result: unknown };
-        this.#results.set(canonical(settings), result);
-      } catch (error) {
-        throw new DataError(`${file}: line ${i + 1} is not a trial: expected JSON with settings and result`, {
-          cause: error,
-        });
-      }
-    });
+    const { trials, whole, isCutOff } = readTrials(file);
+    if (isCutOff) writeFileAtomically(file, whole);
+    for (const [key, { result }] of trials) this.#results.set(key, result);
   }
 
   /** Number of finished trials. */
@@ -49,16 +76,25 @@ export class TrialLog {
     return this.#results.size;
   }
 
-  /** The result of a trial: from the file, or by running it and appending it. `run` returns what JSON can hold. */
+  /** The result of a trial: from a file, or by running it and appending it. `run` returns what JSON can hold. */
   async run<R>(settings: TrialSettings, run: () => Promise<R> | R): Promise<R> {
     const key = canonical(settings);
     if (this.#results.has(key)) return this.#results.get(key) as R;
+    const other = this.#others.get(key);
+    if (other !== undefined) {
+      this.#append(key, { settings, result: other.result, seconds: other.seconds });
+      return other.result as R;
+    }
     const start = performance.now();
     const result = await run();
     const seconds = Number(((performance.now() - start) / 1000).toFixed(2));
-    mkdirSync(path.dirname(this.#file), { recursive: true });
-    appendFileSync(this.#file, `${JSON.stringify({ settings, result, seconds })}\n`);
-    this.#results.set(key, result);
+    this.#append(key, { settings, result, seconds });
     return result;
+  }
+
+  #append(key: string, trial: Trial): void {
+    mkdirSync(path.dirname(this.#file), { recursive: true });
+    appendFileSync(this.#file, `${JSON.stringify(trial)}\n`);
+    this.#results.set(key, trial.result);
   }
 }

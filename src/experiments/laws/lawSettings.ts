@@ -2,14 +2,32 @@ import type { ExperimentContext } from "../experiment.ts";
 import type { LawSetting } from "./lawTrials.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 
+/** A setting with the loss that runs are to reach in `data-efficiency`, in nats. */
+export interface PlannedSetting extends LawSetting {
+  readonly target: number;
+}
+
 /** What the experiments on learning rate and batch size have in common, so that they share trials. */
 export interface LawPlan {
-  readonly settings: readonly LawSetting[];
+  readonly settings: readonly PlannedSetting[];
   /** Steps of a training run. */
   readonly steps: number;
   /** Ascending. */
   readonly batchSizes: readonly number[];
   readonly epsilons: readonly number[];
+  /** Batch sizes and ε of Adam's runs that are swept over both. */
+  readonly epsilonRuns: { readonly batchSizes: readonly number[]; readonly epsilons: readonly number[] };
+  /** Runs to a target loss. */
+  readonly targets: {
+    readonly batchSizes: readonly number[];
+    readonly seeds: readonly number[];
+    /** At the smallest batch size; afterwards a multiple of the fewest steps seen. */
+    readonly maxSteps: number;
+    /** Steps of the checkpoint's run at which the noise scale is measured: from the start to about the target. */
+    readonly checkpoints: readonly number[];
+    /** Three independent batches for the sums there, so many times. */
+    readonly repetitions: number;
+  };
   /** Optimizers whose step from the checkpoint is measured. */
   readonly stepOptimizers: readonly LawOptimizer[];
   /** Three independent batches for the sums of the closed forms, so many times. */
@@ -41,18 +59,31 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 16, length: 16, evaluation: [256, 4] },
         checkpoint: { steps: 50, learningRate: 0.01, batchSize: 64, numGradients: 256 },
         probeSize: 128,
+        target: 2.7,
       },
       {
         task: "mnist",
         size: { modelDim: 32, evaluation: [1000, 9] },
         checkpoint: { steps: 50, learningRate: 0.003, batchSize: 64, numGradients: 256 },
         probeSize: 512,
+        target: 0.3,
       },
     ],
     steps: 100,
     batchSizes: [4, 8, 16, 32, 64, 128, 256, 512, 1024],
     epsilons: fullEpsilons,
+    epsilonRuns: {
+      batchSizes: [4, 16, 64, 256, 1024],
+      epsilons: [smallEpsilon, 1e-4, 1e-3, largeEpsilon, 1e-1],
+    },
     stepOptimizers: stepOptimizersOf(fullEpsilons),
+    targets: {
+      batchSizes: [4, 8, 16, 32, 64, 128, 256, 512],
+      seeds: [1, 2, 3],
+      maxSteps: 4000,
+      checkpoints: [5, 10, 25, 50, 100],
+      repetitions: 48,
+    },
     statisticsRepetitions: 128,
     repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
     seeds: (batchSize) => (batchSize <= 16 ? [1, 2, 3, 4] : batchSize <= 128 ? [1, 2, 3] : [1, 2]),
@@ -64,12 +95,15 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 8, evaluation: [200, 2] },
         checkpoint: { steps: 10, learningRate: 0.003, batchSize: 32, numGradients: 8 },
         probeSize: 64,
+        target: 1.8,
       },
     ],
     steps: 10,
     batchSizes: [4, 8, 16, 32, 64, 128],
     epsilons: quickEpsilons,
+    epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },
     stepOptimizers: stepOptimizersOf(quickEpsilons),
+    targets: { batchSizes: [8, 32, 128], seeds: [1, 2], maxSteps: 100, checkpoints: [2, 10], repetitions: 6 },
     statisticsRepetitions: 8,
     repetitions: () => 8,
     seeds: () => [1],

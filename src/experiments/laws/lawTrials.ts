@@ -28,7 +28,9 @@ export class LawTrials implements AsyncDisposable {
   #lab: LawLab | null = null;
 
   constructor(setting: LawSetting, context: ExperimentContext) {
-    this.setting = setting;
+    // Only what decides a trial: a plan's setting may say more.
+    const { task, size, checkpoint, probeSize } = setting;
+    this.setting = { task, size, checkpoint, probeSize };
     this.#context = context;
   }
 
@@ -61,8 +63,9 @@ export class LawTrials implements AsyncDisposable {
   }
 
   /**
-   * Steps of a run at a constant learning rate until the expected loss is at most `target`, between two evaluations on the line through
-   * both; null if it isn't reached. The loss is evaluated every `1/12` of the steps done so far, at least.
+   * Steps of a run at a constant learning rate until the expected loss is at most `target`: between two evaluations on the line through
+   * both, null if it isn't reached. The loss is evaluated every 12th of the steps done so far, and the last value is given as well; null
+   * if the run diverged.
    */
   async stepsToLoss(run: {
     readonly optimizer: LawOptimizer;
@@ -71,30 +74,35 @@ export class LawTrials implements AsyncDisposable {
     readonly seed: number;
     readonly target: number;
     readonly maxSteps: number;
-  }): Promise<number | null> {
+  }): Promise<{ readonly steps: number | null; readonly loss: number | null }> {
     const { task, size } = this.setting;
     return this.#context.trials.run({ kind: "target", task, size, ...run }, async () => {
       const lab = this.#opened;
       const losses: number[] = [];
-      let [before, next] = [{ step: 0, loss: Number.POSITIVE_INFINITY }, 1];
-      let reached: number | null = null;
+      let before: { step: number; loss: number } | null = null;
+      let next = 1;
+      let result: { steps: number | null; loss: number | null } = { steps: null, loss: null };
       using _ = await lab.train({ ...run, steps: run.maxSteps }, async (done, loss, state) => {
         losses.push(loss);
-        if (!hasNotDiverged(losses)) return false;
-        if (done < next) return true;
-        next = done + Math.max(1, Math.floor(done / 12));
-        const expected = await lab.expectedLoss(state.leaves().params);
-        if (expected <= run.target) {
-          const share = Number.isFinite(before.loss)
-            ? (before.loss - run.target) / (before.loss - expected)
-            : 1;
-          reached = Number((before.step + share * (done - before.step)).toPrecision(6));
+        if (!hasNotDiverged(losses)) {
+          result = { steps: null, loss: null };
           return false;
         }
-        before = { step: done, loss: expected };
-        return true;
+        if (done < next && done < run.maxSteps) return true;
+        next = done + Math.max(1, Math.floor(done / 12));
+        const expected = await lab.expectedLoss(state.leaves().params);
+        const last = { step: done, loss: expected };
+        const reached = expected <= run.target;
+        const share = before === null ? 1 : (before.loss - run.target) / (before.loss - expected);
+        const start = before?.step ?? 0;
+        result = {
+          steps: reached ? Number((start + share * (done - start)).toPrecision(6)) : null,
+          loss: Number.isFinite(expected) ? Number(expected.toPrecision(6)) : null,
+        };
+        before = last;
+        return !reached;
       });
-      return reached;
+      return result;
     });
   }
 

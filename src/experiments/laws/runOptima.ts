@@ -11,6 +11,13 @@ export const confidence = 0.9;
 /** Exponents of 2 where the search begins at the smallest batch size: only the number of trials depends on them. */
 const starts = { sgd: -5, sign: -10, adam: -9, softsign: -9, muon: -8 } as const;
 
+/** Exponent of 2 of the learning rate that is tried first. */
+export function searchStart(optimizer: LawOptimizer): number {
+  // For large ε the update is that of SGD divided by ε.
+  const shift = "epsilon" in optimizer ? Math.max(0, Math.round(Math.log2(optimizer.epsilon / 3e-3))) : 0;
+  return starts[optimizer.kind] + shift;
+}
+
 /** A sweep of whole runs of one optimizer. */
 export interface RunOptima {
   readonly optimizer: LawOptimizer;
@@ -25,13 +32,9 @@ export async function runOptima(
   { steps, batchSizes, seeds }: Pick<LawPlan, "steps" | "batchSizes" | "seeds">,
 ): Promise<RunOptima> {
   trials.note(`${optimizerName(optimizer)}: runs of ${steps} steps`);
-  const start =
-    starts[optimizer.kind] +
-    // For large ε the update is that of SGD divided by ε.
-    ("epsilon" in optimizer ? Math.max(0, Math.round(Math.log2(optimizer.epsilon / 3e-3))) : 0);
   const rows = await sweepRuns({
     batchSizes,
-    start,
+    start: searchStart(optimizer),
     margin: 2,
     maxRates: 14,
     seeds,
