@@ -49,7 +49,8 @@ test("a sweep that stops on one machine goes on on another, from its checkpoints
     !readdirSync(shared, { recursive: true }).some((name) => /json$/.test(String(name)))
   )
     await sleep(20);
-  begun.child.kill("SIGINT");
+  // As a cluster does.
+  begun.child.kill("SIGTERM");
   const stopped = await begun.finished;
   assert.equal(stopped.code, 130, stopped.stderr);
   const worked = await rotor(second!, "worker", "--once", "--threads", "1", "--shared", shared);

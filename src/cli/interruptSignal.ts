@@ -1,14 +1,17 @@
 /**
- * The signal that a person sends with Ctrl-C: the first asks for an orderly end, the second ends at once.
+ * The signal that a person sends with Ctrl-C, and a cluster's manager with SIGTERM: the first asks for an orderly end, the second ends
+ * at once.
  *
  * @param doing - what happens meanwhile, for the message
  */
 export function interruptSignal(doing: string): AbortSignal {
   const controller = new AbortController();
-  process.on("SIGINT", () => {
+  const stop = () => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
     process.stderr.write(`\nrotor: ${doing} (Ctrl-C again to stop at once)\n`);
-  });
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
   return controller.signal;
 }

@@ -101,7 +101,7 @@ export class ProcessExecutor implements TrialExecutor {
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
     if (child === null) return;
-    child.kill();
+    child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
 }

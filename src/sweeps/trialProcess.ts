@@ -62,7 +62,8 @@ async function answer(request: Request): Promise<void> {
 process.on("message", (request: Request) => {
   answer(request).catch((error: Error) => send({ kind: "error", message: error.message.split("\n")[0]! }));
 });
-// Ctrl-C reaches all processes of a terminal; the parent says what is to be done.
+// Ctrl-C reaches all processes of a terminal, SIGTERM all of a cluster's job; the parent says what is to be done.
 process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
 // Nobody takes the result of a trial whose parent has ended.
 process.on("disconnect", () => process.exit());
