@@ -10,6 +10,7 @@ import type {
 import { closedSgd, closedSign, simpleScale } from "./laws/closedForms.ts";
 import { type LawPlan, largeEpsilon, lawPlans, smallEpsilon } from "./laws/lawSettings.ts";
 import { LawTrials } from "./laws/lawTrials.ts";
+import type { MeasuredLaw } from "./laws/measuredLaw.ts";
 import {
   formComparisons,
   lawComparisons,
@@ -42,11 +43,16 @@ const muon: LawOptimizer = { kind: "muon" };
 /** Optimizers of whole runs. */
 const runOptimizers = [sgd, adam, softsign, muon] as const;
 
+/** Optimizers whose step is compared. */
+const stepOptimizers = [sgd, sign, adam, softsign, muon] as const;
+
 /** What was measured on one task. */
 interface TaskResult {
   readonly task: string;
   readonly unit: string;
   readonly steps: MeasuredSteps;
+  /** What `measureCheckpoint` says of the step of each optimizer. */
+  readonly laws: ReadonlyMap<LawOptimizer, MeasuredLaw>;
   readonly runs: readonly RunOptima[];
 }
 
@@ -57,10 +63,26 @@ async function measureTask(
 ): Promise<TaskResult> {
   await using trials = new LawTrials(setting, context);
   const steps = await measureSteps(trials, plan);
+  const laws = new Map<LawOptimizer, MeasuredLaw>();
+  trials.note("measureCheckpoint");
+  for (const optimizer of stepOptimizers) {
+    const { batchSizes, measurement } = plan;
+    laws.set(optimizer, await trials.measuredLaw(optimizer, { batchSizes, ...measurement }));
+  }
   const runs = [];
   for (const optimizer of runOptimizers) runs.push(await runOptima(trials, optimizer, plan));
   const unit = setting.task === "books" ? `sequences of ${setting.size.length ?? 16} bytes` : "images";
-  return { task: setting.task, unit, steps, runs };
+  return { task: setting.task, unit, steps, laws, runs };
+}
+
+/** What `measureCheckpoint` says beside the trial of one step. */
+function measurementComparisons({ steps, laws }: TaskResult, optimizer: LawOptimizer): Comparison[] {
+  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { trial, interior } }) => {
+    const law = laws.get(optimizer)!.optima.find((row) => row.batchSize === batchSize)?.learningRate;
+    return law == null || !interior
+      ? []
+      : [{ label: atBatch(batchSize), predicted: law.value, range: law, measured: trial }];
+  });
 }
 
 /** The law of the checkpoint beside the optima of whole runs. */
@@ -175,14 +197,17 @@ function verdicts(results: readonly TaskResult[], plan: LawPlan): Verdict[] {
     verdictOver(
       "One step: η* = E[φ̃]ᵀg/E[φ̃ᵀHφ̃], measured at a checkpoint, is the learning rate that lowers the loss most (Su-10542)",
       within,
-      perOptimizer([sgd, sign, adam, softsign, muon], ({ steps }, optimizer) =>
-        lawComparisons(steps, optimizer),
-      ),
+      perOptimizer(stepOptimizers, ({ steps }, optimizer) => lawComparisons(steps, optimizer)),
+    ),
+    verdictOver(
+      `The same from one set of ${plan.measurement.samples} samples for all batch sizes, as \`rotor measure\` does it`,
+      within,
+      perOptimizer(stepOptimizers, measurementComparisons),
     ),
     verdictOver(
       "One step: ΔL* = (E[φ̃]ᵀg)²/(2E[φ̃ᵀHφ̃]) is what it gains",
       within,
-      perOptimizer([sgd, sign, adam, softsign, muon], decreases),
+      perOptimizer(stepOptimizers, decreases),
     ),
     verdictOver(
       "One step of SGD: η_max/(1 + B_noise/B) with three measured sums (arXiv 1812.06162)",
@@ -237,11 +262,11 @@ function verdicts(results: readonly TaskResult[], plan: LawPlan): Verdict[] {
   ];
 }
 
-function stepTable({ task, unit, steps }: TaskResult): Table {
-  const shown = [sgd, sign, adam, softsign, muon];
+function stepTable({ task, unit, steps, laws }: TaskResult): Table {
+  const shown = stepOptimizers;
   return {
     kind: "table",
-    title: `One step from the checkpoint: ${task} (B in ${unit}). The law's η* → the one that lowers the loss most (interval), their ratio`,
+    title: `One step from the checkpoint: ${task} (B in ${unit}). The law's η*, that of \`measureCheckpoint\` → the one that lowers the loss most (interval), ratio of the first to it`,
     columns: ["B", ...shown.map(optimizerName)],
     rows: steps.results.map(({ batchSize }) => [
       String(batchSize),
@@ -252,7 +277,8 @@ function stepTable({ task, unit, steps }: TaskResult): Table {
         const predicted = law === null ? "none" : formatRate(law.value);
         const found = interior ? formatEstimate(trial) : "outside of those tried";
         const ratio = law === null || !interior ? "" : `: ${(law.value / trial.value).toFixed(2)}`;
-        return `${predicted} → ${found}${ratio}`;
+        const other = laws.get(optimizer)!.optima.find((row) => row.batchSize === batchSize)?.learningRate;
+        return `${predicted}, ${other == null ? "none" : formatRate(other.value)} → ${found}${ratio}`;
       }),
     ]),
   };
@@ -453,7 +479,7 @@ const experiment: Experiment = {
     for (const setting of plan.settings) results.push(await measureTask(setting, plan, context));
     const all = verdicts(results, plan);
     const stepComparisons = results.flatMap(({ steps }) =>
-      [sgd, sign, adam, softsign, muon].flatMap((optimizer) => lawComparisons(steps, optimizer)),
+      stepOptimizers.flatMap((optimizer) => lawComparisons(steps, optimizer)),
     );
     const runs = results.flatMap((result) => result.runs.flatMap((run) => runComparisons(result, run)));
     const [interpolation] = splitsOf(plan);

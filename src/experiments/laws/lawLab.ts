@@ -13,7 +13,7 @@ import {
   initGradientMoments,
 } from "../../curvature/index.ts";
 import { mapArrays, type Tree } from "../../optim/index.ts";
-import type { EngineBatch, LawTask } from "./lawTask.ts";
+import { batchOf, type EngineBatch, type LawTask } from "./lawTask.ts";
 import { type LawOptimizer, runUpdates, stepDirection } from "./optimizers.ts";
 
 interface RunState {
@@ -139,7 +139,7 @@ export class LawLab implements AsyncDisposable {
     } as never);
     const rate = scalar(learningRate);
     for (let i = 0; i < steps; i++) {
-      const batch = this.task.batch(stream + seed, batchSize, i);
+      const batch = batchOf(this.task, stream + seed, batchSize, i);
       const loss = await numberOf(await step(state, batch as never, rate as never));
       if (!(await afterStep(i + 1, loss, state))) break;
     }
@@ -175,7 +175,7 @@ export class LawLab implements AsyncDisposable {
     );
     using moments = await add.init(initGradientMoments(this.task.init(1)) as never);
     for (let i = 0; i < numGradients; i++) {
-      const batch = this.task.batch(streams.moments, batchSize, i);
+      const batch = batchOf(this.task, streams.moments, batchSize, i);
       (await add(moments, params as never, batch as never)).dispose();
     }
     const { mean, squares } = moments.leaves();

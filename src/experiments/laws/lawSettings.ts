@@ -30,6 +30,8 @@ export interface LawPlan {
   };
   /** Optimizers whose step from the checkpoint is measured. */
   readonly stepOptimizers: readonly LawOptimizer[];
+  /** Samples and products with Hessians that `measureCheckpoint` is given. */
+  readonly measurement: { readonly samples: number; readonly probes: number };
   /** Three independent batches for the sums of the closed forms, so many times. */
   readonly statisticsRepetitions: number;
   /** Batches that a step is measured on, and again as many for the trial. */
@@ -84,6 +86,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
       checkpoints: [5, 10, 25, 50, 100],
       repetitions: 48,
     },
+    measurement: { samples: 4096, probes: 32 },
     statisticsRepetitions: 128,
     repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
     seeds: (batchSize) => (batchSize <= 16 ? [1, 2, 3, 4] : batchSize <= 128 ? [1, 2, 3] : [1, 2]),
@@ -104,6 +107,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },
     stepOptimizers: stepOptimizersOf(quickEpsilons),
     targets: { batchSizes: [8, 32, 128], seeds: [1, 2], maxSteps: 100, checkpoints: [2, 10], repetitions: 6 },
+    measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
     repetitions: () => 8,
     seeds: () => [1],

@@ -10,6 +10,7 @@ import {
 } from "../../curvature/index.ts";
 import type { Tree } from "../../optim/index.ts";
 import type { Checkpoint, LawLab } from "./lawLab.ts";
+import { batchOf } from "./lawTask.ts";
 
 /** The sums that the closed forms of METHODS.md §3 and §4 take, at one checkpoint; noise is that of one sample. */
 export interface LawStatistics {
@@ -61,7 +62,7 @@ export async function lawStatistics(
     curvatureSample((p, batch) => task.loss(p, batch)),
     threads === undefined ? {} : { threads },
   );
-  const batch = (index: number) => task.batch(stream, probeSize, index);
+  const batch = (index: number) => batchOf(task, stream, probeSize, index);
   const sums: CurvatureSums<MeanEstimate> = await curvatureSums(
     (r) =>
       sample(

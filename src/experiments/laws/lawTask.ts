@@ -26,13 +26,18 @@ export interface LawTask extends Disposable {
   init(seed: number): Tree;
   /** Mean loss of a batch in nats; consumes both. */
   loss(params: Tree, batch: Tree): np.Array;
-  /** Batch `index` of a stream; batches of one stream don't overlap (books) or are drawn independently (mnist). */
-  batch(stream: number, batchSize: number, index: number): EngineBatch;
+  /** Samples `start … start + count − 1` of a stream: a shuffled text (books), or drawn with replacement (mnist). */
+  samples(stream: number, start: number, count: number): EngineBatch;
   /** Batches that stand for the expected loss, the same every time. */
   evaluation(): readonly EngineBatch[];
 }
 
 export type TaskName = "books" | "mnist";
+
+/** Batch `index` of a stream. */
+export function batchOf(task: LawTask, stream: number, batchSize: number, index: number): EngineBatch {
+  return task.samples(stream, index * batchSize, batchSize);
+}
 
 /** Sizes of a task's model. */
 export interface TaskSize {
@@ -58,7 +63,7 @@ function openBooksTask({ modelDim, length = 16, evaluation: [batchSize, count] }
     numHeads: 2,
     maxLength: length,
   });
-  const samplers = new Map<string, BatchSampler>();
+  const samplers = new Map<number, BatchSampler>();
   const tokens = (batch: Int32Array<ArrayBuffer>) =>
     EngineArray.from(batch, [batch.length / (length + 1), length + 1]);
   return {
@@ -67,13 +72,15 @@ function openBooksTask({ modelDim, length = 16, evaluation: [batchSize, count] }
     description: `a transformer of one block, width ${modelDim}, on bytes of the shipped books`,
     init: (seed) => initTransformer(random.key(seed), config) as Tree,
     loss: (params, batch) => transformerLoss(params, batch, config),
-    batch(stream, size, index) {
-      const key = `${stream} ${size}`;
+    samples(stream, start, sampleCount) {
       const sampler =
-        samplers.get(key) ??
-        new BatchSampler({ source: data.train, batchSize: size, length, seed: mix(stream, 1) });
-      samplers.set(key, sampler);
-      return tokens(sampler.batch(index));
+        samplers.get(stream) ??
+        new BatchSampler({ source: data.train, batchSize: 1, length, seed: mix(stream, 1) });
+      samplers.set(stream, sampler);
+      const batch = new Int32Array(sampleCount * (length + 1));
+      for (let row = 0; row < sampleCount; row++)
+        data.train.read(sampler.windowStart(start + row), length + 1, batch, row * (length + 1));
+      return tokens(batch);
     },
     evaluation: () => evaluationBatches(data.validation, batchSize, length, count).map(tokens),
     [Symbol.dispose]: () => data[Symbol.dispose](),
@@ -122,8 +129,8 @@ function openMnistTask({ modelDim, evaluation: [batchSize, count] }: TaskSize): 
       const second = gelu(linear(first, hidden[1]).add(biases[1]));
       return crossEntropy(linear(second, head).add(biases[2]), labels);
     },
-    batch: (stream, size, index) =>
-      take(Uint32Array.from({ length: size }, (_, i) => mix(stream, size, index, i, 7) % digits.count)),
+    samples: (stream, start, sampleCount) =>
+      take(Uint32Array.from({ length: sampleCount }, (_, i) => mix(stream, start + i, 7) % digits.count)),
     evaluation: () => {
       const stride = Math.floor(digits.count / (batchSize * count));
       return Array.from({ length: count }, (_, b) =>

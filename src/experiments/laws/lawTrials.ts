@@ -2,6 +2,7 @@ import type { ExperimentContext } from "../experiment.ts";
 import { LawLab } from "./lawLab.ts";
 import { type LawStatistics, type LawStatisticsOptions, lawStatistics } from "./lawStatistics.ts";
 import { type LawTask, openTask, type TaskName, type TaskSize } from "./lawTask.ts";
+import { type MeasuredLaw, type MeasuredLawOptions, measuredLaw } from "./measuredLaw.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 import type { RunLoss } from "./runSweep.ts";
 import { type StepOptimumResult, stepOptima } from "./stepOptimum.ts";
@@ -131,6 +132,21 @@ export class LawTrials implements AsyncDisposable {
         probeSize,
       });
       return rounded(results);
+    });
+  }
+
+  /** What the function behind `rotor measure` says at the checkpoint, from one set of samples. */
+  async measuredLaw(
+    optimizer: LawOptimizer,
+    options: Omit<MeasuredLawOptions, "params" | "optimizer" | "hessianBatchSize">,
+  ): Promise<MeasuredLaw> {
+    const { probeSize } = this.setting;
+    const settings = { kind: "measure", ...this.setting, optimizer, ...options };
+    return this.#context.trials.run(settings, async () => {
+      const lab = this.#opened;
+      const { params } = await lab.checkpoint(this.setting.checkpoint);
+      const sizes = { ...options, hessianBatchSize: probeSize };
+      return rounded(await measuredLaw(lab.task, { params, optimizer, ...sizes }, this.#context.threads));
     });
   }
 

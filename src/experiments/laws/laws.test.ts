@@ -7,7 +7,7 @@ import { type Estimate, sgdLaw, sgdOptimum } from "../../scaling/index.ts";
 import { fallBeyondPeak, growthExponent } from "./growth.ts";
 import { LawLab } from "./lawLab.ts";
 import { lawStatistics } from "./lawStatistics.ts";
-import type { LawTask } from "./lawTask.ts";
+import { batchOf, type LawTask } from "./lawTask.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 import { anchored, factorBetween, judge, surelyOff, typicalFactor } from "./predictions.ts";
 import { centredBySeed, sweepRuns } from "./runSweep.ts";
@@ -27,10 +27,15 @@ const quadratic: LawTask = {
     const difference = w.sub(x);
     return np.square(difference).mul(np.array(curvatures)).sum().div(2).div(x.shape[0]!);
   },
-  batch(stream, batchSize, index) {
-    const draw = normal.factory(0, deviation, { seed: 1 + stream * 100_000 + index });
-    const x = Float32Array.from({ length: batchSize * curvatures.length }, () => draw());
-    return EngineArray.from(x, [batchSize, curvatures.length]);
+  samples(stream, start, count) {
+    const x = new Float32Array(count * curvatures.length);
+    for (let row = 0; row < count; row++) {
+      const draw = normal.factory(0, deviation, { seed: 1 + stream * 100_000 + start + row });
+      // The first numbers of similar seeds are alike.
+      for (let i = 0; i < 20; i++) draw();
+      for (let i = 0; i < curvatures.length; i++) x[row * curvatures.length + i] = draw();
+    }
+    return EngineArray.from(x, [count, curvatures.length]);
   },
   evaluation: () => [EngineArray.from(new Float32Array(curvatures.length), [1, curvatures.length])],
   [Symbol.dispose]: () => {},
@@ -132,7 +137,7 @@ test("runs of SGD on a quadratic follow its recurrence; the same seed gives the 
     );
     const w = curvatures.map(() => 1);
     for (let step = 0; step < steps; step++) {
-      const x = (quadratic.batch(1002, 4, step) as EngineArray).data as Float32Array;
+      const x = (batchOf(quadratic, 1002, 4, step) as EngineArray).data as Float32Array;
       let loss = 0;
       curvatures.forEach((h, i) => {
         const differences = [0, 1, 2, 3].map((row) => w[i]! - x[row * curvatures.length + i]!);

@@ -2,6 +2,7 @@ import { mix } from "../../data/index.ts";
 import type { Tree } from "../../optim/index.ts";
 import type { Estimate } from "../../scaling/index.ts";
 import type { LawLab } from "./lawLab.ts";
+import { batchOf } from "./lawTask.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 
 /** The best learning rate of one step from a checkpoint, predicted and tried. */
@@ -49,13 +50,13 @@ export async function stepOptima(lab: LawLab, options: StepOptimumOptions): Prom
   const { optimizers, params, secondMoment, batchSize, repetitions, probeSize } = options;
   const { task } = lab;
   const directionsOf = (stream: number, index: number) =>
-    lab.directions(params, optimizers, secondMoment, task.batch(stream, batchSize, index));
+    lab.directions(params, optimizers, secondMoment, batchOf(task, stream, batchSize, index));
 
   const alignments = optimizers.map(() => new Float64Array(repetitions));
   const curvatures = optimizers.map(() => new Float64Array(repetitions));
   for (let r = 0; r < repetitions; r++) {
     const directions = await directionsOf(streams.lawStep, r);
-    const sums = await lab.moments(params, directions, task.batch(streams.lawProbe, probeSize, r));
+    const sums = await lab.moments(params, directions, batchOf(task, streams.lawProbe, probeSize, r));
     for (let i = 0; i < optimizers.length; i++) {
       alignments[i]![r] = sums.alignment[i]!;
       curvatures[i]![r] = sums.curvature[i]!;
@@ -76,7 +77,7 @@ export async function stepOptima(lab: LawLab, options: StepOptimumOptions): Prom
     });
     for (let r = 0; r < repetitions; r++) {
       const directions = await directionsOf(streams.trialStep, r);
-      const probe = task.batch(streams.trialProbe, probeSize, r);
+      const probe = batchOf(task, streams.trialProbe, probeSize, r);
       const before = await lab.lossAfter(params, directions[0], 0, probe);
       for (let i = 0; i < optimizers.length; i++) {
         for (const k of wanted[i]!) {
