@@ -16,7 +16,14 @@ import {
   scaleByLearningRate,
   type Tree,
 } from "../src/optim/index.ts";
-import { buildOptimizer, parseConfig, resolveModel, SpectrumLog, StepRunner } from "../src/train/index.ts";
+import {
+  buildOptimizer,
+  languageSteps,
+  parseLanguageConfig,
+  resolveModel,
+  SpectrumLog,
+  StepRunner,
+} from "../src/train/index.ts";
 
 const { values: flags } = parseArgs({
   options: { dim: { type: "string", default: "256" }, layers: { type: "string", default: "4" } },
@@ -102,7 +109,7 @@ async function measureDecays(): Promise<Record<string, number>> {
 }
 
 async function measureStepAndSpectra(): Promise<{ step: number; spectra: number }> {
-  const config = parseConfig({
+  const config = parseLanguageConfig({
     model: { numLayers, modelDim, numHeads: modelDim / 64, maxLength: length, vocabSize },
     optimizer: { kind: "adamw" },
     training: { steps: 10, batchSize, length, threads: 1 },
@@ -114,7 +121,8 @@ async function measureStepAndSpectra(): Promise<{ step: number; spectra: number 
     },
   };
   const sampler = new BatchSampler({ source: source as never, batchSize, length, seed: 0 });
-  const runner = new StepRunner(resolveModel(config, 257), buildOptimizer(config), config.training, sampler);
+  const task = languageSteps(resolveModel(config, 257), sampler, config.training);
+  const runner = new StepRunner(task, buildOptimizer(config), config.training);
   using state = await runner.init();
   const log = new SpectrumLog(1);
   const [steps, spectra]: number[][] = [[], []];

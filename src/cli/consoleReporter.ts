@@ -1,14 +1,59 @@
 import picocolors from "picocolors";
-import type { Reporter, StepInfo } from "../train/index.ts";
+import type { EvaluationInfo, Reporter, StartInfo, StepInfo } from "../train/index.ts";
 import { compactNumber, duration } from "./format.ts";
 
 const liveIntervalMs = 100;
+
+/** Model, optimizer and data of a run, in two lines. */
+function describeTask({ task, config, item }: StartInfo): string[] {
+  const { optimizer, training } = config;
+  if (task.kind === "autoencoder") {
+    const { parameters, model, codebookSizes } = task;
+    const { latent } = model;
+    const sizes = codebookSizes.map((size) => size.toLocaleString("en")).join(" + ");
+    const codes = codebookSizes.length === 0 ? "no quantizer" : `${sizes} codes`;
+    return [
+      `${compactNumber(parameters.total)} parameters, ${codes}, ${latent.height} × ${latent.width} vectors of ${latent.dim} per image, ` +
+        `${optimizer.kind}, ${training.batchSize} images a step`,
+      `${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation`,
+    ];
+  }
+  const { parameters } = task;
+  const { accumulate, length } = { accumulate: 1, length: 1, ...training };
+  const batches = accumulate === 1 ? "" : `${accumulate} × `;
+  return [
+    `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
+      `${optimizer.kind}, ${batches}${training.batchSize} × ${length} ${item} a step`,
+    `${compactNumber(task.trainTokens)} tokens to train on, ${compactNumber(task.validationTokens)} kept for validation, ` +
+      `from ${task.numDocuments} documents`,
+  ];
+}
+
+function describeCodes({ usage, perplexity, deadCodes }: StepInfo["metrics"]): string[] {
+  if (usage === undefined || perplexity === undefined) return [];
+  return [`perplexity ${perplexity.toFixed(0)}`, `${(100 * usage).toFixed(0)}% used, ${deadCodes} dead`];
+}
+
+/** A validation in words; quantities that a task doesn't have are left out. */
+export function describeEvaluation({ loss, metrics }: EvaluationInfo): string {
+  const { bitsPerByte, psnr, ssim, validationUsage: usage, validationPerplexity: perplexity } = metrics;
+  if (bitsPerByte !== undefined)
+    return `${loss.toFixed(4)} nats per token, ${bitsPerByte.toFixed(3)} bits per byte`;
+  return [
+    `${loss.toFixed(5)} mean squared error`,
+    ...(psnr === undefined ? [] : [`${psnr.toFixed(2)} dB PSNR`]),
+    ...(ssim === undefined ? [] : [`${ssim.toFixed(3)} SSIM`]),
+    ...(usage === undefined ? [] : [`${(100 * usage).toFixed(1)} % of the codes used`]),
+    ...(perplexity === undefined ? [] : [`perplexity ${perplexity.toFixed(1)}`]),
+  ].join(", ");
+}
 
 /** Shows training to a person: one live line on a terminal, plain lines every so many steps elsewhere. */
 export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => number): Reporter {
   const live = output.isTTY === true;
   let isLineOpen = false;
   let lastShown = 0;
+  let item = "";
   const line = (text: string) => {
     output.write(`${isLineOpen ? "\r\x1b[K" : ""}${text}\n`);
     isLineOpen = false;
@@ -20,26 +65,18 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       `lr ${info.learningRate.toPrecision(3)}`,
       ...(info.gradNorm === null ? [] : [`|g| ${info.gradNorm.toPrecision(3)}`]),
       ...(info.noiseScale === null ? [] : [`B_simple ${info.noiseScale.toPrecision(3)}`]),
-      `${compactNumber(info.tokensPerSecond)} tokens/s`,
+      ...describeCodes(info.metrics),
+      `${compactNumber(info.itemsPerSecond)} ${item}/s`,
       `${(100 * info.peakShare).toFixed(0)}% of peak`,
       `${duration(info.elapsedSeconds)} < ${duration(info.remainingSeconds)}`,
     ].join("  ");
   return {
     start(info) {
-      const { parameters, config } = info;
-      const { accumulate } = config.training;
-      const batches = accumulate === 1 ? "" : `${accumulate} × `;
+      item = info.item;
       line(picocolors.bold(`${info.run.name}  ${picocolors.dim(info.run.id)}`));
+      for (const text of describeTask(info)) line(text);
       line(
-        `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
-          `${config.optimizer.kind}, ${batches}${config.training.batchSize} × ${config.training.length} tokens a step`,
-      );
-      line(
-        `${compactNumber(info.trainTokens)} tokens to train on, ${compactNumber(info.validationTokens)} kept for validation, ` +
-          `from ${info.numDocuments} documents`,
-      );
-      line(
-        `one step is ${compactNumber(info.flopsPerToken * accumulate * config.training.batchSize * config.training.length)} FLOPs; ` +
+        `one step is ${compactNumber(info.flopsPerStep)} FLOPs; ` +
           `matrix products reach ${compactNumber(info.matmulPeak)} FLOP/s here; compiled in ${info.compileSeconds.toFixed(1)} s`,
       );
       if (info.fromStep > 0) line(`continuing after step ${info.fromStep}`);
@@ -56,11 +93,7 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       }
     },
     evaluation(info) {
-      line(
-        picocolors.green(
-          `step ${info.step}  validation loss ${info.loss.toFixed(4)} nats  ${info.bitsPerByte.toFixed(3)} bits per byte`,
-        ),
-      );
+      line(picocolors.green(`step ${info.step}  validation loss ${describeEvaluation(info)}`));
     },
     sample(step, text) {
       line(picocolors.dim(`step ${step}  sample:`));

@@ -8,7 +8,7 @@ export function compactNumber(value: number): string {
   ] as const) {
     if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)}${suffix}`;
   }
-  return value.toPrecision(3).replace(/\.?0+$/, "");
+  return String(Number(value.toPrecision(3)));
 }
 
 /** Seconds as `1:02:03` or `2:03`. */

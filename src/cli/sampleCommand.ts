@@ -1,4 +1,5 @@
 import { compile, type EngineLeaves } from "../compile/index.ts";
+import { ConfigError } from "../errors.ts";
 import type { TransformerParams } from "../nn/index.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
@@ -54,6 +55,11 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
       ? latestCheckpoint(run.directory, (message) => process.stderr.write(`rotor: ${message}\n`))
       : loadCheckpoint(run.directory, flags.checkpoint);
   const config = parseConfig(checkpoint.sidecar.config);
+  if (config.task !== "language") {
+    throw new ConfigError(
+      `run ${run.id}: is an ${config.task}, which has no text to sample: expected a language model`,
+    );
+  }
   const tokenizer = restoreTokenizer(checkpoint.sidecar.tokenizer);
   const generator = new Generator(
     resolveModel(config, tokenizer.vocabSize),

@@ -18,7 +18,7 @@ import {
   type TrialStore,
   unfinished,
 } from "../sweeps/index.ts";
-import { version } from "../train/index.ts";
+import { stepSize, version } from "../train/index.ts";
 import { type ChosenWorkers, chooseWorkers } from "./chooseWorkers.ts";
 import { fitAnswer } from "./fitCommand.ts";
 import { duration, table } from "./format.ts";
@@ -62,7 +62,7 @@ export async function sweepCommand(file: string | undefined, flags: SweepFlags):
   const sweep = { definition, base: loaded.base, codeVersion: version };
   const trials = planTrials(definition, loaded.base);
   if (flags.dryRun === true) return await dryRun(sweep, trials, flags);
-  checkTrials(trials, flags.home);
+  await checkTrials(trials, flags.home);
   await using store = await openTrialStore(flags.home);
   const { id } = await store.createSweep(sweep, trials);
   return await work(store, id, flags);
@@ -168,7 +168,7 @@ async function dryRun(
   // Nothing is kept: the token files go to a temporary folder.
   const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
   try {
-    checkTrials(trials, scratch);
+    await checkTrials(trials, scratch);
     const paths = Object.keys(definition.parameters);
     out(
       table([
@@ -184,10 +184,10 @@ async function dryRun(
     const rounds = definition.adaptive === null ? "" : ` and up to ${definition.adaptive.rounds} more rounds`;
     out(`${trials.length} trials${rounds}, ${chosen.reason}`);
     if (chosen.stepsPerSecond !== null) {
-      const tokens = ({ config: { training } }: PlannedTrial, steps = training.steps) =>
-        steps * training.batchSize * training.accumulate * training.length;
-      const total = trials.reduce((sum, trial) => sum + tokens(trial), 0);
-      out(`about ${duration(total / (tokens(trials[0]!, 1) * chosen.stepsPerSecond))} of training`);
+      const items = ({ config }: PlannedTrial, steps = config.training.steps) =>
+        steps * stepSize(config).items;
+      const total = trials.reduce((sum, trial) => sum + items(trial), 0);
+      out(`about ${duration(total / (items(trials[0]!, 1) * chosen.stepsPerSecond))} of training`);
     }
     return 0;
   } finally {

@@ -1,16 +1,14 @@
 import picocolors from "picocolors";
 import type { SweepRecord, TrialProgress, TrialRecord } from "../sweeps/index.ts";
+import { stepSize } from "../train/index.ts";
 import { duration } from "./format.ts";
 import { stateText, trialText } from "./sweepTable.ts";
 
 /** Rows of the live table besides the running trials. */
 const lastShown = 6;
 
-/** Tokens that a trial sees: what its time is proportional to, nearly. */
-function work({ config }: TrialRecord): number {
-  const { steps, batchSize, accumulate, length } = config.training;
-  return steps * batchSize * accumulate * length;
-}
+/** Tokens or images that a trial sees: what its time is proportional to, nearly. */
+const work = ({ config }: TrialRecord): number => config.training.steps * stepSize(config).items;
 
 function doneShare({ outcome, progress }: TrialRecord): number {
   if (outcome !== null) return 1;

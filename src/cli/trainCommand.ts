@@ -3,22 +3,19 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import picocolors from "picocolors";
 import { stringify } from "yaml";
-import { BatchSampler } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { countParameters, flopsPerToken } from "../nn/index.ts";
 import { describePartition, muonScale } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
   buildOptimizer,
   loadConfig,
-  openConfiguredData,
-  resolveModel,
+  openTask,
   StepRunner,
   type TrainConfig,
   type TrainResult,
   trainRun,
 } from "../train/index.ts";
-import { consoleReporter } from "./consoleReporter.ts";
+import { consoleReporter, describeEvaluation } from "./consoleReporter.ts";
 import { bytes, compactNumber, duration, table } from "./format.ts";
 import { interruptSignal } from "./interruptSignal.ts";
 import { drawCurves } from "./lossCurve.ts";
@@ -86,6 +83,7 @@ async function runWithReporter(
 
 function report(result: TrainResult, { json, home }: TrainFlags): number {
   const { run, validation, verdict } = result;
+  const config = run.config as TrainConfig;
   if (json === true) {
     process.stdout.write(
       `${JSON.stringify({ ...result, run: { id: run.id, name: run.name, directory: run.directory } })}\n`,
@@ -103,12 +101,8 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
   out(drawCurves([store.metric(run.id, "loss")], { colour: picocolors.isColorSupported }));
   out("");
   if (validation !== null) {
-    out(
-      picocolors.bold(
-        `final validation loss ${validation.loss.toFixed(4)} nats per token, ${validation.bitsPerByte.toFixed(3)} bits per byte`,
-      ),
-    );
-    const { expectedLoss } = run.config as TrainConfig;
+    out(picocolors.bold(`final validation loss ${describeEvaluation(validation)}`));
+    const { expectedLoss } = config;
     if (expectedLoss === null) out("expected loss: not measured for this configuration");
     else {
       out(
@@ -118,7 +112,8 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
     }
   }
   out(`run ${run.id} in ${run.directory}`);
-  out(picocolors.dim(`sample more with: rotor sample ${run.id} --prompt "..."`));
+  if (config.task !== "autoencoder")
+    out(picocolors.dim(`sample more with: rotor sample ${run.id} --prompt "..."`));
   return 0;
 }
 
@@ -131,25 +126,39 @@ async function dryRun(config: TrainConfig): Promise<void> {
   // Nothing is kept: the token files go to a temporary folder.
   const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
   try {
-    using data = openConfiguredData(config, scratch);
-    const model = resolveModel(config, data.tokenizer.vocabSize);
+    using task = await openTask(config, scratch);
+    const { facts, itemsPerBatch, flopsPerBatch } = task;
     const optimizer = buildOptimizer(config);
-    const { batchSize, length, seed, steps, accumulate } = config.training;
-    const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
-    const parameters = countParameters(model);
+    const { training } = config;
+    const { steps } = training;
+    const accumulate = "accumulate" in training ? training.accumulate : 1;
+    const { total } = facts.parameters;
     out("");
-    out(
-      `parameters      ${compactNumber(parameters.total)} (${parameters.total}), without embedding and head ${compactNumber(parameters.nonEmbedding)}`,
-    );
-    out(`FLOPs per token ${compactNumber(flopsPerToken(model, length))}`);
-    out(
-      `data            ${compactNumber(data.train.length)} tokens for training, ${compactNumber(data.validation.length)} for validation`,
-    );
-    out(`epochs          ${sampler.epochs(steps * accumulate).toFixed(2)}`);
-    const runner = new StepRunner(model, optimizer, config.training, sampler);
+    if (facts.kind === "language") {
+      out(
+        `parameters      ${compactNumber(total)} (${total}), without embedding and head ${compactNumber(facts.parameters.nonEmbedding)}`,
+      );
+      out(`FLOPs per token ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
+      out(
+        `data            ${compactNumber(facts.trainTokens)} tokens for training, ${compactNumber(facts.validationTokens)} for validation`,
+      );
+    } else {
+      const { latent } = facts.model;
+      out(`parameters      ${compactNumber(total)} (${total})`);
+      out(`FLOPs per image ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
+      out(
+        `codes           ${facts.codebookSizes.join(" + ") || "none"}; ${latent.height} × ${latent.width} vectors of ${latent.dim} per image`,
+      );
+      out(
+        `data            ${facts.trainImages} images for training, ${facts.validationImages} for validation`,
+      );
+    }
+    out(`epochs          ${task.epochs(steps * accumulate).toFixed(2)}`);
+    const runner = new StepRunner(task, optimizer, { ...training, accumulate });
     using state = await runner.init();
     const sum = accumulate === 1 ? "" : `, and ${bytes(runner.sumBytes)} for the sum of gradients`;
-    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer, twice)${sum}`);
+    const variables = facts.kind === "language" ? "" : ", codes";
+    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer${variables}, twice)${sum}`);
     out("");
     const params = state.leaves().params;
     out(
@@ -183,6 +192,7 @@ async function dryRun(config: TrainConfig): Promise<void> {
     out(`time for ${steps} steps  ${duration((median * steps) / 1000)}`);
     out(`memory          ${bytes(process.resourceUsage().maxRSS * 1024)} resident at most so far`);
     await runner.dispose();
+    await task.close();
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

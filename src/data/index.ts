@@ -31,6 +31,7 @@ export {
 } from "./imageFit.ts";
 export { imageFiles, type NamedImage, type ReadImagesOptions, readImages } from "./imageFolder.ts";
 export { type ImageGridOptions, imageGrid, reconstructionGrid, visibleScale } from "./imageGrid.ts";
+export { ImageSampler, type ImageSamplerOptions } from "./imageSampler.ts";
 export { type ImageSet, imageAt, imageBatch, imageSet, imagesFromBatch } from "./imageSet.ts";
 export { type LabelledImages, mnistDigits } from "./mnist.ts";
 export { type ImageDataOptions, type ImageDataset, imageSourceNames, openImages } from "./openImages.ts";

@@ -1,6 +1,6 @@
 import { mean, median } from "simple-statistics";
 import { spectrum } from "../spectral/index.ts";
-import { flattenState, openConfiguredData, parseConfig } from "../train/index.ts";
+import { flattenState, openConfiguredData, parseLanguageConfig } from "../train/index.ts";
 import type {
   Experiment,
   ExperimentContext,
@@ -222,7 +222,7 @@ const estimateTrial = (plan: Plan, steps: number) =>
 /** Trains with spectral decay and compares, every few steps, the vectors it used with the exact singular values. */
 async function measureEstimates(plan: Plan, steps: number, home: string): Promise<EstimateErrors> {
   const trial = estimateTrial(plan, steps);
-  using data = openConfiguredData(parseConfig(trial.config), home);
+  using data = openConfiguredData(parseLanguageConfig(trial.config), home);
   await using run = await openTrial(trial, data, 1);
   const errors = { warm: [], ones: [], onesOneStep: [], gap: [] } as {
     [K in keyof EstimateErrors]: number[];

@@ -1,5 +1,5 @@
 import { median } from "simple-statistics";
-import { openConfiguredData, parseConfig } from "../train/index.ts";
+import { openConfiguredData, parseLanguageConfig } from "../train/index.ts";
 import { type Interval, interval } from "./statistics.ts";
 import { openTrial, type TrainTrial } from "./trainTrial.ts";
 
@@ -20,7 +20,7 @@ export async function timeSteps(
   home: string,
   { blocks = 6, stepsPerBlock = 9 }: { readonly blocks?: number; readonly stepsPerBlock?: number } = {},
 ): Promise<StepTiming> {
-  using data = openConfiguredData(parseConfig(trials[0].config), home);
+  using data = openConfiguredData(parseLanguageConfig(trials[0].config), home);
   await using first = await openTrial(trials[0], data, 1);
   await using second = await openTrial(trials[1], data, 1);
   // The first step of a process loads the graph.

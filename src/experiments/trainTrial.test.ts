@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { EngineError } from "../compile/index.ts";
-import { parseConfig, trainRun } from "../train/index.ts";
+import { parseLanguageConfig, trainRun } from "../train/index.ts";
 import { stepsToLoss } from "./muon.ts";
 import { timeSteps } from "./stepTiming.ts";
 import { curveParts, type TrainTrial, trainTrial } from "./trainTrial.ts";
@@ -28,7 +28,7 @@ const trial: TrainTrial = {
 };
 
 test("a trial finds what a run of the same configuration finds", async () => {
-  const config = parseConfig(trial.config);
+  const config = parseLanguageConfig(trial.config);
   const losses: number[] = [];
   const run = await trainRun({
     config: { ...config, training: { ...config.training, evalEvery: 10 } },

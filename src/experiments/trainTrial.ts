@@ -7,20 +7,21 @@ import { muonRule } from "../optim/index.ts";
 import { spectrum } from "../spectral/index.ts";
 import {
   buildOptimizer,
-  type configSchema,
   evaluationStep,
   flattenState,
+  type LanguageConfig,
+  type languageConfigSchema,
+  languageSteps,
   openConfiguredData,
-  parseConfig,
+  parseLanguageConfig,
   resolveModel,
   StepRunner,
-  type TrainConfig,
   type TrainHandle,
 } from "../train/index.ts";
 import { type PositionMeasurement, type PositionMeasures, PositionMeter } from "./nope/positionMeasures.ts";
 
 /** A configuration as one writes it: absent options take the defaults of `rotor train`. */
-export type TrialConfig = z.input<typeof configSchema>;
+export type TrialConfig = z.input<typeof languageConfigSchema>;
 
 /** What a trial trains and measures. Plain data: a key of the trial log and a message to a worker. */
 export interface TrainTrial {
@@ -71,7 +72,7 @@ const round = (value: number) => Number(value.toPrecision(5));
 
 /** A trial that is ready to run: the compiled step, its state and its batches. */
 export interface OpenTrial extends AsyncDisposable {
-  readonly config: TrainConfig;
+  readonly config: LanguageConfig;
   readonly model: TransformerConfig;
   readonly state: TrainHandle;
   /** Runs a step and returns the loss of its batch before the update. */
@@ -90,16 +91,13 @@ export async function openTrial(
   data: TokenDataset,
   threads: number | undefined,
 ): Promise<OpenTrial> {
-  const config = parseConfig(trial.config);
+  const config = parseLanguageConfig(trial.config);
   const { batchSize, length, seed, evalBatches } = config.training;
   const model = resolveModel(config, data.tokenizer.vocabSize);
   const batches = evaluationBatches(data.validation, batchSize, length, evalBatches);
-  const runner = new StepRunner(
-    model,
-    buildOptimizer(config),
-    { ...config.training, threads },
-    new BatchSampler({ source: data.train, batchSize, length, seed }),
-  );
+  const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
+  const task = languageSteps(model, sampler, config.training);
+  const runner = new StepRunner(task, buildOptimizer(config), { ...config.training, threads });
   const evaluate = evaluationStep(model, threads);
   const state = await runner.init();
   return {
@@ -183,7 +181,7 @@ export async function trainTrial(
   home: string,
   threads: number | undefined = 1,
 ): Promise<TrainTrialResult> {
-  using data = openConfiguredData(parseConfig(trial.config), home);
+  using data = openConfiguredData(parseLanguageConfig(trial.config), home);
   await using run = await openTrial(trial, data, threads);
   const { steps } = run.config.training;
   const [evaluateAt, spectraAt] = [new Set(trial.evaluateAt), new Set(trial.spectraAt)];

@@ -1,4 +1,5 @@
 export { type CodebookDistance, codebookDistance, transformSpectrum } from "./codebookDistance.ts";
+export { countCodes, sumByCode } from "./codeStatistics.ts";
 export { CodeUsage, type CodeUsageOptions, summarizeUsage, type UsageSummary } from "./codeUsage.ts";
 export { type FiniteScalarOptions, finiteScalarQuantizer } from "./finiteScalarQuantizer.ts";
 export {

@@ -1,6 +1,5 @@
-import { BatchSampler, evaluationBatches } from "../data/index.ts";
 import { RotorError } from "../errors.ts";
-import { buildOptimizer, openConfiguredData, resolveModel } from "../train/index.ts";
+import { buildOptimizer, openTask } from "../train/index.ts";
 import type { PlannedTrial } from "./planTrials.ts";
 
 /**
@@ -10,20 +9,23 @@ import type { PlannedTrial } from "./planTrials.ts";
  * @param home - folder of the token cache
  * @throws what the first impossible trial would throw, with its values in the message
  */
-export function checkTrials(trials: readonly PlannedTrial[], home: string): void {
-  for (const group of Map.groupBy(trials, ({ config }) => JSON.stringify(config.data)).values()) {
-    using data = openConfiguredData(group[0]!.config, home);
-    for (const { config, values } of group) {
-      const { batchSize, length, seed, evalBatches } = config.training;
-      try {
-        buildOptimizer(config);
-        resolveModel(config, data.tokenizer.vocabSize);
-        new BatchSampler({ source: data.train, batchSize, length, seed });
-        evaluationBatches(data.validation, batchSize, length, evalBatches);
-      } catch (error) {
-        if (error instanceof RotorError) error.message += ` (trial ${JSON.stringify(values)})`;
-        throw error;
-      }
+export async function checkTrials(trials: readonly PlannedTrial[], home: string): Promise<void> {
+  const opened = new Set<string>();
+  for (const { config, values } of trials) {
+    try {
+      buildOptimizer(config);
+      // Data are opened once for trials that differ in what decides no size.
+      const { optimizer, schedule: _, name: __, ...rest } = config;
+      const { seed: ___, steps: ____, ...sizes } = config.training;
+      const key = JSON.stringify({ ...rest, training: sizes, decay: optimizer.matrixDecay });
+      if (opened.has(key)) continue;
+      opened.add(key);
+      const task = await openTask(config, home);
+      await task.close();
+      task[Symbol.dispose]();
+    } catch (error) {
+      if (error instanceof RotorError) error.message += ` (trial ${JSON.stringify(values)})`;
+      throw error;
     }
   }
 }

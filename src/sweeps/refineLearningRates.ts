@@ -1,5 +1,6 @@
 import { DataError } from "../errors.ts";
 import { fitSweep, type SweepRow } from "../scaling/index.ts";
+import { stepSize } from "../train/index.ts";
 import { type PlannedTrial, planTrial } from "./planTrials.ts";
 import { learningRatePath } from "./sweepFile.ts";
 import type { SweepRecord, TrialRecord } from "./trialStore.ts";
@@ -12,7 +13,7 @@ const rounded = (value: number) => Number(value.toPrecision(3));
 function row({ values, config, outcome }: TrialRecord): SweepRow {
   return {
     learningRate: values[learningRatePath] as number,
-    batchSize: config.training.batchSize * config.training.accumulate,
+    batchSize: stepSize(config).samples,
     loss: outcome!.validationLoss ?? Number.NaN,
     seed: config.training.seed,
   };

@@ -1,4 +1,5 @@
 import Papa from "papaparse";
+import { stepSize } from "../train/index.ts";
 import { learningRatePath } from "./sweepFile.ts";
 import type { SweepRecord, TrialRecord } from "./trialStore.ts";
 
@@ -34,13 +35,14 @@ export function resultsCsv(sweep: SweepRecord, trials: readonly TrialRecord[]): 
   const paths = [...varied, ...always.filter((path) => !varied.includes(path))].filter(
     (path) => varied.includes(path) || ended.some(({ config }) => valueAt(config, path) !== undefined),
   );
-  const accumulates = ended.some(({ config }) => config.training.accumulate > 1);
+  const accumulates = ended.some(({ config }) => stepSize(config).batches > 1);
+  const items = [...new Set(ended.map(({ config }) => stepSize(config).item))];
   const fields = [
     "trial",
     "status",
     ...paths,
     ...(accumulates ? ["global_batch_size"] : []),
-    "tokens",
+    ...items,
     "validation_loss",
     "train_loss",
     "steps_done",
@@ -49,13 +51,13 @@ export function resultsCsv(sweep: SweepRecord, trials: readonly TrialRecord[]): 
   ];
   const data = ended.map(({ number, config, outcome }) => {
     const { status, validationLoss, trainLoss, steps, seconds, runId } = outcome!;
-    const { batchSize, accumulate, length, steps: planned } = config.training;
+    const size = stepSize(config);
     return [
       number,
       status,
       ...paths.map((path) => cell(valueAt(config, path))),
-      ...(accumulates ? [batchSize * accumulate] : []),
-      planned * batchSize * accumulate * length,
+      ...(accumulates ? [size.samples] : []),
+      ...items.map((item) => (item === size.item ? config.training.steps * size.items : "")),
       status === "diverged" ? "nan" : cell(validationLoss),
       cell(trainLoss),
       steps,

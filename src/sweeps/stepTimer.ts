@@ -1,11 +1,4 @@
-import { BatchSampler } from "../data/index.ts";
-import {
-  buildOptimizer,
-  openConfiguredData,
-  resolveModel,
-  StepRunner,
-  type TrainConfig,
-} from "../train/index.ts";
+import { buildOptimizer, openTask, StepRunner, type TrainConfig } from "../train/index.ts";
 
 /** A compiled training step that can be timed. */
 export interface StepTimer extends AsyncDisposable {
@@ -15,14 +8,8 @@ export interface StepTimer extends AsyncDisposable {
 
 /** Compiles a configuration's training step and runs it twice, so that the measurement finds it warm. */
 export async function openStepTimer(config: TrainConfig, home: string, threads: number): Promise<StepTimer> {
-  const data = openConfiguredData(config, home);
-  const { batchSize, length, seed } = config.training;
-  const runner = new StepRunner(
-    resolveModel(config, data.tokenizer.vocabSize),
-    buildOptimizer(config),
-    { ...config.training, threads },
-    new BatchSampler({ source: data.train, batchSize, length, seed }),
-  );
+  const task = await openTask(config, home);
+  const runner = new StepRunner(task, buildOptimizer(config), { ...config.training, threads });
   const state = await runner.init();
   let index = 0;
   for (; index < 2; index++) await runner.run(state, index);
@@ -40,7 +27,8 @@ export async function openStepTimer(config: TrainConfig, home: string, threads: 
     async [Symbol.asyncDispose]() {
       state.dispose();
       await runner.dispose();
-      data[Symbol.dispose]();
+      await task.close();
+      task[Symbol.dispose]();
     },
   };
 }

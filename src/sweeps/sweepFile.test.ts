@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { stringify } from "yaml";
+import { parseLanguageConfig } from "../train/index.ts";
 import { planTrials } from "./planTrials.ts";
 import { loadSweep, parseSweep } from "./sweepFile.ts";
 
@@ -117,10 +118,11 @@ test("the file's config and then --set are laid over the base; trials sample no 
     { parameters, config: { "training.steps": 5, "training.length": 8 } },
     ["training.length=9"],
   );
-  assert.deepEqual([base.training.steps, base.training.length, base.training.sampleTokens], [5, 9, 0]);
+  const { steps, length, sampleTokens } = parseLanguageConfig(base).training;
+  assert.deepEqual([steps, length, sampleTokens], [5, 9, 0]);
   assert.equal(definition.name, "tiny");
   const talking = await load({ name: "other", parameters, config: { "training.sampleTokens": 4 } });
-  assert.equal(talking.base.training.sampleTokens, 4);
+  assert.equal(parseLanguageConfig(talking.base).training.sampleTokens, 4);
   assert.equal(talking.base.name, "other");
 });
 

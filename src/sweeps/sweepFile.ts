@@ -156,10 +156,15 @@ export async function loadSweep(file: string, overrides: readonly string[] = [])
   const reference = presetNames.includes(parsed.base)
     ? parsed.base
     : path.resolve(path.dirname(file), parsed.base);
-  const given = Object.entries({ ...quiet, ...parsed.config }).map(
-    ([name, option]) => `${name}=${JSON.stringify(option)}`,
-  );
-  const base = await loadConfig(reference, [...given, ...overrides]);
+  const given = Object.entries(parsed.config).map(([name, option]) => `${name}=${JSON.stringify(option)}`);
+  const settings = [...given, ...overrides];
+  const base = await loadConfig(reference, settings);
   const definition = { ...parsed, name: parsed.name ?? base.name };
-  return { definition, base: overrideConfig(base, { name: definition.name }) };
+  const unasked = Object.entries(base.task === "language" ? quiet : {}).filter(
+    ([name]) => !settings.some((setting) => setting.startsWith(`${name}=`)),
+  );
+  return {
+    definition,
+    base: overrideConfig(base, { ...Object.fromEntries(unasked), name: definition.name }),
+  };
 }

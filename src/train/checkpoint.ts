@@ -19,7 +19,12 @@ const sidecarSchema = z.object({
   seed: z.number().int(),
   dataCursor: z.object({ step: z.number().int(), epochs: z.number() }),
   codeVersion: z.string(),
+  /** Null for tasks without one. */
   tokenizer: z.unknown(),
+  /** Of autoencoders. */
+  image: z
+    .object({ height: z.number().int(), width: z.number().int(), channels: z.number().int() })
+    .optional(),
   createdAt: z.string(),
   validationLoss: z.number().nullable(),
 });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { loadConfig, parseConfig, presetNames, writeCoefficientsFile } from "./index.ts";
+import { loadConfig, parseConfig, parseLanguageConfig, presetNames, writeCoefficientsFile } from "./index.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "rotor-config-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -229,7 +229,7 @@ test("a published rotary configuration can be expressed, and its mistakes are na
     "model.ropeScaling={kind: yarn, factor: 4, originalMaxLength: 64, truncate: false}",
     "model.rotaryDim=8",
     "model.position=rope",
-  ]);
+  ]).then(parseLanguageConfig);
   assert.deepEqual(model.ropeScaling, { kind: "yarn", factor: 4, originalMaxLength: 64, truncate: false });
   assert.equal(model.rotaryDim, 8);
   await assert.rejects(

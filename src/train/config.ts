@@ -6,6 +6,7 @@ import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { positionKinds } from "../nn/index.ts";
 import { type CoefficientTableName, coefficientTable, coefficientTables } from "../spectral/index.ts";
+import { autoencoderModelSchema, imageDataSchema, quantizerSchema } from "./autoencoderConfig.ts";
 import { coefficientsProblem, coefficientTableSchema, readCoefficientsFile } from "./coefficientsFile.ts";
 import { nearest } from "./nearest.ts";
 import { presetNames, presets } from "./presets.ts";
@@ -192,14 +193,9 @@ const scheduleSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-const trainingSchema = z.strictObject({
+/** Options of training that every task has. */
+const training = {
   steps: count,
-  /** Sequences per step. */
-  batchSize: count,
-  /** Tokens per sequence. */
-  length: count,
-  /** Batches per step: their mean gradient makes one update. */
-  accumulate: count.default(1),
   /** Largest global norm of the gradient; null for no clipping. */
   clipNorm: positive.nullable().default(1),
   /** Decay of an average of the parameters, kept beside them; null for none. */
@@ -209,44 +205,88 @@ const trainingSchema = z.strictObject({
   seed: z.number().int().default(0),
   /** Steps between evaluations; 0 for only at the end. */
   evalEvery: countOrZero.default(0),
-  evalBatches: count.default(8),
-  /** Steps between samples of text; 0 for only at the end. */
-  sampleEvery: countOrZero.default(0),
-  sampleTokens: countOrZero.default(64),
-  samplePrompt: z.string().default("The "),
   /** Steps between checkpoints; 0 for only at the end. */
   checkpointEvery: countOrZero.default(0),
   keepCheckpoints: count.default(2),
   /** Steps between spectra of all matrices; 0 for none. */
   spectraEvery: countOrZero.default(0),
-  /** Steps between measurements of the gradient noise scale; 0 for none. */
-  noiseScaleEvery: countOrZero.default(0),
   /** Steps between printed lines and entries of the log. */
   logEvery: count.default(10),
   /** Threads of one operator; by default all cores. */
   threads: count.optional(),
+};
+
+const languageTrainingSchema = z.strictObject({
+  ...training,
+  /** Sequences per step. */
+  batchSize: count,
+  /** Tokens per sequence. */
+  length: count,
+  /** Batches per step: their mean gradient makes one update. */
+  accumulate: count.default(1),
+  evalBatches: count.default(8),
+  /** Steps between samples of text; 0 for only at the end. */
+  sampleEvery: countOrZero.default(0),
+  sampleTokens: countOrZero.default(64),
+  samplePrompt: z.string().default("The "),
+  /** Steps between measurements of the gradient noise scale; 0 for none. */
+  noiseScaleEvery: countOrZero.default(0),
+});
+
+const autoencoderTrainingSchema = z.strictObject({
+  ...training,
+  /** Images per step. */
+  batchSize: count,
+  /** Validation images that are evaluated; by default all. */
+  evalImages: count.optional(),
+  /** A code is dead when it wasn't hit in so many batches; usage is the share of the others. */
+  usageWindow: count.default(100),
 });
 
 const expectedLossSchema = z.strictObject({
-  /** Final validation loss in nats: mean over seeds, and three standard deviations. */
+  /** Final validation loss in the task's unit: mean over seeds, and three standard deviations. */
   mean: positive,
   spread: positive,
   seeds: count,
 });
 
-export const configSchema = z.strictObject({
+/** Sections that every task has. */
+const shared = {
   name: z.string().min(1).default("run"),
-  model: modelSchema,
-  data: dataSchema.prefault({}),
   optimizer: optimizerSchema,
   schedule: scheduleSchema.default({ kind: "constant" }),
-  training: trainingSchema,
   /** What this configuration should reach; null if nobody measured it. */
   expectedLoss: expectedLossSchema.nullable().default(null),
+};
+
+/** A decoder-only transformer that predicts tokens. Losses are in nats per token. */
+export const languageConfigSchema = z.strictObject({
+  task: z.literal("language").default("language"),
+  ...shared,
+  model: modelSchema,
+  data: dataSchema.prefault({}),
+  training: languageTrainingSchema,
 });
 
-/** A configuration with every default filled in but those of the model and the optimizer, which depend on other options. */
-export type TrainConfig = z.infer<typeof configSchema>;
+/** An autoencoder of images with a quantizer. Losses are mean squared errors of pixels from 0 to 1. */
+export const autoencoderConfigSchema = z.strictObject({
+  task: z.literal("autoencoder"),
+  ...shared,
+  model: autoencoderModelSchema,
+  quantizer: quantizerSchema,
+  data: imageDataSchema.prefault({}),
+  training: autoencoderTrainingSchema,
+});
+
+const schemas = { language: languageConfigSchema, autoencoder: autoencoderConfigSchema } as const;
+
+/** Names of the tasks. */
+export type TaskName = keyof typeof schemas;
+
+/** Configurations with every default filled in but those of the model and the optimizer, which depend on other options. */
+export type LanguageConfig = z.infer<typeof languageConfigSchema>;
+export type AutoencoderConfig = z.infer<typeof autoencoderConfigSchema>;
+export type TrainConfig = LanguageConfig | AutoencoderConfig;
 
 type PlainObject = Record<string, unknown>;
 
@@ -265,11 +305,11 @@ function merge(base: unknown, over: unknown): unknown {
 }
 
 /** One line for the first problem that the schema found. */
-function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
+function describeIssue(schema: z.ZodObject, issue: z.core.$ZodIssue, value: unknown): string {
   const where = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
-    const known = knownKeys(issue.path, value);
+    const known = knownKeys(schema, issue.path, value);
     const guess = nearest(key, known);
     const place = where === "" ? key : `${where}.${key}`;
     return `${place}: unknown key; ${guess === null ? `expected one of ${known.join(", ")}` : `did you mean ${guess}?`}`;
@@ -277,7 +317,7 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   let actual: unknown = value;
   for (const key of issue.path) actual = (actual as PlainObject | undefined)?.[key as string];
   if (issue.code === "invalid_union" && "note" in issue) {
-    return `${where} ${JSON.stringify(actual)}: expected one of ${objectsAt(issue.path.slice(0, -1), null).map(kindOf).join(", ")}`;
+    return `${where} ${JSON.stringify(actual)}: expected one of ${objectsAt(schema, issue.path.slice(0, -1), null).map(kindOf).join(", ")}`;
   }
   if (issue.code === "invalid_union") return `${where} ${JSON.stringify(actual)}: ${expectedOfUnion(issue)}`;
   const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
@@ -297,13 +337,13 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
 }
 
 /** The objects that may stand at a path; of alternatives with a `kind`, the one that the value says, if it says one. */
-function objectsAt(at: readonly PropertyKey[], value: unknown): z.ZodObject[] {
+function objectsAt(schema: z.ZodObject, at: readonly PropertyKey[], value: unknown): z.ZodObject[] {
   const objects = (schemas: readonly z.core.$ZodType[], own: unknown) => {
     const all = schemas.filter((schema) => schema instanceof z.ZodObject);
     const chosen = all.filter((schema) => isPlainObject(own) && kindOf(schema) === own.kind);
     return chosen.length > 0 ? chosen : all;
   };
-  let current = objects([configSchema], value);
+  let current = objects([schema], value);
   let inside = value;
   for (const key of at) {
     inside = isPlainObject(inside) ? inside[key as string] : undefined;
@@ -318,15 +358,19 @@ function kindOf(schema: z.ZodObject): unknown {
   return kind instanceof z.ZodLiteral ? kind.value : undefined;
 }
 
-function knownKeys(at: readonly PropertyKey[], value: unknown): string[] {
-  return [...new Set(objectsAt(at, value).flatMap(({ shape }) => Object.keys(shape)))];
+function knownKeys(schema: z.ZodObject, at: readonly PropertyKey[], value: unknown): string[] {
+  return [...new Set(objectsAt(schema, at, value).flatMap(({ shape }) => Object.keys(shape)))];
 }
 
 /** What a schema of single options doesn't see. @throws ConfigError */
 function checkTogether({ optimizer, training }: TrainConfig): void {
   if (training.evaluateAverage && training.emaDecay === null)
     throw new ConfigError("config: training.evaluateAverage true: expected training.emaDecay as well");
-  if (training.noiseScaleEvery > 0 && training.batchSize * training.accumulate < 2)
+  if (
+    "noiseScaleEvery" in training &&
+    training.noiseScaleEvery > 0 &&
+    training.batchSize * training.accumulate < 2
+  )
     throw new ConfigError("config: training.noiseScaleEvery: expected two sequences a step or more");
   if ("decayed" in optimizer && optimizer.decayed !== undefined && optimizer.matrixDecay === undefined)
     throw new ConfigError("config: optimizer.decayed: expected optimizer.matrixDecay as well");
@@ -340,11 +384,36 @@ function checkTogether({ optimizer, training }: TrainConfig): void {
  * @throws ConfigError naming the first key that is wrong, its value and what is allowed
  */
 export function parseConfig(value: unknown): TrainConfig {
-  const parsed = configSchema.safeParse(value);
-  if (!parsed.success) throw new ConfigError(`config: ${describeIssue(parsed.error.issues[0]!, value)}`);
+  const task = isPlainObject(value) && value.task !== undefined ? value.task : "language";
+  if (typeof task !== "string" || !Object.hasOwn(schemas, task))
+    throw new ConfigError(
+      `config: task ${JSON.stringify(task)}: expected one of ${Object.keys(schemas).join(", ")}`,
+    );
+  const schema = schemas[task as TaskName];
+  const parsed = schema.safeParse(value);
+  if (!parsed.success)
+    throw new ConfigError(`config: ${describeIssue(schema, parsed.error.issues[0]!, value)}`);
   checkTogether(parsed.data);
   checkCoefficients(parsed.data);
   return parsed.data;
+}
+
+/** {@link parseConfig} for those who can only use a language model. @throws ConfigError also for other tasks */
+export function parseLanguageConfig(value: unknown): LanguageConfig {
+  const config = parseConfig(value);
+  if (config.task !== "language") {
+    throw new ConfigError(`config "${config.name}": task ${config.task}: expected a language model here`);
+  }
+  return config;
+}
+
+/** {@link parseConfig} for those who can only use an autoencoder. @throws ConfigError also for other tasks */
+export function parseAutoencoderConfig(value: unknown): AutoencoderConfig {
+  const config = parseConfig(value);
+  if (config.task !== "autoencoder") {
+    throw new ConfigError(`config "${config.name}": task ${config.task}: expected an autoencoder here`);
+  }
+  return config;
 }
 
 /** Muon's default. */

@@ -13,9 +13,22 @@ export {
   treeOfTensors,
 } from "./checkpoint.ts";
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
-export { configSchema, loadConfig, overrideConfig, parseConfig, type TrainConfig } from "./config.ts";
+export {
+  type AutoencoderConfig,
+  autoencoderConfigSchema,
+  type LanguageConfig,
+  languageConfigSchema,
+  loadConfig,
+  overrideConfig,
+  parseAutoencoderConfig,
+  parseConfig,
+  parseLanguageConfig,
+  type TaskName,
+  type TrainConfig,
+} from "./config.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { codebookIdentity, type EncodedImages, ImageCodec, type ImageModel } from "./imageCodec.ts";
+export { languageSteps, languageTask, openConfiguredData, restoreTokenizer } from "./languageTask.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
 export {
   type CheckpointProblem,
@@ -31,15 +44,7 @@ export {
   measureRun,
   type RunMeasurement,
 } from "./measureRun.ts";
-export {
-  evaluationStep,
-  initialState,
-  resolveModel,
-  type StepOutputs,
-  type TrainHandle,
-  type TrainState,
-  trainingStep,
-} from "./model.ts";
+export { evaluationStep, initialParameters, resolveModel } from "./model.ts";
 export { type MomentumMatrix, momentumMatrices } from "./momentumMatrices.ts";
 export { nearest } from "./nearest.ts";
 export { type NoiseSample, NoiseScaleLog } from "./noiseScaleLog.ts";
@@ -48,8 +53,18 @@ export type { BandVerdict, EvaluationInfo, Reporter, StartInfo, StepInfo, TrainR
 export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
 export { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
 export { SpectrumLog, spectrumQuantities } from "./spectra.ts";
-export { type StepResult, StepRunner } from "./stepRunner.ts";
-export { openConfiguredData, restoreTokenizer, type TrainOptions, trainRun } from "./trainer.ts";
+export { type StepOptions, type StepResult, StepRunner } from "./stepRunner.ts";
+export { type StepSize, stepSize } from "./stepSize.ts";
+export type { StepTask, Task, TaskEvaluation, TaskFacts, TaskLoss, TaskVariables } from "./task.ts";
+export { openTask, type TrainOptions, trainRun } from "./trainer.ts";
+export {
+  gradientStep,
+  initialState,
+  type StepOutputs,
+  type TrainHandle,
+  type TrainState,
+  trainingStep,
+} from "./trainingStep.ts";
 export {
   type DirectionNoise,
   type UpdateDirection,

@@ -3,7 +3,7 @@ import type { BatchSampler } from "../data/index.ts";
 import { type TransformerConfig, type TransformerParams, transformerLoss } from "../nn/index.ts";
 import type { Tree } from "../optim/index.ts";
 import type { RunStore } from "../runs/index.ts";
-import type { TrainConfig } from "./config.ts";
+import type { LanguageConfig } from "./config.ts";
 import { NoiseScaleLog } from "./noiseScaleLog.ts";
 
 /** The noise scale of a run during training. */
@@ -24,7 +24,7 @@ export interface LiveNoiseScale {
  */
 export function liveNoiseScale(
   model: TransformerConfig,
-  { noiseScaleEvery, batchSize, length, accumulate, threads }: TrainConfig["training"],
+  { noiseScaleEvery, batchSize, length, accumulate, threads }: LanguageConfig["training"],
   sampler: BatchSampler,
   store: RunStore,
   run: string,

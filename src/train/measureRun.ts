@@ -13,11 +13,11 @@ import {
   loadCheckpoint,
   treeOfTensors,
 } from "./checkpoint.ts";
-import { parseConfig, type TrainConfig } from "./config.ts";
+import { type LanguageConfig, parseLanguageConfig } from "./config.ts";
+import { openConfiguredData, restoreTokenizer } from "./languageTask.ts";
 import { type Measurement, measureCheckpoint } from "./measureCheckpoint.ts";
 import { type MeasureOptions, planMeasurement } from "./measurePlan.ts";
 import { resolveModel } from "./model.ts";
-import { openConfiguredData, restoreTokenizer } from "./trainer.ts";
 import { type UpdateDirection, type UpdateDirectionOptions, updateDirection } from "./updateDirection.ts";
 
 /** A checkpoint of a run: by its step, the one of the lowest validation loss, or the newest. */
@@ -102,7 +102,7 @@ function sizesFor(
 
 async function measureOne(
   checkpoint: Checkpoint,
-  config: TrainConfig,
+  config: LanguageConfig,
   data: TokenDataset,
   options: MeasureRunOptions,
 ): Promise<CheckpointMeasurement> {
@@ -182,7 +182,7 @@ export async function measureRun(options: MeasureRunOptions): Promise<RunMeasure
   const unique = [...new Map(opened.map((own) => [own.sidecar.step, own])).values()].sort(
     (a, b) => a.sidecar.step - b.sidecar.step,
   );
-  const config = parseConfig(unique[0]!.sidecar.config);
+  const config = parseLanguageConfig(unique[0]!.sidecar.config);
   using data = openConfiguredData(config, home);
   const stored = restoreTokenizer(unique[0]!.sidecar.tokenizer);
   if (stored.id !== data.tokenizer.id)

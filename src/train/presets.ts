@@ -1,6 +1,6 @@
 /**
  * Named configurations, from seconds to GPT-2's size. `expectedLoss` holds what was measured on the shipped books (final
- * validation loss in nats, mean and three standard deviations over seeds); null where nobody has measured it.
+ * validation loss, in nats or as a mean squared error, its mean and three standard deviations over seeds); null where nobody has measured it.
  */
 export const presets: Readonly<Record<string, unknown>> = {
   tiny: {
@@ -68,6 +68,17 @@ export const presets: Readonly<Record<string, unknown>> = {
       sampleEvery: 500,
       checkpointEvery: 250,
     },
+    expectedLoss: null,
+  },
+  "vq-mnist": {
+    name: "vq-mnist",
+    task: "autoencoder",
+    model: { encoder: { kind: "convolutional", channels: [32, 64], numBlocks: 1 }, reconstructionWeight: 10 },
+    quantizer: { kind: "simvq", numCodes: 1024, dim: 16, gradient: "rotation" },
+    data: { source: "mnist" },
+    optimizer: { kind: "adamw", learningRate: 0.002, weightDecay: 0 },
+    schedule: { kind: "warmup-cosine", warmupSteps: 20 },
+    training: { steps: 400, batchSize: 64, evalEvery: 100, checkpointEvery: 200, logEvery: 20 },
     expectedLoss: null,
   },
 };

@@ -1,17 +1,17 @@
-import type { ParameterCount, TransformerConfig } from "../nn/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import type { TrainConfig } from "./config.ts";
+import type { TaskFacts } from "./task.ts";
 
 /** What is known when training starts. */
 export interface StartInfo {
   readonly run: RunRecord;
   readonly config: TrainConfig;
-  readonly model: TransformerConfig;
-  readonly parameters: ParameterCount;
-  readonly flopsPerToken: number;
-  readonly trainTokens: number;
-  readonly validationTokens: number;
-  readonly numDocuments: number;
+  readonly task: TaskFacts;
+  /** What a step has so many of. */
+  readonly item: "tokens" | "images";
+  readonly itemsPerStep: number;
+  /** Floating-point operations of a training step. */
+  readonly flopsPerStep: number;
   /** Floating-point operations per second of a large matrix product. */
   readonly matmulPeak: number;
   /** Step of the checkpoint that is continued from, 0 for a new run. */
@@ -31,8 +31,10 @@ export interface StepInfo {
   readonly gradNorm: number | null;
   /** Running estimate of B_simple in sequences; null if it isn't measured, or noise hides the gradient. */
   readonly noiseScale: number | null;
+  /** What the task watches besides. */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly learningRate: number;
-  readonly tokensPerSecond: number;
+  readonly itemsPerSecond: number;
   /** Model FLOPs per second as a share of the matrix-product peak. */
   readonly peakShare: number;
   readonly elapsedSeconds: number;
@@ -42,9 +44,10 @@ export interface StepInfo {
 /** A validation loss. */
 export interface EvaluationInfo {
   readonly step: number;
-  /** Nats per token. */
+  /** Nats per token of a language model; mean squared error of an autoencoder. */
   readonly loss: number;
-  readonly bitsPerByte: number;
+  /** `bitsPerByte`; or `psnr`, `validationUsage`, … */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /** Whether a final loss is where it is expected to be. */
@@ -58,7 +61,7 @@ export interface TrainResult {
   /** Last validation, or null if the run was interrupted before one. */
   readonly validation: EvaluationInfo | null;
   readonly verdict: BandVerdict;
-  /** Text sampled at the end. */
+  /** Text sampled at the end; null for tasks that have none. */
   readonly sample: string | null;
   readonly checkpoint: string;
 }

@@ -3,7 +3,7 @@ import { compile, type EngineArray } from "../compile/index.ts";
 import { spectralDecayReport, type Tree } from "../optim/index.ts";
 import { summarizeSpectrum, symmetricEigenvalues } from "../spectral/index.ts";
 import { flattenState } from "./checkpoint.ts";
-import type { TrainHandle } from "./model.ts";
+import type { TrainHandle } from "./trainingStep.ts";
 
 /** What is logged of each matrix, as metrics named `path/quantity`. */
 export const spectrumQuantities = [

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BatchSampler } from "../data/index.ts";
-import { buildOptimizer, flattenState, parseConfig, resolveModel, StepRunner } from "./index.ts";
+import {
+  buildOptimizer,
+  flattenState,
+  languageSteps,
+  parseLanguageConfig,
+  resolveModel,
+  StepRunner,
+} from "./index.ts";
 
 /** Runs some steps; gives losses, norms and the parameters at the end. */
 async function run(batchSize: number, accumulate: number, numSteps: number) {
-  const config = parseConfig({
+  const config = parseLanguageConfig({
     model: { numLayers: 1, modelDim: 16, numHeads: 2, maxLength: 16, vocabSize: 300 },
     optimizer: { kind: "muon", matrixDecay: { kind: "spectral", strength: 0.1 } },
     training: { steps: 10, batchSize, accumulate, length: 8, clipNorm: 0.5, threads: 1 },
@@ -18,7 +25,8 @@ async function run(batchSize: number, accumulate: number, numSteps: number) {
     },
   };
   const sampler = new BatchSampler({ source: source as never, batchSize, length: 8, seed: 3 });
-  const runner = new StepRunner(resolveModel(config, 257), buildOptimizer(config), config.training, sampler);
+  const task = languageSteps(resolveModel(config, 257), sampler, config.training);
+  const runner = new StepRunner(task, buildOptimizer(config), config.training);
   using state = await runner.init();
   await runner.prepare(state);
   const results = [];

@@ -1,16 +1,25 @@
 import { compile, EngineArray, type EngineState } from "../compile/index.ts";
-import type { BatchSampler } from "../data/index.ts";
-import type { TransformerConfig } from "../nn/index.ts";
 import { mapArrays, type Tree } from "../optim/index.ts";
 import type { BuiltOptimizer } from "./buildOptimizer.ts";
-import type { TrainConfig } from "./config.ts";
-import { gradientStep, initialState, type TrainHandle, trainingStep } from "./model.ts";
+import type { StepTask } from "./task.ts";
+import { gradientStep, initialState, type TrainHandle, trainingStep } from "./trainingStep.ts";
+
+/** Options of training that decide what a step is. */
+export interface StepOptions {
+  readonly clipNorm: number | null;
+  readonly seed: number;
+  readonly threads?: number | undefined;
+  /** Batches per step. Default 1. */
+  readonly accumulate?: number;
+}
 
 export interface StepResult {
-  /** Mean over the batches of the step, in nats. */
+  /** Mean over the batches of the step. */
   readonly loss: number;
   /** Of the mean gradient, before clipping; null without clipping. */
   readonly gradNorm: number | null;
+  /** What the task watches. */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /**
@@ -18,33 +27,28 @@ export interface StepResult {
  * that the optimizer runs once per step, and checkpoints, which lie between steps, need no sum.
  */
 export class StepRunner {
-  readonly #model: TransformerConfig;
+  readonly #task: StepTask;
   readonly #optimizer: BuiltOptimizer;
-  readonly #training: TrainConfig["training"];
-  readonly #sampler: BatchSampler;
+  readonly #seed: number;
+  readonly #numBatches: number;
   readonly #step;
   readonly #accumulate;
   #sum: EngineState<Tree> | null = null;
 
-  constructor(
-    model: TransformerConfig,
-    optimizer: BuiltOptimizer,
-    training: TrainConfig["training"],
-    sampler: BatchSampler,
-  ) {
-    this.#model = model;
+  constructor(task: StepTask, optimizer: BuiltOptimizer, options: StepOptions) {
+    this.#task = task;
     this.#optimizer = optimizer;
-    this.#training = training;
-    this.#sampler = sampler;
-    const { clipNorm, threads, accumulate } = training;
-    this.#step = trainingStep(model, optimizer, clipNorm, threads, accumulate);
-    this.#accumulate = accumulate === 1 ? null : gradientStep(model, threads);
+    const { clipNorm, seed, threads, accumulate = 1 } = options;
+    this.#seed = seed;
+    this.#numBatches = accumulate;
+    this.#step = trainingStep(task, optimizer, clipNorm, threads, accumulate);
+    this.#accumulate = accumulate === 1 ? null : gradientStep(task, threads);
   }
 
   /** The state at step 0. */
   async init(): Promise<TrainHandle> {
     const state = await this.#step.init(
-      (await initialState(this.#model, this.#optimizer, this.#training.seed)) as never,
+      (await initialState(this.#task, this.#optimizer, this.#seed)) as never,
     );
     if (this.#accumulate !== null) {
       await using zeros = compile((params: Tree) => mapArrays((p) => p.mul(0), params), {
@@ -55,14 +59,9 @@ export class StepRunner {
     return state;
   }
 
-  #batch(index: number): EngineArray {
-    const { batchSize, length } = this.#training;
-    return EngineArray.from(this.#sampler.batch(index), [batchSize, length + 1]);
-  }
-
   #inputs(index: number): never[] {
-    const tokens = this.#batch(index);
-    return (this.#sum === null ? [tokens] : [tokens, this.#sum.leaves()]) as never[];
+    const batch = this.#task.batch(index);
+    return (this.#sum === null ? [batch] : [batch, this.#sum.leaves()]) as never[];
   }
 
   /** Traces, lowers and loads the programs. */
@@ -70,22 +69,34 @@ export class StepRunner {
     await this.#step.prepare(state, ...(this.#inputs(0) as [never]));
     if (this.#accumulate === null) return;
     const { params } = state.leaves();
-    await this.#accumulate.prepare(this.#sum!, params as never, this.#batch(0) as never, keep(0) as never);
+    await this.#accumulate.prepare(
+      this.#sum!,
+      params as never,
+      this.#task.batch(0) as never,
+      keep(0) as never,
+    );
   }
 
   /** One step: its batches are those from `index·accumulate` on. */
   async run(state: TrainHandle, index: number): Promise<StepResult> {
-    const { accumulate } = this.#training;
+    const accumulate = this.#numBatches;
     let total = 0;
     for (let i = 0; i < accumulate - 1; i++) {
-      const batch = this.#batch(index * accumulate + i);
+      const batch = this.#task.batch(index * accumulate + i);
       const { params } = state.leaves();
       const loss = await this.#accumulate!(this.#sum!, params as never, batch as never, keep(i) as never);
       total += (await loss.data())[0]!;
     }
     const outputs = await this.#step(state, ...(this.#inputs((index + 1) * accumulate - 1) as [never]));
     const loss = (total + (await outputs.loss.data())[0]!) / accumulate;
-    return { loss, gradNorm: outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]! };
+    const metrics: Record<string, number> = {};
+    for (const [name, value] of Object.entries(outputs.metrics ?? {}))
+      metrics[name] = (await value.data())[0]!;
+    return {
+      loss,
+      gradNorm: outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]!,
+      metrics,
+    };
   }
 
   /** Bytes of the sum of gradients, twice; 0 without accumulation. */

@@ -1,24 +1,9 @@
 import path from "node:path";
-import type { numpy as np } from "@jax-js/jax";
-import { compile, EngineArray, type EngineLeaves } from "../compile/index.ts";
-import {
-  BatchSampler,
-  BpeTokenizer,
-  byteTokenizer,
-  evaluationBatches,
-  openTokenDataset,
-  type TokenDataset,
-  type Tokenizer,
-} from "../data/index.ts";
+import { compile, type EngineArray, type EngineLeaves } from "../compile/index.ts";
 import { CheckpointError, NonFiniteError } from "../errors.ts";
-import {
-  countParameters,
-  flopsPerToken,
-  type TransformerConfig,
-  type TransformerParams,
-} from "../nn/index.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
+import { autoencoderTask } from "./autoencoderTask.ts";
 import { type BuiltOptimizer, buildOptimizer } from "./buildOptimizer.ts";
 import {
   type Checkpoint,
@@ -30,14 +15,15 @@ import {
   saveCheckpoint,
 } from "./checkpoint.ts";
 import { parseConfig, type TrainConfig } from "./config.ts";
-import { Generator } from "./generate.ts";
-import { liveNoiseScale } from "./liveNoiseScale.ts";
+import { languageTask } from "./languageTask.ts";
 import { measureMatmulPeak } from "./matmulPeak.ts";
-import { evaluationStep, resolveModel, type TrainHandle } from "./model.ts";
 import type { BandVerdict, EvaluationInfo, Reporter, TrainResult } from "./reporter.ts";
 import type { StoredTensor } from "./safetensors.ts";
 import { SpectrumLog } from "./spectra.ts";
 import { StepRunner } from "./stepRunner.ts";
+import { stepSize } from "./stepSize.ts";
+import type { Task } from "./task.ts";
+import type { TrainHandle } from "./trainingStep.ts";
 import { version } from "./version.ts";
 
 export interface TrainOptions {
@@ -55,15 +41,6 @@ export interface TrainOptions {
 /** Weight of the newest loss in the running average. */
 const smoothing = 0.05;
 
-/** The tokenizer of a checkpoint, so that sampling needs no data. */
-export function restoreTokenizer(stored: unknown): Tokenizer {
-  return stored === "bytes" ? byteTokenizer() : BpeTokenizer.fromJSON(stored);
-}
-
-function storeTokenizer(tokenizer: Tokenizer): unknown {
-  return tokenizer instanceof BpeTokenizer ? tokenizer.toJSON() : "bytes";
-}
-
 function asStored(leaves: ReadonlyMap<string, EngineArray>): Map<string, StoredTensor> {
   return new Map(
     [...leaves].map(([name, { dtype, shape, data }]) => [
@@ -73,18 +50,13 @@ function asStored(leaves: ReadonlyMap<string, EngineArray>): Map<string, StoredT
   );
 }
 
-/** Opens the tokens that a configuration asks for; the cache lies in the home folder. */
-export function openConfiguredData(config: TrainConfig, home: string): TokenDataset {
-  const { source, format, field, tokenizer, validationFraction, seed } = config.data;
-  return openTokenDataset({
-    source,
-    ...(format === undefined ? {} : { format }),
-    ...(field === undefined ? {} : { field }),
-    tokenizer,
-    validationFraction,
-    seed,
-    cacheDirectory: path.join(home, "cache"),
-  });
+/**
+ * Opens what a configuration trains; token caches lie in the home folder.
+ *
+ * @throws ConfigError, DataError for a configuration or data that can't be used
+ */
+export async function openTask(config: TrainConfig, home: string): Promise<Task> {
+  return config.task === "language" ? languageTask(config, home) : autoencoderTask(config);
 }
 
 /** One run from start or checkpoint to its end. */
@@ -93,100 +65,77 @@ class Trainer {
   readonly #store: RunStore;
   readonly #run: RunRecord;
   readonly #reporter: Reporter;
-  readonly #data: TokenDataset;
-  readonly #model: TransformerConfig;
+  readonly #task: Task;
   readonly #optimizer: BuiltOptimizer;
   readonly #log: MetricLog;
   readonly #signal: AbortSignal | undefined;
-  readonly #sampler: BatchSampler;
-  readonly #validation: Int32Array<ArrayBuffer>[];
   #pending: MetricRow[] = [];
   #best: { step: number; loss: number } | null = null;
   #lastEvaluation: EvaluationInfo | null = null;
 
-  constructor(
-    config: TrainConfig,
-    store: RunStore,
-    run: RunRecord,
-    data: TokenDataset,
-    options: TrainOptions,
-  ) {
+  constructor(config: TrainConfig, store: RunStore, run: RunRecord, task: Task, options: TrainOptions) {
     this.#config = config;
     this.#store = store;
     this.#run = run;
-    this.#data = data;
+    this.#task = task;
     this.#reporter = options.reporter ?? {};
     this.#signal = options.signal;
     this.#log = new MetricLog(run.directory);
-    this.#model = resolveModel(config, data.tokenizer.vocabSize);
     this.#optimizer = buildOptimizer(config);
-    const { batchSize, length, seed, evalBatches } = config.training;
-    this.#sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
-    this.#validation = evaluationBatches(data.validation, batchSize, length, evalBatches);
   }
 
   async run(checkpoint: Checkpoint | null): Promise<TrainResult> {
     const { training } = this.#config;
     const { threads } = training;
     const matmulPeak = await measureMatmulPeak(threads);
-    const runner = new StepRunner(this.#model, this.#optimizer, training, this.#sampler);
-    const evaluate = evaluationStep(this.#model, threads);
+    const task = this.#task;
+    const { batches: accumulate } = stepSize(this.#config);
+    const runner = new StepRunner(task, this.#optimizer, { ...training, accumulate });
     const average = compile((state: Tree) => averagedParameters(state), {
       outputs: "engine",
       name: "average",
     });
     const spectra = new SpectrumLog(threads);
-    const noise = liveNoiseScale(this.#model, training, this.#sampler, this.#store, this.#run.id);
-    const generator = new Generator(this.#model, this.#data.tokenizer, threads);
+    const noise = task.noiseScale?.(this.#store, this.#run.id) ?? null;
     try {
       using state = await runner.init();
       const fromStep = checkpoint?.sidecar.step ?? 0;
       if (checkpoint !== null) this.#restore(state, checkpoint);
       noise?.restore();
       const startCompile = performance.now();
-      const { batchSize, length, accumulate } = training;
-      const batchArray = (tokens: Int32Array<ArrayBuffer>) =>
-        EngineArray.from(tokens, [batchSize, length + 1]);
       await runner.prepare(state);
       this.#reporter.start?.({
         run: this.#run,
         config: this.#config,
-        model: this.#model,
-        parameters: countParameters(this.#model),
-        flopsPerToken: flopsPerToken(this.#model, length),
-        trainTokens: this.#data.train.length,
-        validationTokens: this.#data.validation.length,
-        numDocuments: this.#data.numDocuments,
+        task: task.facts,
+        item: task.item,
+        itemsPerStep: task.itemsPerBatch * accumulate,
+        flopsPerStep: task.flopsPerBatch * accumulate,
         matmulPeak,
         fromStep,
         compileSeconds: (performance.now() - startCompile) / 1000,
       });
 
-      const evaluatedParams = async () => {
+      const evaluatedParams = async (): Promise<EngineLeaves<Tree>> => {
         const { params, optimizer } = state.leaves();
-        if (!training.evaluateAverage) return params as EngineLeaves<TransformerParams>;
+        if (!training.evaluateAverage) return params;
         const part = this.#optimizer.averageOf!(optimizer);
-        return (await average(part as never)) as unknown as EngineLeaves<TransformerParams>;
+        return (await average(part as never)) as unknown as EngineLeaves<Tree>;
       };
       const evaluateNow = async (at: number) =>
-        this.#evaluate(at, await evaluatedParams(), evaluate, batchArray);
+        this.#evaluate(at, await evaluatedParams(), state.leaves().variables);
       const sampleNow = async (at: number) => {
-        const text = await generator.text(await evaluatedParams(), {
-          prompt: training.samplePrompt,
-          numTokens: Math.min(
-            training.sampleTokens,
-            this.#model.maxLength - this.#data.tokenizer.encode(training.samplePrompt).length,
-          ),
-          seed: training.seed,
-          temperature: 0.8,
-          topK: 50,
-        });
-        this.#reporter.sample?.(at, training.samplePrompt + text);
-        return training.samplePrompt + text;
+        const text = await task.samples!.make(await evaluatedParams());
+        this.#reporter.sample?.(at, text);
+        return text;
+      };
+      const isSampleDue = (at: number) => {
+        const every = task.samples?.every ?? 0;
+        return every > 0 && at % every === 0;
       };
 
-      const tokensPerStep = batchSize * length * accumulate;
-      const flops = flopsPerToken(this.#model, length) * tokensPerStep;
+      const itemsPerStep = task.itemsPerBatch * accumulate;
+      const flops = task.flopsPerBatch * accumulate;
       const start = performance.now();
       let smoothLoss = Number.NaN;
       let trainSeconds = 0;
@@ -197,7 +146,7 @@ class Trainer {
         const before = isSpectrumDue ? spectra.before(state) : null;
         this.#record(done + 1, (await noise?.measure(state.leaves().params, done)) ?? {});
         const stepStart = performance.now();
-        const { loss, gradNorm } = await runner.run(state, done);
+        const { loss, gradNorm, metrics } = await runner.run(state, done);
         const seconds = (performance.now() - stepStart) / 1000;
         // The first step of a process also loads the graph.
         if (done > fromStep) trainSeconds += seconds;
@@ -205,7 +154,12 @@ class Trainer {
         done++;
         if (!Number.isFinite(loss)) this.#stopOnNonFinite(done, loss, state);
         smoothLoss = Number.isNaN(smoothLoss) ? loss : smoothLoss + smoothing * (loss - smoothLoss);
-        this.#record(done, { loss, learningRate, ...(gradNorm === null ? {} : { gradNorm }) });
+        this.#record(done, {
+          loss,
+          learningRate,
+          ...(gradNorm === null ? {} : { gradNorm }),
+          ...metrics,
+        });
         if (before !== null) this.#record(done, await spectra.measure(state, before));
         const perStep = done - 1 > fromStep ? trainSeconds / (done - 1 - fromStep) : seconds;
         this.#reporter.step?.({
@@ -215,8 +169,9 @@ class Trainer {
           smoothLoss,
           gradNorm,
           noiseScale: noise?.noiseScale ?? null,
+          metrics,
           learningRate,
-          tokensPerSecond: tokensPerStep / perStep,
+          itemsPerSecond: itemsPerStep / perStep,
           peakShare: flops / perStep / matmulPeak,
           elapsedSeconds: (performance.now() - start) / 1000,
           remainingSeconds: perStep * (training.steps - done),
@@ -224,7 +179,7 @@ class Trainer {
         if (done % training.logEvery === 0) this.#flush();
         const isLast = done === training.steps;
         if (!isLast && training.evalEvery > 0 && done % training.evalEvery === 0) await evaluateNow(done);
-        if (!isLast && training.sampleEvery > 0 && done % training.sampleEvery === 0) await sampleNow(done);
+        if (!isLast && isSampleDue(done)) await sampleNow(done);
         if (!isLast && training.checkpointEvery > 0 && done % training.checkpointEvery === 0) {
           this.#save(done, state);
           saved = done;
@@ -235,14 +190,14 @@ class Trainer {
       if (finished && this.#lastEvaluation?.step !== done) await evaluateNow(done);
       this.#flush();
       if (saved !== done || checkpointSteps(this.#run.directory).at(-1) !== done) this.#save(done, state);
-      const sample = finished && training.sampleTokens > 0 ? await sampleNow(done) : null;
+      const sample = finished && task.samples?.atEnd === true ? await sampleNow(done) : null;
       const status = finished ? "finished" : "interrupted";
       this.#store.setSummary(this.#run.id, {
         step: done,
         loss: smoothLoss,
         ...(this.#lastEvaluation === null
           ? {}
-          : { validationLoss: this.#lastEvaluation.loss, bitsPerByte: this.#lastEvaluation.bitsPerByte }),
+          : { validationLoss: this.#lastEvaluation.loss, ...this.#lastEvaluation.metrics }),
       });
       this.#store.setStatus(this.#run.id, status);
       return {
@@ -256,11 +211,10 @@ class Trainer {
       };
     } finally {
       await runner.dispose();
-      await evaluate.dispose();
+      await task.close();
       await average.dispose();
       await spectra.dispose();
       await noise?.dispose();
-      await generator.dispose();
     }
   }
 
@@ -293,28 +247,14 @@ class Trainer {
 
   async #evaluate(
     step: number,
-    params: EngineLeaves<TransformerParams>,
-    evaluate: ReturnType<typeof evaluationStep>,
-    batchArray: (tokens: Int32Array<ArrayBuffer>) => EngineArray,
+    params: EngineLeaves<Tree>,
+    variables: EngineLeaves<Tree> | undefined,
   ): Promise<void> {
-    let sum = 0;
-    let bytes = 0;
-    let targets = 0;
-    const rowLength = this.#config.training.length + 1;
-    for (const batch of this.#validation) {
-      const loss = (await evaluate(params as never, batchArray(batch) as never)) as np.Array;
-      sum += (await loss.data())[0]!;
-      batch.forEach((token, i) => {
-        if (i % rowLength === 0) return;
-        bytes += this.#data.tokenizer.bytes(token).length;
-        targets++;
-      });
-    }
-    const loss = sum / this.#validation.length;
-    const info: EvaluationInfo = { step, loss, bitsPerByte: (loss * targets) / bytes / Math.LN2 };
+    const { loss, metrics } = await this.#task.evaluate(params, variables);
+    const info: EvaluationInfo = { step, loss, metrics };
     this.#lastEvaluation = info;
     if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
-    this.#record(step, { validationLoss: loss, bitsPerByte: info.bitsPerByte });
+    this.#record(step, { validationLoss: loss, ...metrics });
     this.#reporter.evaluation?.(info);
   }
 
@@ -324,9 +264,9 @@ class Trainer {
       step,
       config: this.#config,
       seed: this.#config.training.seed,
-      dataCursor: { step, epochs: this.#sampler.epochs(step * this.#config.training.accumulate) },
+      dataCursor: { step, epochs: this.#task.epochs(step * stepSize(this.#config).batches) },
       codeVersion: version,
-      tokenizer: storeTokenizer(this.#data.tokenizer),
+      ...this.#task.stored,
       validationLoss: this.#lastEvaluation?.step === step ? this.#lastEvaluation.loss : null,
     });
     pruneCheckpoints(this.#run.directory, this.#config.training.keepCheckpoints, this.#best?.step ?? null);
@@ -372,42 +312,38 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
       throw new CheckpointError("trainRun: expected a config, or a run to resume");
     const { config } = options;
     buildOptimizer(config);
-    using data = openConfiguredData(config, home);
-    resolveModel(config, data.tokenizer.vocabSize);
-    const { batchSize, length, seed, evalBatches } = config.training;
-    new BatchSampler({ source: data.train, batchSize, length, seed });
-    evaluationBatches(data.validation, batchSize, length, evalBatches);
+    using task = await openTask(config, home);
     using store = new RunStore(home);
-    const run = store.createRun({ name: config.name, config, seed, codeVersion: version });
+    const run = store.createRun({
+      name: config.name,
+      config,
+      seed: config.training.seed,
+      codeVersion: version,
+    });
     using _lock = acquireRunLock(run.directory);
-    return await runTrainer(config, store, run, data, null, options);
+    return await runTrainer(config, store, run, task, null, options);
   }
   using store = new RunStore(home);
   const run = store.getRun(options.resume);
   using _lock = acquireRunLock(run.directory);
   const checkpoint = latestCheckpoint(run.directory, options.reporter?.note);
   const config = parseConfig(checkpoint.sidecar.config);
-  using data = openConfiguredData(config, home);
-  const stored = restoreTokenizer(checkpoint.sidecar.tokenizer);
-  if (stored.id !== data.tokenizer.id) {
-    throw new CheckpointError(
-      `run ${run.id}: was trained with tokenizer ${stored.id}, the data now gives ${data.tokenizer.id}: the source has changed`,
-    );
-  }
-  return await runTrainer(config, store, run, data, checkpoint, options);
+  using task = await openTask(config, home);
+  task.checkStored(checkpoint.sidecar, run.id);
+  return await runTrainer(config, store, run, task, checkpoint, options);
 }
 
 async function runTrainer(
   config: TrainConfig,
   store: RunStore,
   run: RunRecord,
-  data: TokenDataset,
+  task: Task,
   checkpoint: Checkpoint | null,
   options: TrainOptions,
 ): Promise<TrainResult> {
   store.setStatus(run.id, "running");
   try {
-    return await new Trainer(config, store, run, data, options).run(checkpoint);
+    return await new Trainer(config, store, run, task, options).run(checkpoint);
   } catch (error) {
     store.setStatus(run.id, "failed", (error as Error).message);
     throw error;

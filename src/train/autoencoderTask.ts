@@ -1,0 +1,322 @@
+import { numpy as np, random, tree } from "@jax-js/jax";
+import { compile, EngineArray, type EngineLeaves, type EngineTree, toEngine } from "../compile/index.ts";
+import { type ImageDataset, ImageSampler, imageBatch, mix, openImages } from "../data/index.ts";
+import { CheckpointError, ConfigError, DataError } from "../errors.ts";
+import {
+  decodeLatents,
+  encodeImages,
+  flopsPerImage,
+  type ImageAutoencoderConfig,
+  type ImageAutoencoderParams,
+  imageAutoencoderLoss,
+  initImageAutoencoder,
+  resolveImageAutoencoder,
+} from "../nn/index.ts";
+import type { Tree } from "../optim/index.ts";
+import {
+  CodeUsage,
+  type ImageShape,
+  kMeans,
+  type Quantized,
+  type QuantizerTree,
+  ssim,
+} from "../quantize/index.ts";
+import { type BuiltQuantizer, buildQuantizer } from "./buildQuantizer.ts";
+import { type CodeAges, initCodeAges, observeCodes } from "./codeHealth.ts";
+import type { AutoencoderConfig } from "./config.ts";
+import type { StepTask, Task, TaskEvaluation } from "./task.ts";
+
+/** An autoencoder with its quantizer, as a configuration describes them. */
+export interface AutoencoderModel {
+  readonly model: ImageAutoencoderConfig;
+  readonly built: BuiltQuantizer;
+}
+
+/** What a run carries along besides parameters and optimizer. */
+export interface AutoencoderVariables {
+  /** The quantizer's state: moving averages, a frozen table. */
+  readonly quantizer: QuantizerTree;
+  /** Empty without a quantizer. */
+  readonly ages: CodeAges;
+}
+
+/** Usage is counted code by code. */
+const mostCodes = 2 ** 20;
+
+/**
+ * The model of a configuration, for images of a size.
+ *
+ * @throws ConfigError if sizes or options don't fit together
+ */
+export function resolveAutoencoder(config: AutoencoderConfig, image: ImageShape): AutoencoderModel {
+  const built = buildQuantizer(config.quantizer);
+  for (const size of built.quantizer?.codebookSizes ?? []) {
+    if (size > mostCodes)
+      throw new ConfigError(`quantizer: a codebook of ${size} codes: expected at most ${mostCodes}`);
+  }
+  const { encoder, reconstructionWeight } = config.model;
+  const given = Object.fromEntries(Object.entries(encoder).filter(([, value]) => value !== undefined));
+  const model = resolveImageAutoencoder({
+    image,
+    encoder: given as never,
+    dim: built.dim,
+    ...(reconstructionWeight === undefined ? {} : { reconstructionWeight }),
+  });
+  return { model, built };
+}
+
+/** Opens the images that a configuration asks for. */
+export function openConfiguredImages({ data }: AutoencoderConfig): Promise<ImageDataset> {
+  return openImages(
+    Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined)) as never,
+  );
+}
+
+interface Batch {
+  /** `float32[B, H, W, C]` */
+  readonly images: np.Array;
+  /** For noise and restarts; only where they are. */
+  readonly key?: np.Array;
+}
+
+interface Aux {
+  readonly reconstruction: np.Array;
+  readonly quantized: Omit<Quantized, "quantized" | "loss">;
+}
+
+/** First k-means codes come from so many vectors per code, of at most so many images. */
+const vectorsPerCode = 16;
+const mostImagesForCodes = 2048;
+
+/** Reconstruction and quantization of batches of images; see {@link imageAutoencoderLoss}. */
+export function autoencoderSteps(
+  { model, built }: AutoencoderModel,
+  sampler: ImageSampler,
+  { batchSize, usageWindow, seed }: AutoencoderConfig["training"],
+): StepTask {
+  const { quantizer, vq } = built;
+  const { height, width, channels } = model.image;
+  const restartBelow = vq?.restartBelow ?? null;
+  const imagesOf = (values: Float32Array<ArrayBuffer>) =>
+    EngineArray.from(values, [values.length / (height * width * channels), height, width, channels]);
+
+  /** Codes by k-means of what the first encoder makes of the first batches. */
+  async function kMeansCodes(encoder: EngineTree<Tree>, runSeed: number): Promise<Tree> {
+    const { quantizer: target, distance } = vq!;
+    const numCodes = target.codebookSizes[0]!;
+    const perImage = model.latent.height * model.latent.width;
+    const numImages = Math.min(mostImagesForCodes, (numCodes * vectorsPerCode) / perImage);
+    const numBatches = Math.ceil(numImages / batchSize);
+    const numVectors = numBatches * batchSize * perImage;
+    if (numVectors < numCodes) {
+      throw new DataError(
+        `quantizer.initialization k-means: ${numCodes} codes from ${numVectors} vectors: expected at least as many vectors as codes`,
+      );
+    }
+    const size = batchSize * height * width * channels;
+    const all = new Float32Array(numBatches * size);
+    for (let i = 0; i < numBatches; i++) all.set(sampler.batch(i), i * size);
+    await using codes = compile(
+      (own: ImageAutoencoderParams["encoder"], images: np.Array, key: np.Array) => {
+        const z = encodeImages(own, images, model);
+        const { codes: found, counts } = kMeans(z, numCodes, key, { distance });
+        // The moving averages are of hits per batch.
+        const { params, state } = target.initFrom(found, counts.div(numBatches));
+        return { params, state };
+      },
+      { outputs: "engine", name: "k-means" },
+    );
+    const key = EngineArray.from(Uint32Array.of(mix(runSeed, 1), mix(runSeed, 2)), [2]);
+    return (await codes(encoder as never, imagesOf(all) as never, key as never)) as Tree;
+  }
+
+  return {
+    async init(runSeed) {
+      const { params, state } = initImageAutoencoder(random.key(runSeed), model, quantizer);
+      const ages = initCodeAges(quantizer?.codebookSizes ?? []);
+      const start = (await toEngine({ params, variables: { quantizer: state, ages } } as never)) as Tree;
+      if (vq?.initialization !== "k-means") return start;
+      const codes = await kMeansCodes(start.params.encoder, runSeed);
+      return {
+        params: { ...start.params, quantizer: codes.params },
+        variables: { ...start.variables, quantizer: codes.state },
+      } as Tree;
+    },
+    batch(index) {
+      const images = imagesOf(sampler.batch(index));
+      if (restartBelow === null && !built.needsKey) return { images } as never;
+      const key = EngineArray.from(Uint32Array.of(mix(seed, index, 1), mix(seed, index, 2)), [2]);
+      return { images, key } as never;
+    },
+    loss(params, variables, batch) {
+      const { images, key } = batch as Batch;
+      const { quantizer: state, ages } = variables as AutoencoderVariables;
+      tree.dispose(ages as never);
+      const { loss, reconstruction, quantized } = imageAutoencoderLoss(
+        params as ImageAutoencoderParams,
+        state,
+        images,
+        model,
+        quantizer,
+        key,
+      );
+      return { loss, aux: quantized === null ? { reconstruction } : { reconstruction, quantized } };
+    },
+    advance(params, variables, aux, batch) {
+      const { reconstruction, quantized } = aux as Partial<Aux> & Pick<Aux, "reconstruction">;
+      const { quantizer: state, ages } = variables as AutoencoderVariables;
+      const { images, key } = batch as Batch;
+      images.dispose();
+      if (quantizer === null || quantized === undefined) {
+        key?.dispose();
+        return { params, variables: { quantizer: state, ages }, metrics: { reconstruction } };
+      }
+      const { indices, error, batch: seen } = quantized;
+      const observed = observeCodes(ages, indices, usageWindow);
+      const metrics = { reconstruction, quantizationError: error, ...observed.health };
+      if (vq === null || restartBelow === null) {
+        key?.dispose();
+        const next = { quantizer: quantizer.update(state, seen), ages: observed.ages };
+        return { params, variables: next, metrics };
+      }
+      const z = (seen.z as np.Array).ref;
+      const own = params as ImageAutoencoderParams;
+      const restarted = vq.quantizer.restart(
+        own.quantizer,
+        quantizer.update(state, seen),
+        z,
+        // Another draw than that of the loss.
+        random.split(key!, 2).slice(1),
+        { threshold: restartBelow },
+      );
+      return {
+        params: { ...own, quantizer: restarted.params },
+        variables: { quantizer: restarted.state, ages: observed.ages },
+        metrics: { ...metrics, restarted: restarted.restarted.astype(np.float32) },
+      };
+    },
+  };
+}
+
+/** SSIM takes far longer than the rest, so that it is measured on the first images alone. */
+const imagesForSsim = 64;
+
+/**
+ * An autoencoder of images and its data.
+ *
+ * @throws ConfigError, DataError for a configuration or data that can't be used
+ */
+export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> {
+  const data = await openConfiguredImages(config);
+  const { height, width, channels } = data.train;
+  const image = { height, width, channels };
+  const resolved = resolveAutoencoder(config, image);
+  const { model, built } = resolved;
+  const { quantizer } = built;
+  const { batchSize, seed, threads, evalImages = data.validation.count } = config.training;
+  const sampler = new ImageSampler({ images: data.train, batchSize, seed });
+  const numEvaluated = Math.min(evalImages, data.validation.count);
+  if (numEvaluated < 1) throw new DataError("images: there are none for validation");
+  const numBatches = Math.floor(numEvaluated / Math.min(batchSize, numEvaluated));
+  const evalSize = Math.min(batchSize, numEvaluated);
+  // Through codes, as images are stored: without noise.
+  const evaluated = compile(
+    (params: ImageAutoencoderParams, state: QuantizerTree, images: np.Array) => {
+      const latents = encodeImages(params.encoder, images, model);
+      if (quantizer === null) {
+        tree.dispose([params.quantizer, state] as never);
+        return { images: decodeLatents(params.decoder, latents, model) };
+      }
+      const both = () => [tree.ref(params.quantizer), tree.ref(state)] as const;
+      const indices = quantizer.encode(...both(), latents.ref);
+      const codes = quantizer.decode(...both(), indices.ref);
+      tree.dispose([params.quantizer, state] as never);
+      const error = np.mean(np.square(latents.sub(codes.ref)));
+      return { images: decodeLatents(params.decoder, codes, model), indices, error };
+    },
+    { ...(threads === undefined ? {} : { threads }), outputs: "engine", name: "evaluate" },
+  );
+  const { params } = initImageAutoencoder(random.key(0), model, quantizer);
+  const total = (tree.flatten(params as never)[0] as unknown as np.Array[]).reduce(
+    (sum, { size }) => sum + size,
+    0,
+  );
+  tree.dispose(params as never);
+
+  async function evaluate(
+    current: EngineLeaves<Tree>,
+    variables: EngineLeaves<Tree> | undefined,
+  ): Promise<TaskEvaluation> {
+    const usage = quantizer?.codebookSizes.map((size) => new CodeUsage(size)) ?? [];
+    const pixels = height * width * channels;
+    let [squares, quantizationError, similarity, compared] = [0, 0, 0, 0];
+    for (let batch = 0; batch < numBatches; batch++) {
+      const places = Int32Array.from({ length: evalSize }, (_, i) => batch * evalSize + i);
+      const originals = imageBatch(data.validation, places);
+      const out = (await evaluated(
+        current as never,
+        (variables as { quantizer: never }).quantizer,
+        EngineArray.from(originals, [evalSize, height, width, channels]) as never,
+      )) as unknown as Record<"images" | "indices" | "error", EngineArray | undefined>;
+      const made = out.images!.data as Float32Array;
+      for (let i = 0; i < made.length; i++) squares += (made[i]! - originals[i]!) ** 2;
+      if (out.error !== undefined) quantizationError += out.error.data[0]! / numBatches;
+      const indices = out.indices?.data;
+      for (const [i, each] of usage.entries())
+        each.add((indices as Int32Array).filter((_, at) => at % usage.length === i));
+      for (let i = 0; i < evalSize && compared < imagesForSsim && Math.min(height, width) > 10; i++) {
+        const part = (values: Float32Array) => values.subarray(i * pixels, (i + 1) * pixels);
+        similarity += ssim(part(originals), part(made), { height, width, channels });
+        compared++;
+      }
+    }
+    const loss = squares / (numBatches * evalSize * pixels);
+    const summaries = usage.map((each) => each.summary());
+    const mean = (name: "usage" | "perplexity") =>
+      summaries.reduce((sum, summary) => sum + summary[name], 0) / summaries.length;
+    return {
+      loss,
+      metrics: {
+        psnr: -10 * Math.log10(loss),
+        ...(compared === 0 ? {} : { ssim: similarity / compared }),
+        ...(quantizer === null
+          ? {}
+          : {
+              validationUsage: mean("usage"),
+              validationPerplexity: mean("perplexity"),
+              validationQuantizationError: quantizationError,
+            }),
+      },
+    };
+  }
+
+  return {
+    ...autoencoderSteps(resolved, sampler, config.training),
+    facts: {
+      kind: "autoencoder",
+      model,
+      parameters: { total },
+      codebookSizes: quantizer?.codebookSizes ?? [],
+      trainImages: data.train.count,
+      validationImages: numBatches * evalSize,
+    },
+    unit: "mean squared error",
+    item: "images",
+    itemsPerBatch: batchSize,
+    flopsPerBatch: flopsPerImage(model, built.numSearched) * batchSize,
+    epochs: (batches) => sampler.epochs(batches),
+    evaluate,
+    stored: { tokenizer: null, image },
+    checkStored({ image: stored }, run) {
+      const [was, is] = [stored, image].map((size) =>
+        size === undefined ? "none" : `${size.height}×${size.width}×${size.channels}`,
+      );
+      if (was !== is)
+        throw new CheckpointError(
+          `run ${run}: was trained on images of ${was}, the data now gives ${is}: the source has changed`,
+        );
+    },
+    close: () => evaluated.dispose(),
+    [Symbol.dispose]() {},
+  };
+}

@@ -1,0 +1,98 @@
+import type { numpy as np } from "@jax-js/jax";
+import type { EngineLeaves, EngineTree } from "../compile/index.ts";
+import type { ImageAutoencoderConfig, ParameterCount, TransformerConfig } from "../nn/index.ts";
+import type { Tree } from "../optim/index.ts";
+import type { RunStore } from "../runs/index.ts";
+import type { CheckpointContents, CheckpointSidecar } from "./checkpoint.ts";
+import type { LiveNoiseScale } from "./liveNoiseScale.ts";
+
+/** What is learned, and what a run carries along besides. */
+export interface TaskVariables {
+  readonly params: Tree;
+  /** Changed by the step itself, not by the optimizer: a codebook of moving averages, say. Absent if there is none. */
+  readonly variables?: Tree;
+}
+
+/** The loss of a batch, traced. */
+export interface TaskLoss {
+  readonly loss: np.Array;
+  /** For {@link StepTask.advance}; no derivative passes. Only tasks with variables may have it. */
+  readonly aux?: Tree;
+}
+
+/** The part of a task that becomes a training step. Its functions of arrays are traced by `compile`, and consume what they are given. */
+export interface StepTask {
+  /** Parameters and variables at step 0, decided by the seed. */
+  init(seed: number): Promise<EngineTree<TaskVariables>>;
+  /** Inputs of the batch that is drawn `index`-th, a pure function of the index. */
+  batch(index: number): EngineTree<Tree>;
+  loss(params: Tree, variables: Tree | undefined, batch: Tree): TaskLoss;
+  /** What follows the optimizer's update, for tasks with variables: new variables, and metrics, each `float32[]`. */
+  advance?(
+    params: Tree,
+    variables: Tree,
+    aux: Tree,
+    batch: Tree,
+  ): {
+    readonly params: Tree;
+    readonly variables: Tree;
+    readonly metrics: Readonly<Record<string, np.Array>>;
+  };
+}
+
+/** What a person is told of a task before it starts. */
+export type TaskFacts =
+  | {
+      readonly kind: "language";
+      readonly model: TransformerConfig;
+      readonly parameters: ParameterCount;
+      readonly trainTokens: number;
+      readonly validationTokens: number;
+      readonly numDocuments: number;
+    }
+  | {
+      readonly kind: "autoencoder";
+      readonly model: ImageAutoencoderConfig;
+      readonly parameters: { readonly total: number };
+      /** Codes of each index that a vector gets; empty without a quantizer. */
+      readonly codebookSizes: readonly number[];
+      readonly trainImages: number;
+      readonly validationImages: number;
+    };
+
+export interface TaskEvaluation {
+  /** In the task's unit, see {@link Task.unit}. */
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What is trained: everything in a run that isn't the same for all tasks. */
+export interface Task extends StepTask, Disposable {
+  readonly facts: TaskFacts;
+  /** Of validation losses. */
+  readonly unit: string;
+  /** What a batch has so many of. */
+  readonly item: "tokens" | "images";
+  readonly itemsPerBatch: number;
+  /** Floating-point operations of a training step, per batch. */
+  readonly flopsPerBatch: number;
+  /** Epochs that have begun after so many batches, with fractions. */
+  epochs(numBatches: number): number;
+  /** Evaluates on data that is never trained on; leaves the arrays alone. */
+  evaluate(params: EngineLeaves<Tree>, variables: EngineLeaves<Tree> | undefined): Promise<TaskEvaluation>;
+  /** Samples of text, for tasks that have them. */
+  readonly samples?: {
+    /** Steps between samples; 0 for only at the end. */
+    readonly every: number;
+    readonly atEnd: boolean;
+    make(params: EngineLeaves<Tree>): Promise<string>;
+  };
+  /** The gradient noise scale during training, for tasks that can measure it; null if the configuration doesn't ask for it. */
+  noiseScale?(store: RunStore, run: string): LiveNoiseScale | null;
+  /** What a checkpoint holds besides tensors and configuration, so that the model can be used without the data. */
+  readonly stored: Pick<CheckpointContents, "tokenizer" | "image">;
+  /** @throws CheckpointError if the data isn't what the run was trained on */
+  checkStored(sidecar: CheckpointSidecar, run: string): void;
+  /** Frees programs of the engine. */
+  close(): Promise<void>;
+}
