@@ -7,6 +7,7 @@ import { ConfigError, DatabaseAwayError, DataError } from "../errors.ts";
 import {
   checkTrials,
   loadSweep,
+  openSharedFiles,
   openTrialStore,
   outboxOf,
   type PlannedTrial,
@@ -42,6 +43,8 @@ const pollMs = 500;
 
 /** `rotor sweep`. @returns the exit code */
 export async function sweepCommand(file: string | undefined, flags: SweepFlags): Promise<number> {
+  // A place that can't be used is refused here, and not by every trial.
+  if (flags.shared !== undefined) await openSharedFiles(flags.shared);
   if (flags.resume !== undefined) {
     if (file !== undefined || flags.set.length > 0 || flags.name !== undefined || flags.dryRun === true) {
       throw new ConfigError(

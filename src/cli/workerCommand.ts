@@ -1,5 +1,12 @@
 import { availableParallelism } from "node:os";
-import { openTrialStore, outboxOf, ProcessExecutor, SweepWorker, type WorkerEvent } from "../sweeps/index.ts";
+import {
+  openSharedFiles,
+  openTrialStore,
+  outboxOf,
+  ProcessExecutor,
+  SweepWorker,
+  type WorkerEvent,
+} from "../sweeps/index.ts";
 import { interruptSignal } from "./interruptSignal.ts";
 
 export interface WorkerFlags {
@@ -29,6 +36,8 @@ function describe(event: WorkerEvent): string | null {
 export async function workerCommand(flags: WorkerFlags): Promise<number> {
   const { workers, home, shared } = flags;
   const threads = flags.threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
+  // A place that can't be used is refused here, and not by every trial.
+  if (shared !== undefined) await openSharedFiles(shared);
   await using store = await openTrialStore(home);
   const sweepId = flags.sweep === undefined ? undefined : (await store.getSweep(flags.sweep)).id;
   const signal = interruptSignal("stopping; running trials keep a checkpoint");

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigError, DataError, NonFiniteError, ShapeError } from "../errors.ts";
+import { CheckpointError, ConfigError, DataError, NonFiniteError, ShapeError } from "../errors.ts";
 import { RunStore } from "../runs/index.ts";
 import { parseConfig, type TrainConfig, trainRun } from "../train/index.ts";
 import { DivergenceWatch } from "./divergence.ts";
@@ -24,14 +24,28 @@ export interface TrialOrder {
   readonly shared: string | null;
 }
 
-/** The run to continue, or null to begin anew: the newest checkpoint of this machine and of the shared files. */
-async function findRun(order: TrialOrder, shared: SharedCheckpoints | null): Promise<string | null> {
+type Warn = (message: string) => void;
+
+/**
+ * The run to continue, or null to begin anew: the newest checkpoint of this machine and of the shared files. A shared place that can't be
+ * used costs time, but no trial.
+ */
+async function findRun(
+  order: TrialOrder,
+  shared: SharedCheckpoints | null,
+  warn: Warn,
+): Promise<string | null> {
   const { home, runId, trialId } = order;
   const here = runId === null ? null : localStep(home, runId);
-  const there = shared === null ? null : await shared.newestStep(trialId);
-  if (shared !== null && there !== null && (here === null || there > here)) {
-    const restored = await shared.restore(trialId, home);
-    if (restored !== null && restored.step > (here ?? -1)) return restored.runId;
+  try {
+    const there = (await shared?.newestStep(trialId)) ?? null;
+    if (there !== null && there > (here ?? -1)) {
+      const restored = await shared!.restore(trialId, home);
+      if (restored !== null && restored.step > (here ?? -1)) return restored.runId;
+    }
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    warn(`${error.message}; begun without it`);
   }
   if (here !== null) return runId;
   if (runId !== null) forgetRun(home, runId);
@@ -47,12 +61,13 @@ function forgetRun(home: string, runId: string): void {
 /** Copies checkpoints to the shared files one after the other; of those that wait only the newest. */
 class Uploads {
   readonly #save: (step: number) => Promise<void>;
+  readonly #warn: Warn;
   #next: number | null = null;
   #running: Promise<void> | null = null;
-  #error: unknown = null;
 
-  constructor(save: (step: number) => Promise<void>) {
+  constructor(save: (step: number) => Promise<void>, warn: Warn) {
     this.#save = save;
+    this.#warn = warn;
   }
 
   add(step: number): void {
@@ -66,18 +81,16 @@ class Uploads {
       this.#next = null;
       try {
         await this.#save(step);
-        this.#error = null;
       } catch (error) {
-        this.#error = error;
+        this.#warn(`the checkpoint of step ${step} stays on this machine: ${(error as Error).message}`);
       }
     }
     this.#running = null;
   }
 
-  /** Waits for all. @throws what the last one met */
+  /** Waits for all. */
   async end(): Promise<void> {
     await this.#running;
-    if (this.#error !== null) throw this.#error;
   }
 }
 
@@ -86,11 +99,13 @@ class Uploads {
  *
  * @param onProgress - is told of every step
  * @param signal - stops the trial after its step, with a checkpoint
+ * @param warn - is told of trouble that the trial survives
  */
 export async function runTrial(
   order: TrialOrder,
   onProgress: (progress: TrialProgress) => void,
   signal: AbortSignal,
+  warn: Warn = () => {},
 ): Promise<Attempt> {
   const { home, trialId, fence, earlyStop, threads } = order;
   const begin = performance.now();
@@ -100,7 +115,7 @@ export async function runTrial(
   let run: { id: string; directory: string } | null = null;
   let step = 0;
   let divergence: string | null = null;
-  const uploads = new Uploads(async (at) => shared?.save(trialId, fence, run!.directory, at));
+  const uploads = new Uploads(async (at) => shared?.save(trialId, fence, run!.directory, at), warn);
   const outcome = (
     status: TrialOutcome["status"],
     message: string | null,
@@ -122,7 +137,7 @@ export async function runTrial(
       ...order.config,
       training: { ...order.config.training, ...(threads === null ? {} : { threads }) },
     });
-    const resume = await findRun(order, shared);
+    const resume = await findRun(order, shared, warn);
     const result = await trainRun({
       ...(resume === null ? { config } : { resume }),
       home,
@@ -150,20 +165,16 @@ export async function runTrial(
       },
     });
     run = result.run;
-    // A shared place that is away costs no result: only a stopped trial needs it.
+    await uploads.end();
+    if (result.status === "finished" || divergence !== null) {
+      await shared?.forget(trialId).catch((error: Error) => warn(error.message));
+    }
     if (divergence !== null) {
       using store = new RunStore(home);
       store.setStatus(result.run.id, "failed", divergence);
-      await uploads.end().catch(() => {});
-      await shared?.forget(trialId).catch(() => {});
       return outcome("diverged", divergence);
     }
-    if (result.status === "interrupted") {
-      await uploads.end();
-      return { kind: "stopped" };
-    }
-    await uploads.end().catch(() => {});
-    await shared?.forget(trialId).catch(() => {});
+    if (result.status === "interrupted") return { kind: "stopped" };
     const loss = result.validation?.loss ?? Number.NaN;
     if (!Number.isFinite(loss)) return outcome("diverged", `the validation loss is ${loss}`);
     return outcome("finished", null, loss);

@@ -49,7 +49,9 @@ async function answer(request: Request): Promise<void> {
   } else if (request.kind === "run") {
     stop = new AbortController();
     reported = 0;
-    send({ kind: "attempt", attempt: await runTrial(request.order, report, stop.signal) });
+    const warn = (message: string) =>
+      process.stderr.write(`rotor: trial ${request.order.trialId}: ${message}\n`);
+    send({ kind: "attempt", attempt: await runTrial(request.order, report, stop.signal, warn) });
   } else if (request.kind === "prepare") {
     timer = await openStepTimer(request.config, request.home, request.threads);
     send({ kind: "prepared" });
