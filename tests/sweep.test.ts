@@ -99,11 +99,11 @@ test("a sweep stopped by Ctrl-C, and another time killed, goes on where its tria
     folder.path,
     `
 base: micro.json
-parameters: { optimizer.learningRate: [0.001, 0.01, 0.02] }
+parameters: { optimizer.learningRate: [0.001, 0.01] }
 workers: 2
 threads: 1
 `,
-    { steps: 300, checkpointEvery: 10, logEvery: 5 },
+    { steps: 200, checkpointEvery: 10, logEvery: 5 },
   );
   /** Waits until a run has a checkpoint of at least this step. */
   const waitForStep = async (least: number) => {
@@ -135,17 +135,14 @@ threads: 1
   const last = await rotor(folder.path, "sweep", "--resume", half.id);
   assert.equal(last.code, 0, last.stderr);
   const whole = await newest(folder.path);
-  assert.equal(whole.counts.finished, 3);
+  assert.equal(whole.counts.finished, 2);
   for (const { number, progress } of begun) {
     // The same run went on.
     assert.equal(whole.trials[number - 1]!.outcome!.runId, progress!.runId);
   }
   using runs = new RunStore(path.join(folder.path, ".rotor"));
-  assert.equal(runs.listRuns().filter(({ status }) => status === "finished").length, 3);
-  // Nothing is left of the sweep: what it says again is the same.
-  const again = await rotor(folder.path, "sweep", "--resume");
-  assert.equal(again.code, 0);
-  assert.match(again.stdout, /no fit: the sweep has one batch size, 4/);
+  assert.equal(runs.listRuns().filter(({ status }) => status === "finished").length, 2);
+  assert.match(last.stdout, /no fit: the sweep has one batch size, 4/);
 });
 
 test("--dry-run prints the trials and measures workers, and leaves nothing", async () => {
