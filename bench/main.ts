@@ -1,7 +1,7 @@
 // Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
 // Options after the part's name go to it.
 //
-// npm run bench -- [--part steps|newton-schulz|curvature|decay|code-search] [options]
+// npm run bench -- [--part steps|newton-schulz|curvature|decay|positions|code-search] [options]
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,6 +16,7 @@ const parts = {
   "newton-schulz": ["newtonSchulz.ts", "Newton–Schulz iteration"],
   curvature: ["curvature.ts", "Hessian-vector products"],
   decay: ["decay.ts", "Decay of matrices and logged spectra"],
+  positions: ["positions.ts", "Positions"],
   "code-search": ["codeSearch.ts", "Search of the nearest code"],
 } as const satisfies Record<string, readonly [script: string, heading: string]>;
 type Part = keyof typeof parts;

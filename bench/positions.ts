@@ -1,0 +1,293 @@
+// Prints what positions cost: rotary positions of one to three axes beside the same training step without positions, position ids of a
+// long document in every layout, and generation with a cache of keys and values. Processor time of one thread, variants in turns.
+//
+// npm run bench -- --part positions [--rounds 11]
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { init, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
+import { type CompileOptions, compile, compileStep, graphRewrites, toEngine } from "../src/compile/index.ts";
+import {
+  crossEntropy,
+  initMultimodalCache,
+  initTransformer,
+  type MultimodalConfig,
+  type MultimodalInputs,
+  multimodalDecode,
+  multimodalTransformer,
+  resolveMultimodalConfig,
+  type TransformerParams,
+} from "../src/nn/index.ts";
+import { adamw, applyUpdates, type Tree } from "../src/optim/index.ts";
+import {
+  advance,
+  advanceFrame,
+  type Document,
+  type Layout,
+  layoutPositions,
+  layouts,
+  type RotaryPairing,
+  startCursor,
+  type TokenPositions,
+} from "../src/position/index.ts";
+
+const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "11" } } });
+const rounds = Number(flags.rounds);
+await init();
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+/** Processor time in milliseconds. */
+async function time(body: () => Promise<unknown>): Promise<number> {
+  const start = process.cpuUsage();
+  await body();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000;
+}
+
+/** Median times of variants that take turns, and medians of each one's ratio to the first. */
+async function compare(variants: readonly (() => Promise<unknown>)[], count: number) {
+  const times = variants.map((): number[] => []);
+  for (let round = -2; round < count; round++) {
+    for (const [i, run] of variants.entries()) {
+      const taken = await time(run);
+      if (round >= 0) times[i]!.push(taken);
+    }
+  }
+  return times.map((own) => ({
+    ms: median(own),
+    ratio: median(own.map((value, round) => value / times[0]![round]!)),
+  }));
+}
+
+interface StepSize {
+  readonly layers: number;
+  readonly dim: number;
+  readonly heads: number;
+  readonly batch: number;
+  readonly length: number;
+}
+
+interface Variant {
+  readonly name: string;
+  /** Null: no positions. */
+  readonly numAxes: number | null;
+  readonly pairing?: RotaryPairing;
+  /** Whether the compiler may make one operator of a rotation. Default true. */
+  readonly fused?: boolean;
+}
+
+const vocabSize = 512;
+
+function configOf({ layers, dim, heads, length }: StepSize, { numAxes, pairing = "half" }: Variant) {
+  return resolveMultimodalConfig({
+    vocabSize,
+    numLayers: layers,
+    modelDim: dim,
+    numHeads: heads,
+    qkNorm: false,
+    maxLength: length,
+    position: numAxes === null ? "none" : "rope",
+    numAxes: numAxes ?? 1,
+    ropePairing: pairing,
+  });
+}
+
+interface State {
+  readonly params: TransformerParams;
+  readonly optimizer: Tree;
+}
+
+/** A training step of AdamW on text, whose positions are an input `float32[B, L, A]`, ready to run. */
+async function trainingStep(size: StepSize, variant: Variant, options: CompileOptions) {
+  const { batch, length } = size;
+  const config = configOf(size, variant);
+  const optimizer = adamw({ learningRate: 1e-3, weightDecay: 0.1 });
+  const rewrites =
+    variant.fused === false ? graphRewrites.filter((name) => name !== "rotary") : graphRewrites;
+  const step = compileStep(
+    (state: State, tokens: np.Array, positions: np.Array): [State, np.Array] => {
+      const inputs = { tokens: tokens.ref.slice([], [0, length]), positions };
+      const targets = tokens.slice([], [1, length + 1]);
+      const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
+        crossEntropy(multimodalTransformer(params, inputs, config).logits, targets),
+      )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
+      const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
+      return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, loss];
+    },
+    { threads: 1, rewrites, ...options },
+  );
+  const params = initTransformer(random.key(0), config);
+  const state = await step.init({ params, optimizer: optimizer.init(tree.ref(params as never)) } as never);
+  const tokens = Int32Array.from({ length: batch * (length + 1) }, (_, i) => (i * 7919) % vocabSize);
+  const positions = Float32Array.from({ length: batch * length * config.numAxes }, (_, i) => (i % 97) / 2);
+  return {
+    run: async () =>
+      (
+        await step(
+          state,
+          np.array(tokens, { shape: [batch, length + 1] }) as never,
+          np.array(positions, { shape: [batch, length, config.numAxes] }) as never,
+        )
+      ).dispose(),
+    async [Symbol.asyncDispose]() {
+      state.dispose();
+      await step.dispose();
+    },
+  };
+}
+
+/** Share of the kernels' time that rotations and their tables take, by ONNX Runtime's own profile. */
+async function kernelShare(size: StepSize, variant: Variant): Promise<number> {
+  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
+  try {
+    const step = await trainingStep(size, variant, { profile: path.join(folder, "profile") });
+    for (let i = 0; i < 5; i++) await step.run();
+    await step[Symbol.asyncDispose]();
+    const file = readdirSync(folder).find((name) => name.startsWith("profile"))!;
+    const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
+      cat: string;
+      name: string;
+      dur: number;
+      args?: { op_name?: string };
+    }[];
+    let [own, all] = [0, 0];
+    for (const { cat, name, dur, args } of events) {
+      if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
+      all += dur;
+      if (["RotaryEmbedding", "Sin", "Cos"].includes(args?.op_name ?? "")) own += dur;
+    }
+    return own / all;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+
+async function measureSteps(): Promise<void> {
+  const variants: Variant[] = [
+    { name: "no positions", numAxes: null },
+    { name: "1 axis", numAxes: 1 },
+    { name: "2 axes", numAxes: 2 },
+    { name: "3 axes", numAxes: 3 },
+    { name: "1 axis, interleaved pairs", numAxes: 1, pairing: "interleaved" },
+    { name: "1 axis, not fused", numAxes: 1, fused: false },
+    { name: "1 axis, interleaved pairs, not fused", numAxes: 1, pairing: "interleaved", fused: false },
+  ];
+  for (const [size, count] of [
+    [{ layers: 4, dim: 256, heads: 4, batch: 8, length: 128 }, rounds],
+    [{ layers: 8, dim: 512, heads: 8, batch: 4, length: 256 }, Math.ceil(rounds / 2)],
+  ] as const) {
+    console.log(
+      `training step, d ${size.dim}, ${size.layers} layers, ${size.batch * size.length} tokens: ms, added to the step without positions, share of the kernels`,
+    );
+    const steps = [];
+    for (const variant of variants) steps.push(await trainingStep(size, variant, {}));
+    const measured = await compare(
+      steps.map(({ run }) => run),
+      count,
+    );
+    for (const step of steps) await step[Symbol.asyncDispose]();
+    for (const [i, { ms, ratio }] of measured.entries()) {
+      const { name, fused = true, numAxes } = variants[i]!;
+      const share = fused && numAxes !== null ? percent(await kernelShare(size, variants[i]!)) : "";
+      console.log(
+        `${name.padEnd(38)}${ms.toFixed(0).padStart(6)} ${(i === 0 ? "" : percent(ratio - 1)).padStart(8)} ${share.padStart(7)}`,
+      );
+    }
+  }
+}
+
+/** Wall-clock time in milliseconds, median over runs after a few others. */
+function timeLayout(layout: Layout, document: Document): number {
+  const times: number[] = [];
+  for (let i = -10; i < 101; i++) {
+    const start = performance.now();
+    layoutPositions(layout, document);
+    if (i >= 0) times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
+function measureLayouts(): void {
+  const document: Document = Array.from({ length: 200 }, () => [
+    { kind: "text", length: 244 } as const,
+    { kind: "image", height: 16, width: 16 } as const,
+  ]).flat();
+  console.log("position ids of 100,000 tokens with 200 images of 16 × 16, ms");
+  for (const [name, layout] of Object.entries(layouts)) {
+    console.log(`${name.padEnd(38)}${timeLayout(layout, document).toFixed(2).padStart(6)}`);
+  }
+}
+
+/** Positions of text and then of frames that nobody announced, token by token. */
+function* growing(layout: Layout, length: number): Generator<Float32Array<ArrayBuffer>> {
+  const [text, frame] = [16, { height: 4, width: 4 }];
+  let { positions, cursor } = advance(layout, startCursor, { kind: "text", length: text });
+  for (let count = 0, token = 0; count < length; count++, token++) {
+    if (token * positions.numAxes === positions.values.length) {
+      ({ positions, cursor } = advanceFrame(layout, cursor, frame));
+      token = 0;
+    }
+    yield vector(positions, token);
+  }
+}
+
+const vector = ({ values, numAxes }: TokenPositions, token: number) =>
+  Float32Array.from(values.subarray(token * numAxes, (token + 1) * numAxes));
+
+/** Generation of one token after the other into a cache of 256 places. */
+async function generation(layout: Layout) {
+  const size = { layers: 4, dim: 256, heads: 4, batch: 1, length: 256 };
+  const numAxes = layout.axes.length;
+  const config: MultimodalConfig = configOf(size, { name: layout.name, numAxes });
+  const params = await toEngine(initTransformer(random.key(0), config));
+  const step = compileStep(
+    (
+      cache: ReturnType<typeof initMultimodalCache>,
+      own: TransformerParams,
+      inputs: MultimodalInputs,
+      place: np.Array,
+    ): [typeof cache, np.Array] => {
+      const result = multimodalDecode(own, cache, inputs, place, config);
+      return [result.cache, result.outputs.logits];
+    },
+    { threads: 1, outputs: "engine" },
+  );
+  await using empty = compile(() => initMultimodalCache(config, 1, size.length), {
+    threads: 1,
+    outputs: "engine",
+  });
+  const cache = await step.init((await empty()) as never);
+  return async () => {
+    let place = 0;
+    for (const position of growing(layout, 128)) {
+      const inputs = {
+        tokens: np.array(Int32Array.of((place * 31) % vocabSize), { shape: [1, 1] }),
+        positions: np.array(position, { shape: [1, 1, numAxes] }),
+      };
+      await step(cache, params as never, inputs as never, np.array(place++, { dtype: np.int32 }) as never);
+    }
+  };
+}
+
+async function measureGeneration(): Promise<void> {
+  const chosen = [layouts.flat, layouts["streaming-3d"], layouts.mrope];
+  const runs = [];
+  for (const layout of chosen) runs.push(await generation(layout));
+  console.log(
+    "generation of 128 tokens, d 256, 4 layers, cache of 256 places: ms per token, added to one axis",
+  );
+  for (const [i, { ms, ratio }] of (await compare(runs, rounds)).entries()) {
+    const { name, axes } = chosen[i]!;
+    console.log(
+      `${`${name}, ${axes.length === 1 ? "1 axis" : `${axes.length} axes`}`.padEnd(38)}${(ms / 128).toFixed(2).padStart(6)} ${(i === 0 ? "" : percent(ratio - 1)).padStart(8)}`,
+    );
+  }
+}
+
+await measureSteps();
+measureLayouts();
+await measureGeneration();
