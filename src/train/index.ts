@@ -1,4 +1,14 @@
+export type { QuantizerConfig, QuantizerPartConfig } from "./autoencoderConfig.ts";
+export {
+  type AutoencoderModel,
+  type AutoencoderVariables,
+  autoencoderSteps,
+  autoencoderTask,
+  openConfiguredImages,
+  resolveAutoencoder,
+} from "./autoencoderTask.ts";
 export { type BuiltOptimizer, buildOptimizer, learningRatesOf } from "./buildOptimizer.ts";
+export { type BuiltQuantizer, buildQuantizer } from "./buildQuantizer.ts";
 export {
   type Checkpoint,
   type CheckpointSidecar,
