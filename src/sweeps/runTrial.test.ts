@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { RunStore } from "../runs/index.ts";
-import { parseConfig } from "../train/index.ts";
+import { overrideConfig, parseConfig } from "../train/index.ts";
 import { runTrial, type TrialOrder } from "./runTrial.ts";
 import type { TrialProgress } from "./trialStore.ts";
 
@@ -79,8 +79,8 @@ test("a loss that isn't finite, and one that the rule forbids, are outcomes; the
 
 test("a configuration that can't be trained fails at once; what another attempt may not meet doesn't", async () => {
   const good = order(0.1);
-  const data = { ...good.config.data, source: path.join(home, "none.txt") };
-  const failed = await runTrial({ ...good, config: { ...good.config, data } }, () => {}, never);
+  const config = overrideConfig(good.config, { "data.source": path.join(home, "none.txt") });
+  const failed = await runTrial({ ...good, config }, () => {}, never);
   assert.ok(failed.kind === "outcome" && failed.outcome.status === "failed");
   assert.match(failed.outcome.message!, /none\.txt/);
   writeFileSync(path.join(home, "a file"), "");

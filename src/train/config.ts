@@ -517,7 +517,10 @@ export async function loadConfig(reference: string, overrides: readonly string[]
  *
  * @throws ConfigError
  */
-export function overrideConfig(config: TrainConfig, values: Readonly<Record<string, unknown>>): TrainConfig {
+export function overrideConfig<Config extends TrainConfig>(
+  config: Config,
+  values: Readonly<Record<string, unknown>>,
+): Config {
   let changed: unknown = config;
   for (const [path, value] of Object.entries(values)) {
     changed = merge(
@@ -525,5 +528,8 @@ export function overrideConfig(config: TrainConfig, values: Readonly<Record<stri
       path.split(".").reduceRight((inner: unknown, key) => ({ [key]: inner }), value),
     );
   }
-  return parseConfig(withCoefficients({ ...(changed as PlainObject), expectedLoss: null }));
+  const parsed = parseConfig(withCoefficients({ ...(changed as PlainObject), expectedLoss: null }));
+  if (parsed.task !== config.task)
+    throw new ConfigError(`config: task ${parsed.task}: expected ${config.task}, which can't be changed`);
+  return parsed as Config;
 }
