@@ -121,6 +121,27 @@ test("positions that float32 can't hold are told, with the number", async () => 
   assert.match(stderr, /^rotor: layout tie: token \d+ lies at [\d.]+, which float32 takes for [\d.]+; .*\n$/);
 });
 
+test("rotor positions takes the step of v2pe, positions per second and merged patches", async () => {
+  using folder = temporaryFolder();
+  const placed = async (...args: string[]) => {
+    const { code, stdout, stderr } = await rotor(folder.path, "positions", ...args, "--json");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const { layouts } = JSON.parse(stdout) as {
+      layouts: { segments: { segment: string; positions: number[][] }[] }[];
+    };
+    return layouts[0]!.segments;
+  };
+  const grid = ["text:1 image:1x4 text:1", "--layout", "v2pe"];
+  assert.deepEqual((await placed(...grid, "--delta", "0.25"))[1]!.positions, [[0.25], [0.5], [0.75], [1]]);
+  assert.deepEqual((await placed(...grid))[1]!.positions, [[1 / 16], [2 / 16], [3 / 16], [4 / 16]]);
+  const video = ["video:3x1x1@0.5", "--layout", "mrope-seconds"];
+  const times = (segments: { positions: number[][] }[]) => segments[0]!.positions.map(([t]) => t);
+  assert.deepEqual(times(await placed(...video)), [0, 1, 2]);
+  assert.deepEqual(times(await placed(...video, "--tokens-per-second", "6")), [0, 3, 6]);
+  const [merged] = await placed("image:4x6", "--spatial-merge", "2");
+  assert.deepEqual([merged!.segment, merged!.positions.length], ["image:2x3", 6]);
+});
+
 const bad: [what: string, args: string[], code: number, message: RegExp][] = [
   ["no document", [], 1, /positions: expected a document, for example "text:5 image:4x6 text:3"/],
   ["an empty document", [""], 1, /document: has no tokens/],
@@ -136,6 +157,30 @@ const bad: [what: string, args: string[], code: number, message: RegExp][] = [
     ["text:1", "--conformance", "v"],
     1,
     /--conformance: writes documents of its own/,
+  ],
+  [
+    "a step of nothing",
+    ["text:1", "--delta", "0.5"],
+    1,
+    /--delta: has no effect on tie-v2; expected layout v2pe/,
+  ],
+  [
+    "a step too large",
+    ["text:1", "--layout", "v2pe", "--delta", "2"],
+    1,
+    /v2pe: delta 2: expected a number in/,
+  ],
+  [
+    "no time",
+    ["text:1", "--layout", "mrope-seconds", "--tokens-per-second", "0"],
+    1,
+    /mrope: tokensPerSecond 0: expected a positive number/,
+  ],
+  [
+    "patches that can't be merged",
+    ["image:3x4", "--spatial-merge", "2"],
+    1,
+    /image height 3: expected a multiple of spatialMergeSize 2/,
   ],
   ["an unknown flag", ["text:1", "--zoom"], 2, /unknown option '--zoom'/],
 ];

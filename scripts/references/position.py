@@ -175,6 +175,20 @@ def rotary_tables():
     return results
 
 
+def axial():
+    """Gemma 4's vision encoder: a spectrum per axis, halves of each axis' own slice."""
+    from transformers.models.gemma4.configuration_gemma4 import Gemma4VisionConfig
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4VisionRotaryEmbedding, apply_multidimensional_rope
+
+    head_dim, heads = 16, 2
+    positions = torch.tensor([[0, 0], [0, 1], [3, 1], [2, 40], [17, 5]]).unsqueeze(0)
+    config = Gemma4VisionConfig(hidden_size=head_dim * heads, num_attention_heads=heads, head_dim=head_dim, rope_parameters={"rope_type": "axial", "rope_theta": 100.0})
+    x = torch.arange(heads * positions.shape[1] * head_dim).float().reshape(1, -1, heads, head_dim).mul(0.37).sin()
+    cos, sin = Gemma4VisionRotaryEmbedding(config)(x, positions)
+    rotated = apply_multidimensional_rope(x, cos, sin, positions)
+    return {"base": 100, "headDim": head_dim, "heads": heads, "positions": positions.flatten().tolist(), "x": digits(x), "rotated": digits(rotated)}
+
+
 def scalings():
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
@@ -189,6 +203,21 @@ def scalings():
         ({"kind": "yarn", "factor": 40.0, "originalMaxLength": 4096, "mscale": 1.0, "mscaleAllDim": 0.707}, {"rope_type": "yarn", "factor": 40.0, "original_max_position_embeddings": 4096, "mscale": 1.0, "mscale_all_dim": 0.707}, 10000.0, 64, None),
         ({"kind": "llama3", "factor": 8.0, "originalMaxLength": 8192}, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}, 500000.0, 128, None),
         ({"kind": "llama3", "factor": 32.0, "originalMaxLength": 512, "lowFreqFactor": 2, "highFreqFactor": 16}, {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 2.0, "high_freq_factor": 16.0, "original_max_position_embeddings": 512}, 10000.0, 64, None),
+    ]
+    short, long = [1.0 + 0.05 * j for j in range(32)], [1.0 + 0.5 * j * j for j in range(32)]
+    lists = {"shortFactors": short, "longFactors": long}
+    hf_lists = {"rope_type": "longrope", "short_factor": short, "long_factor": long}
+    # Without a factor Transformers takes max_position_embeddings over the original length: 2048 / 512.
+    cases += [
+        ({"kind": "longrope", "factor": 4.0, "originalMaxLength": 512, **lists}, {**hf_lists, "original_max_position_embeddings": 512}, 10000.0, 64, None),
+        ({"kind": "longrope", "factor": 4.0, "originalMaxLength": 512, "length": 512, **lists}, {**hf_lists, "original_max_position_embeddings": 512}, 10000.0, 64, 512),
+        ({"kind": "longrope", "factor": 4.0, "originalMaxLength": 512, "length": 513, **lists}, {**hf_lists, "original_max_position_embeddings": 512}, 10000.0, 64, 513),
+        ({"kind": "longrope", "factor": 32.0, "originalMaxLength": 4096, "length": 5000, **lists}, {**hf_lists, "factor": 32.0, "original_max_position_embeddings": 4096}, 500000.0, 64, 5000),
+        ({"kind": "longrope", "factor": 0.5, "originalMaxLength": 4096, **lists}, {**hf_lists, "factor": 0.5, "original_max_position_embeddings": 4096}, 10000.0, 64, None),
+        ({"kind": "longrope", "factor": 8.0, "originalMaxLength": 512, "attentionFactor": 1.25, **lists}, {**hf_lists, "factor": 8.0, "attention_factor": 1.25, "original_max_position_embeddings": 512}, 10000.0, 64, None),
+        ({"kind": "proportional", "partialRotaryFactor": 0.25}, {"rope_type": "proportional", "partial_rotary_factor": 0.25}, 1000000.0, 64, None),
+        ({"kind": "proportional", "partialRotaryFactor": 0.7, "factor": 8.0}, {"rope_type": "proportional", "partial_rotary_factor": 0.7, "factor": 8.0}, 10000.0, 64, None),
+        ({"kind": "proportional", "partialRotaryFactor": 1.0}, {"rope_type": "proportional", "partial_rotary_factor": 1.0}, 10000.0, 64, None),
     ]
     results = []
     for scaling, parameters, base, dim, length in cases:
@@ -239,6 +268,7 @@ def main():
         "padded": padded(),
         "hunyuan": [hunyuan([(4, 6)], [3, 2], 16), hunyuan([(3, 4), (5, 2)], [2, 1, 3], 8), hunyuan([], [6], 8)],
         "rotary": rotary_tables(),
+        "axial": axial(),
         "scalings": scalings(),
         **biases(),
     }

@@ -2,7 +2,16 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import picocolors from "picocolors";
 import { ConfigError } from "../errors.ts";
-import { conformanceFiles, layoutNamed, layoutProperties, parseDocument } from "../position/index.ts";
+import {
+  conformanceFiles,
+  type Document,
+  type Layout,
+  layoutNamed,
+  layoutProperties,
+  mrope,
+  parseDocument,
+  v2pe,
+} from "../position/index.ts";
 import { table } from "./format.ts";
 import { drawPlane, segmentSigns } from "./positionsDrawing.ts";
 import { type LayoutReport, layoutReport } from "./positionsReport.ts";
@@ -14,6 +23,9 @@ const vector = (values: readonly number[]) => `(${values.map((value) => +value.t
 export interface PositionsFlags {
   readonly layout: string;
   readonly compare?: string;
+  readonly delta?: number;
+  readonly tokensPerSecond?: number;
+  readonly spatialMerge?: number;
   readonly svg?: string;
   readonly json?: boolean;
   readonly conformance?: string;
@@ -30,9 +42,8 @@ export function positionsCommand(text: string | undefined, flags: PositionsFlags
   if (text === undefined) {
     throw new ConfigError('positions: expected a document, for example "text:5 image:4x6 text:3"');
   }
-  const document = parseDocument(text);
-  const names = [flags.layout, ...(flags.compare ?? "").split(",").filter((name) => name !== "")];
-  const reports = [...new Set(names)].map((name) => layoutReport(layoutNamed(name), document));
+  const document = mergedDocument(parseDocument(text), flags.spatialMerge);
+  const reports = chosenLayouts(flags).map((layout) => layoutReport(layout, document));
   for (const { precision } of reports) {
     if (precision !== null) process.stderr.write(`rotor: ${precision}\n`);
   }
@@ -45,6 +56,36 @@ export function positionsCommand(text: string | undefined, flags: PositionsFlags
   out(propertyTable(reports));
   if (flags.svg !== undefined) out(`\nwrote ${flags.svg}`);
   return 0;
+}
+
+/** Sides of grids are those of patches, `size` of which are merged into a token's side. */
+function mergedDocument(document: Document, size: number | undefined): Document {
+  if (size === undefined) return document;
+  return document.map((segment) =>
+    segment.kind === "text" ? segment : { ...segment, spatialMergeSize: size },
+  );
+}
+
+/**
+ * The layouts of `--layout` and `--compare`, with their options.
+ *
+ * @throws ConfigError for an unknown name, or an option that none of them takes
+ */
+function chosenLayouts({ layout, compare = "", delta, tokensPerSecond }: PositionsFlags): Layout[] {
+  const names = [...new Set([layout, ...compare.split(",").filter((name) => name !== "")])];
+  const options: Record<string, { readonly flag: string; readonly make: Layout | undefined }> = {
+    v2pe: { flag: "--delta", make: delta === undefined ? undefined : v2pe(delta) },
+    "mrope-seconds": {
+      flag: "--tokens-per-second",
+      make: tokensPerSecond === undefined ? undefined : mrope({ tokensPerSecond }),
+    },
+  };
+  for (const [name, { flag, make }] of Object.entries(options)) {
+    if (make !== undefined && !names.includes(name)) {
+      throw new ConfigError(`${flag}: has no effect on ${names.join(", ")}; expected layout ${name}`);
+    }
+  }
+  return names.map((name) => options[name]?.make ?? layoutNamed(name));
 }
 
 /** Where the segments of one layout lie. */

@@ -282,6 +282,17 @@ function buildProgram(done: (code: number) => void): Command {
     .argument("[document]", 'for example "text:5 image:4x6 text:3 video:2x3x3@0.5"')
     .option("--layout <name>", "position rule", "tie-v2")
     .option("--compare <names>", "other layouts, with commas between")
+    .option("--delta <step>", "step of visual tokens in v2pe, in (0, 1] (default 1/16)", finite)
+    .option(
+      "--tokens-per-second <count>",
+      "positions per second of video in mrope-seconds (default 2)",
+      finite,
+    )
+    .option(
+      "--spatial-merge <size>",
+      "sides of images and videos are those of patches, so many of which make a token's side",
+      positiveInteger,
+    )
     .option("--svg <file>", "draw a picture as well")
     .option("--json", "print one line of JSON")
     .option("--conformance <folder>", "write test vectors for other implementations, and stop")

@@ -13,6 +13,7 @@ import {
   type RotaryPairing,
   ropeFrequencies,
   rotaryFrequencies,
+  rotaryPairings,
   rotaryTables,
 } from "./index.ts";
 
@@ -26,6 +27,13 @@ const cases: [FrequencyAllocation, (number | null)[][]][] = [
   [{ kind: "per-axis" }, [[0, 0, 1, 1, 2, 2]]],
   [{ kind: "per-head", heads: [1, 1, 1] }, [0, 1, 2, null].map((axis) => Array<number | null>(6).fill(axis))],
 ];
+
+/** Components of pair `j` of 6, three axes. */
+const members: Record<RotaryPairing, (j: number) => [number, number]> = {
+  half: (j) => [j, j + 6],
+  interleaved: (j) => [2 * j, 2 * j + 1],
+  "half-per-axis": (j) => [j + 2 * Math.floor(j / 2), j + 2 * Math.floor(j / 2) + 2],
+};
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
@@ -57,7 +65,7 @@ for (const [allocation, axes] of cases) {
     assert.deepEqual(frequencies, allocation.kind === "per-axis" ? [...own, ...own, ...own] : own);
   });
 
-  for (const pairing of ["half", "interleaved"] as const) {
+  for (const pairing of rotaryPairings) {
     test(`${name}, ${pairing} pairing: the pairs turn by p[axis]·θ`, () => {
       const { axisOfFrequency, frequencies } = allocateFrequencies(allocation, {
         numAxes: 3,
@@ -72,9 +80,7 @@ for (const [allocation, axes] of cases) {
             const own = axisOfFrequency[axisOfFrequency.length === 1 ? 0 : head]!;
             own.forEach((axis, j) => {
               const angle = axis === null ? 0 : where[axis]! * frequencies[j]!;
-              const [a, b] = (pairing === "half" ? [j, j + 6] : [2 * j, 2 * j + 1]).map(
-                (i) => head * headDim + i,
-              ) as [number, number];
+              const [a, b] = members[pairing](j).map((i) => head * headDim + i) as [number, number];
               // float32 sums of two products of size 2.
               const error = Math.hypot(
                 result[a]! - (x[a]! * Math.cos(angle) - x[b]! * Math.sin(angle)),
@@ -133,6 +139,13 @@ for (const [allocation, axes] of cases) {
   }
 }
 
+const longrope = {
+  kind: "longrope",
+  factor: 2,
+  originalMaxLength: 64,
+  shortFactors: [1, 2, 3, 4, 5, 6],
+  longFactors: [2, 3, 4, 5, 6, 7],
+} as const;
 const yarn = { kind: "yarn", factor: 4, originalMaxLength: 64 } as const;
 
 test("with cyclic allocation text turns exactly as in one dimension; with a spectrum per axis it doesn't", () => {
@@ -221,6 +234,7 @@ test("tables depend on each of their inputs", () => {
     values([1, 2.5], base),
     values([1, 2], { ...base, base: 101 }),
     values([1, 2], { ...base, pairing: "interleaved" }),
+    values([1, 2], { ...base, pairing: "half-per-axis" }),
     values([1, 2], { ...base, rotaryDim: 8 }),
     values([1, 2], { ...base, allocation: { kind: "per-axis" } }),
     values([1, 2], { ...base, allocation: { kind: "sections", sections: [3, 3] } }),
@@ -230,8 +244,36 @@ test("tables depend on each of their inputs", () => {
     values([1, 2], { ...base, scaling: { kind: "ntk", factor: 2 } }),
     values([1, 2], { ...base, scaling: yarn }),
     values([1, 2], { ...base, scaling: { ...yarn, attentionFactor: 2 } }),
+    ...[
+      {},
+      { factor: 3 },
+      { originalMaxLength: 32 },
+      { length: 65 },
+      { shortFactors: [1, 2, 3, 4, 5, 7] },
+      { attentionFactor: 2 },
+      { length: 65, longFactors: [2, 3, 4, 5, 6, 8] },
+    ].map((change) => values([1, 2], { ...base, scaling: { ...longrope, ...change } })),
+    values([1, 2], { ...base, scaling: { kind: "proportional", partialRotaryFactor: 0.5 } }),
+    values([1, 2], { ...base, scaling: { kind: "proportional", partialRotaryFactor: 0.7 } }),
+    values([1, 2], { ...base, scaling: { kind: "proportional", partialRotaryFactor: 0.5, factor: 2 } }),
   ];
   assert.equal(new Set(variants).size, variants.length);
+});
+
+test("with one axis its halves are the head's; with two the slices turn as heads of their own", () => {
+  const x = Float32Array.from({ length: headDim }, (_, i) => Math.cos(3 * i));
+  const heads = (size = headDim, from = 0) =>
+    np.array(x.slice(from, from + size), { shape: [1, 1, 1, size] });
+  const one = (pairing: RotaryPairing) =>
+    applyRotary(heads(), rotaryTables([7], headDim, { pairing })).dataSync();
+  assert.deepEqual(one("half-per-axis"), one("half"));
+  const both = applyRotary(
+    heads(),
+    rotaryTables(at([7, 3]), headDim, { allocation: { kind: "per-axis" }, pairing: "half-per-axis" }),
+  ).dataSync();
+  const slice = (n: number, from: number) =>
+    applyRotary(heads(6, from), rotaryTables([n], 6, { pairing: "half" })).dataSync();
+  assert.deepEqual([...both], [...slice(7, 0), ...slice(3, 6)]);
 });
 
 test("NTK-aware scaling keeps the highest frequency and divides the lowest by the factor", () => {
@@ -277,8 +319,28 @@ test("impossible allocations and scalings are named before anything is consumed"
     "rope scaling: highFreqFactor 1: expected more than lowFreqFactor 1",
   );
   refuses(
-    { scaling: { kind: "longrope", factor: 2 } as never },
-    'rope scaling "longrope": expected linear, ntk, dynamic, yarn or llama3',
+    { scaling: { kind: "rope-long", factor: 2 } as never },
+    'rope scaling "rope-long": expected one of linear, ntk, dynamic, yarn, llama3, longrope, proportional',
+  );
+  refuses(
+    { scaling: { ...longrope, longFactors: [1, 2] } },
+    "rope scaling: longFactors: 2 numbers: expected 6, one per pair",
+  );
+  refuses(
+    { scaling: { ...longrope, shortFactors: [1, 2, 3, 4, 5, 0] } },
+    "rope scaling: shortFactors 0: expected a positive number",
+  );
+  refuses(
+    { scaling: { kind: "proportional", partialRotaryFactor: 0 } },
+    "rope scaling: partialRotaryFactor 0: expected a number in (0, 1]",
+  );
+  refuses(
+    { pairing: "half-per-axis", rotaryDim: 8 },
+    "rotary: pairing half-per-axis: 8 components that turn: expected a multiple of 6 for 3 axes",
+  );
+  refuses(
+    { pairing: "quarter" as never },
+    'rotary: pairing "quarter": expected half, interleaved, half-per-axis',
   );
   const positions = np.zeros([4, 2]);
   assert.throws(() => rotaryTables(positions, headDim, { numAxes: 3 }), ShapeError);

@@ -72,6 +72,7 @@ export {
   type RopeFrequencies,
   type RopeScaling,
   ropeFrequencies,
+  ropeScalingKinds,
   rotaryFrequencies,
 } from "./ropeScaling.ts";
 export {
@@ -80,6 +81,7 @@ export {
   type RotaryOptions,
   type RotaryPairing,
   type RotaryTables,
+  rotaryPairings,
   rotaryTables,
   rotaryTablesRef,
 } from "./rotary.ts";

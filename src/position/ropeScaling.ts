@@ -11,7 +11,11 @@ import { ConfigError } from "../errors.ts";
  * - `yarn`: those that turn fewer than `betaSlow` times within `originalMaxLength` are divided by `factor`, those that turn more than
  *   `betaFast` times stay, with a ramp between; cos and sin are multiplied by the attention factor (Peng et al., arXiv 2309.00071);
  * - `llama3`: as YaRN but with a ramp in the wavelength, from `originalMaxLength/highFreqFactor` to `originalMaxLength/lowFreqFactor`
- *   (Llama 3.1).
+ *   (Llama 3.1);
+ * - `longrope`: pair `j` is divided by a searched factor of its own, from one list for texts up to `originalMaxLength` and from another for
+ *   longer ones; cos and sin are multiplied by the attention factor (Ding et al., arXiv 2402.13753; Phi-3);
+ * - `proportional`: the lowest frequencies become 0, so that only a share of the pairs turns; those that do keep the frequencies of the
+ *   whole head, unlike with a smaller `rotaryDim` (Gemma 4).
  */
 export type RopeScaling =
   | { readonly kind: "linear"; readonly factor: number }
@@ -48,7 +52,39 @@ export type RopeScaling =
       readonly lowFreqFactor?: number;
       /** Default 4 (Llama 3.1). */
       readonly highFreqFactor?: number;
+    }
+  | {
+      readonly kind: "longrope";
+      /** Longest text over `originalMaxLength`; only the attention factor depends on it. */
+      readonly factor: number;
+      readonly originalMaxLength: number;
+      /** One number per pair, for texts up to `originalMaxLength` tokens. */
+      readonly shortFactors: readonly number[];
+      /** The same for longer texts. */
+      readonly longFactors: readonly number[];
+      /** Tokens of the text at hand. Default `originalMaxLength`: the short factors. */
+      readonly length?: number;
+      /** What cos and sin are multiplied by. Default `√(1 + ln factor / ln originalMaxLength)`, 1 for factors up to 1. */
+      readonly attentionFactor?: number;
+    }
+  | {
+      readonly kind: "proportional";
+      /** All frequencies are divided by it. Default 1. */
+      readonly factor?: number;
+      /** Share of the pairs that turn, in (0, 1], rounded down to whole pairs (`partial_rotary_factor` of Transformers). */
+      readonly partialRotaryFactor: number;
     };
+
+/** Names of the scalings. */
+export const ropeScalingKinds = [
+  "linear",
+  "ntk",
+  "dynamic",
+  "yarn",
+  "llama3",
+  "longrope",
+  "proportional",
+] as const satisfies readonly RopeScaling["kind"][];
 
 /** Frequencies of the pairs, and what cos and sin are multiplied by. */
 export interface RopeFrequencies {
@@ -96,8 +132,8 @@ export function ropeFrequencies(
 ): RopeFrequencies {
   const plain = rotaryFrequencies(rotaryDim, base);
   if (scaling === null) return { frequencies: plain, attentionFactor: 1 };
-  positive("factor", scaling.factor);
-  const { factor } = scaling;
+  const { factor = 1 } = scaling;
+  positive("factor", factor);
   switch (scaling.kind) {
     case "linear":
       return { frequencies: plain.map((theta) => theta / factor), attentionFactor: 1 };
@@ -114,9 +150,13 @@ export function ropeFrequencies(
       return yarn(plain, rotaryDim, base, scaling);
     case "llama3":
       return { frequencies: llama3(plain, scaling), attentionFactor: 1 };
+    case "longrope":
+      return longrope(plain, scaling);
+    case "proportional":
+      return { frequencies: proportional(plain, scaling), attentionFactor: 1 };
     default:
       throw new ConfigError(
-        `rope scaling "${(scaling as { kind: string }).kind}": expected linear, ntk, dynamic, yarn or llama3`,
+        `rope scaling "${(scaling as { kind: string }).kind}": expected one of ${ropeScalingKinds.join(", ")}`,
       );
   }
 }
@@ -173,4 +213,38 @@ function llama3(plain: readonly number[], scaling: RopeScaling & { kind: "llama3
     const smooth = (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
     return ((1 - smooth) * theta) / factor + smooth * theta;
   });
+}
+
+function longrope(plain: readonly number[], scaling: RopeScaling & { kind: "longrope" }): RopeFrequencies {
+  const { factor, originalMaxLength, length = originalMaxLength } = scaling;
+  positive("originalMaxLength", originalMaxLength);
+  positive("length", length);
+  for (const name of ["shortFactors", "longFactors"] as const) {
+    const factors = scaling[name];
+    if (factors.length !== plain.length) {
+      throw new ConfigError(
+        `rope scaling: ${name}: ${factors.length} numbers: expected ${plain.length}, one per pair`,
+      );
+    }
+    for (const value of factors) positive(name, value);
+  }
+  const factors = length > originalMaxLength ? scaling.longFactors : scaling.shortFactors;
+  const attentionFactor =
+    scaling.attentionFactor ??
+    (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalMaxLength)));
+  positive("attentionFactor", attentionFactor);
+  return { frequencies: plain.map((theta, j) => theta / factors[j]!), attentionFactor };
+}
+
+function proportional(
+  plain: readonly number[],
+  { factor = 1, partialRotaryFactor }: RopeScaling & { kind: "proportional" },
+): number[] {
+  if (!(partialRotaryFactor > 0 && partialRotaryFactor <= 1)) {
+    throw new ConfigError(
+      `rope scaling: partialRotaryFactor ${partialRotaryFactor}: expected a number in (0, 1]`,
+    );
+  }
+  const turning = Math.floor(partialRotaryFactor * plain.length);
+  return plain.map((theta, j) => (j < turning ? theta / factor : 0));
 }

@@ -10,9 +10,13 @@ import type { TokenPositions } from "./tokenPositions.ts";
 
 /**
  * Which components of a head turn together: `"half"` pairs `(j, j + d/2)` (Llama, GPT-NeoX), `"interleaved"` pairs
- * `(2j, 2j + 1)` (RoFormer). It says nothing of axes: see {@link FrequencyAllocation} for those.
+ * `(2j, 2j + 1)` (RoFormer), `"half-per-axis"` halves of each of `A` slices of `d/A` components (the vision encoder of Gemma 4; as `"half"`
+ * for one axis). It says nothing of axes: see {@link FrequencyAllocation} for those.
  */
-export type RotaryPairing = "half" | "interleaved";
+export type RotaryPairing = (typeof rotaryPairings)[number];
+
+/** Names of the pairings. */
+export const rotaryPairings = ["half", "interleaved", "half-per-axis"] as const;
 
 export interface RotaryOptions {
   /** Base of the frequencies `base^(−2j/d)`. Default 10000 (RoFormer). */
@@ -34,8 +38,8 @@ export interface RotaryOptions {
 /** Cosines and signed sines, shaped to multiply heads that {@link applyRotary} has split into pairs. */
 export interface RotaryTables {
   /**
-   * `float32[.., L, K, 1, d/2]` for half pairing, `float32[.., L, K, d/2, 1]` for interleaved; `K` is 1 if all heads turn alike.
-   * Multiplied by the attention factor of the scaling.
+   * `float32[.., L, K, 1, d/2]` for half pairing, `float32[.., L, K, d/2, 1]` for interleaved, `float32[.., L, K, A, 1, d/(2A)]` for
+   * halves per axis; `K` is 1 if all heads turn alike. Multiplied by the attention factor of the scaling.
    */
   readonly cos: np.Array;
   /** As `cos` but with both members of a pair, the first one negative: `−sin` then `sin`. */
@@ -71,6 +75,9 @@ export function rotaryTables(
       `rotary: rotaryDim ${rotaryDim}: expected a positive even integer up to headDim ${headDim}`,
     );
   }
+  if (!rotaryPairings.includes(pairing)) {
+    throw new ConfigError(`rotary: pairing "${pairing}": expected ${rotaryPairings.join(", ")}`);
+  }
   const plain = plainPositions(positions);
   const numAxes = plain === null ? (options.numAxes ?? 1) : plain.numAxes;
   if (options.numAxes !== undefined && options.numAxes !== numAxes) {
@@ -84,6 +91,12 @@ export function rotaryTables(
     scaling,
     ...(numHeads === undefined ? {} : { numHeads }),
   });
+  const pairs = rotaryDim / 2;
+  if (pairing === "half-per-axis" && pairs % numAxes !== 0) {
+    throw new ConfigError(
+      `rotary: pairing half-per-axis: ${rotaryDim} components that turn: expected a multiple of ${2 * numAxes} for ${numAxes} axes`,
+    );
+  }
   if (plain !== null) return { ...constantTables(plain, allocated, pairing), pairing, headDim };
   const traced = positions as np.Array;
   if (options.numAxes !== undefined && traced.shape.at(-1) !== numAxes) {
@@ -92,6 +105,12 @@ export function rotaryTables(
     );
   }
   return { ...tracedTables(traced, options.numAxes !== undefined, allocated, pairing), pairing, headDim };
+}
+
+/** Axes of a head that is split into pairs; `members` is 2, or 1 for what both have. */
+function pairShape(pairing: RotaryPairing, pairs: number, numAxes: number, members: 1 | 2): number[] {
+  if (pairing === "interleaved") return [pairs, members];
+  return pairing === "half" ? [members, pairs] : [numAxes, members, pairs / numAxes];
 }
 
 /** Null for arrays, which may be tracers. */
@@ -113,7 +132,9 @@ function constantTables(
   const [pairs, heads] = [theta.length, axisOfFrequency.length];
   const cos = new Float32Array(length * heads * pairs);
   const sin = new Float32Array(cos.length * 2);
-  const [step, next] = pairing === "half" ? [1, pairs] : [2, 1];
+  // Pairs whose members lie together: all, or those of an axis.
+  const block = pairing === "half-per-axis" ? pairs / numAxes : pairs;
+  const [step, next] = pairing === "interleaved" ? [2, 1] : [1, block];
   for (let token = 0, at = 0; token < length; token++) {
     for (const axes of axisOfFrequency) {
       for (let j = 0; j < pairs; j++, at++) {
@@ -122,15 +143,15 @@ function constantTables(
         const factor = axis === null ? 1 : attentionFactor;
         const sine = factor * Math.sin(angle);
         cos[at] = factor * Math.cos(angle);
-        const first = 2 * (at - j) + step * j;
+        const first = 2 * (at - (j % block)) + step * (j % block);
         sin[first] = -sine;
         sin[first + next] = sine;
       }
     }
   }
   return {
-    cos: np.array(cos, { shape: [length, heads, ...(pairing === "half" ? [1, pairs] : [pairs, 1])] }),
-    sin: np.array(sin, { shape: [length, heads, ...(pairing === "half" ? [2, pairs] : [pairs, 2])] }),
+    cos: np.array(cos, { shape: [length, heads, ...pairShape(pairing, pairs, numAxes, 1)] }),
+    sin: np.array(sin, { shape: [length, heads, ...pairShape(pairing, pairs, numAxes, 2)] }),
   };
 }
 
@@ -155,15 +176,15 @@ function tracedTables(
     angles = angles === null ? term : angles.add(term);
   }
   split.dispose();
-  const pairShape = pairing === "half" ? [1, pairs] : [pairs, 1];
-  let cos = np.cos(angles!.ref).reshape([...shape, heads, ...pairShape]);
-  let sine = np.sin(angles!).reshape([...shape, heads, ...pairShape]);
+  const table = [heads, ...pairShape(pairing, pairs, numAxes, 1)];
+  let cos = np.cos(angles!.ref).reshape([...shape, ...table]);
+  let sine = np.sin(angles!).reshape([...shape, ...table]);
   if (attentionFactor !== 1) {
     const factor = Float32Array.from(axisOfFrequency.flat(), (own) => (own === null ? 1 : attentionFactor));
-    cos = cos.mul(np.array(factor, { shape: [heads, ...pairShape] }));
+    cos = cos.mul(np.array(factor, { shape: table }));
     sine = sine.mul(attentionFactor);
   }
-  const sin = np.concatenate([np.negative(sine.ref), sine], pairing === "half" ? -2 : -1);
+  const sin = np.concatenate([np.negative(sine.ref), sine], pairing === "interleaved" ? -1 : -2);
   return { cos, sin };
 }
 
@@ -193,8 +214,10 @@ export function disposeRotaryTables({ cos, sin }: RotaryTables): void {
  * Source: RoFormer, arXiv 2104.09864, eq. 34.
  */
 export function applyRotary(x: np.Array, { cos, sin, pairing, headDim }: RotaryTables): np.Array {
-  const pairs = pairing === "half" ? cos.shape.at(-1)! : cos.shape.at(-2)!;
-  const rows = cos.shape.at(-3)!;
+  const splitAxes = pairing === "half-per-axis" ? 3 : 2;
+  const split = cos.shape.slice(-splitAxes);
+  const pairs = split.reduce((a, b) => a * b, 1);
+  const rows = cos.shape.at(-splitAxes - 1)!;
   const shape = [...x.shape];
   if (shape.length !== 4 || shape[3] !== headDim || shape[2]! % rows !== 0) {
     const heads = rows === 1 ? "N" : `a multiple of ${rows}`;
@@ -209,8 +232,11 @@ export function applyRotary(x: np.Array, { cos, sin, pairing, headDim }: RotaryT
   }
   const repeats = shape[2]! / rows;
   const [ownCos, ownSin] =
-    rows === 1 || repeats === 1 ? [cos, sin] : [np.repeat(cos, repeats, -3), np.repeat(sin, repeats, -3)];
-  const split = x.reshape([...shape.slice(0, 3), ...(pairing === "half" ? [2, pairs] : [pairs, 2])]);
-  const swapped = np.flip(split.ref, pairing === "half" ? 3 : 4);
-  return split.mul(ownCos).add(swapped.mul(ownSin)).reshape(shape);
+    rows === 1 || repeats === 1
+      ? [cos, sin]
+      : [np.repeat(cos, repeats, -splitAxes - 1), np.repeat(sin, repeats, -splitAxes - 1)];
+  const numAxes = pairing === "half-per-axis" ? split[0]! : 1;
+  const halves = x.reshape([...shape.slice(0, 3), ...pairShape(pairing, pairs, numAxes, 2)]);
+  const swapped = np.flip(halves.ref, pairing === "half" ? 3 : 4);
+  return halves.mul(ownCos).add(swapped.mul(ownSin)).reshape(shape);
 }

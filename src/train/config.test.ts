@@ -232,9 +232,16 @@ test("a published rotary configuration can be expressed, and its mistakes are na
   ]).then(parseLanguageConfig);
   assert.deepEqual(model.ropeScaling, { kind: "yarn", factor: 4, originalMaxLength: 64, truncate: false });
   assert.equal(model.rotaryDim, 8);
+  for (const text of [
+    "{kind: longrope, factor: 4, originalMaxLength: 64, shortFactors: [1, 2], longFactors: [3, 4], length: 65}",
+    "{kind: proportional, partialRotaryFactor: 0.25, factor: 2}",
+  ]) {
+    const config = await loadConfig("tiny", [`model.ropeScaling=${text}`]);
+    assert.deepEqual(config.model.ropeScaling, parse(text));
+  }
   await assert.rejects(
-    loadConfig("tiny", ["model.ropeScaling={kind: longrope, factor: 4}"]),
-    /config: model\.ropeScaling\.kind "longrope": expected one of linear, ntk, dynamic, yarn, llama3/,
+    loadConfig("tiny", ["model.ropeScaling={kind: long-rope, factor: 4}"]),
+    /config: model\.ropeScaling\.kind "long-rope": expected one of linear, ntk, dynamic, yarn, llama3, longrope, proportional/,
   );
   await assert.rejects(
     loadConfig("tiny", ["model.ropeScaling={kind: linear, faktor: 4}"]),

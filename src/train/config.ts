@@ -39,6 +39,20 @@ const ropeScalingSchema = z.discriminatedUnion("kind", [
     lowFreqFactor: positive.optional(),
     highFreqFactor: positive.optional(),
   }),
+  z.strictObject({
+    kind: z.literal("longrope"),
+    factor: positive,
+    originalMaxLength: count,
+    shortFactors: z.array(positive),
+    longFactors: z.array(positive),
+    length: count.optional(),
+    attentionFactor: positive.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("proportional"),
+    factor: positive.optional(),
+    partialRotaryFactor: z.number().gt(0).max(1),
+  }),
 ]);
 
 const modelSchema = z.strictObject({
