@@ -26,6 +26,11 @@ export class ImageSampler {
     this.#options = options;
   }
 
+  /** Images of an epoch. */
+  get count(): number {
+    return this.#options.images.count;
+  }
+
   /** Places of the images of a batch. */
   indices(step: number): Int32Array {
     const { images, batchSize, seed } = this.#options;

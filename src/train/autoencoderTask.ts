@@ -84,7 +84,7 @@ interface Aux {
   readonly quantized: Omit<Quantized, "quantized" | "loss">;
 }
 
-/** First k-means codes come from so many vectors per code, of at most so many images. */
+/** First codes by k-means come from so many vectors per code; of no more images than that, if those have enough vectors. */
 const vectorsPerCode = 16;
 const mostImagesForCodes = 2048;
 
@@ -105,14 +105,14 @@ export function autoencoderSteps(
     const { quantizer: target, distance } = vq!;
     const numCodes = target.codebookSizes[0]!;
     const perImage = model.latent.height * model.latent.width;
-    const numImages = Math.min(mostImagesForCodes, (numCodes * vectorsPerCode) / perImage);
-    const numBatches = Math.ceil(numImages / batchSize);
-    const numVectors = numBatches * batchSize * perImage;
+    const numVectors = sampler.count * perImage;
     if (numVectors < numCodes) {
       throw new DataError(
         `quantizer.initialization k-means: ${numCodes} codes from ${numVectors} vectors: expected at least as many vectors as codes`,
       );
     }
+    const enough = Math.min(mostImagesForCodes, (numCodes * vectorsPerCode) / perImage);
+    const numBatches = Math.ceil(Math.max(enough, numCodes / perImage) / batchSize);
     const size = batchSize * height * width * channels;
     const all = new Float32Array(numBatches * size);
     for (let i = 0; i < numBatches; i++) all.set(sampler.batch(i), i * size);

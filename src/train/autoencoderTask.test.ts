@@ -1,0 +1,379 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
+import { numpy as np, tree } from "@jax-js/jax";
+import { EngineArray } from "../compile/index.ts";
+import { ImageSampler, type ImageSet } from "../data/index.ts";
+import { ConfigError, DataError } from "../errors.ts";
+import { CodeUsage } from "../quantize/index.ts";
+import { RunStore } from "../runs/index.ts";
+import { observeCodes } from "./codeHealth.ts";
+import {
+  type AutoencoderConfig,
+  autoencoderSteps,
+  buildOptimizer,
+  firstDifference,
+  flattenState,
+  latestCheckpoint,
+  openTask,
+  parseAutoencoderConfig,
+  resolveAutoencoder,
+  StepRunner,
+  trainRun,
+} from "./index.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "rotor-autoencoder-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Images of 8 × 8: a bright bar on a dark ground, at one of 32 places. */
+const images: ImageSet = {
+  count: 96,
+  height: 8,
+  width: 8,
+  channels: 1,
+  pixels: Uint8Array.from({ length: 96 * 64 }, (_, i) => {
+    const [image, row, column] = [Math.floor(i / 64), (i >> 3) & 7, i & 7];
+    const place = (image * 5) % 32;
+    const [at, level] = [place & 7, 60 + 6 * place];
+    return (place < 16 ? row : column) === at ? level : 10 + (image % 7);
+  }),
+};
+
+function configOf(quantizer: object, changes: object = {}): AutoencoderConfig {
+  return parseAutoencoderConfig({
+    task: "autoencoder",
+    model: { encoder: { kind: "convolutional", channels: [8, 16], numBlocks: 1 }, reconstructionWeight: 10 },
+    quantizer,
+    data: { source: "allium-oreophilum", size: 8 },
+    optimizer: { kind: "adamw", learningRate: 0.003, weightDecay: 0 },
+    training: { steps: 40, batchSize: 16, threads: 1 },
+    ...changes,
+  });
+}
+
+/** Runs steps; gives what every step said, and the state at the end as plain numbers. */
+async function run(config: AutoencoderConfig, numSteps: number) {
+  const resolved = resolveAutoencoder(config, images);
+  const { batchSize, seed } = config.training;
+  const sampler = new ImageSampler({ images, batchSize, seed });
+  const task = autoencoderSteps(resolved, sampler, config.training);
+  const runner = new StepRunner(task, buildOptimizer(config), config.training);
+  using state = await runner.init();
+  const start = new Map([...flattenState(state.leaves())].map(([name, { data }]) => [name, data.slice()]));
+  const results = [];
+  for (let step = 0; step < numSteps; step++) results.push(await runner.run(state, step));
+  const end = new Map([...flattenState(state.leaves())].map(([name, { data }]) => [name, data.slice()]));
+  await runner.dispose();
+  return { results, start, end, task };
+}
+
+const vq = { kind: "vq", numCodes: 32, dim: 4 } as const;
+const quantizers: Record<string, object> = {
+  vq: { ...vq, loss: { codebook: 1, commitment: 0.25 } },
+  "vq, ema, restart": { ...vq, learning: "ema", decay: 0.9, restartBelow: 0.5 },
+  "vq, restart, cosine, k-means": { ...vq, distance: "cosine", restartBelow: 0.2, initialization: "k-means" },
+  "vq, diveq": { ...vq, gradient: "diveq" },
+  simvq: { kind: "simvq", numCodes: 32, dim: 4, gradient: "rotation" },
+  "simvq, diagonal, trained table": {
+    kind: "simvq",
+    numCodes: 32,
+    dim: 4,
+    transform: "diagonal",
+    trainTable: true,
+  },
+  fsq: { kind: "fsq", levels: [4, 4, 3] },
+  lfq: { kind: "lfq", dim: 5 },
+  residual: { kind: "residual", layers: [vq, { kind: "simvq", numCodes: 16, dim: 4 }], gradient: "rotation" },
+  product: { kind: "product", parts: [vq, { kind: "fsq", levels: [5, 5] }] },
+  none: { kind: "none", dim: 4 },
+};
+
+for (const [name, quantizer] of Object.entries(quantizers)) {
+  test(`${name}: the reconstruction improves, and every parameter moves`, async () => {
+    const { results, start, end } = await run(configOf(quantizer), 40);
+    const mean = (from: number) =>
+      results.slice(from, from + 5).reduce((sum, { metrics }) => sum + metrics.reconstruction! / 5, 0);
+    assert.ok(mean(35) < 0.8 * mean(0), `${mean(0)} to ${mean(35)}`);
+    for (const [path, data] of end) {
+      if (!path.startsWith("params.")) continue;
+      assert.ok(
+        data.some((value, i) => value !== start.get(path)![i]),
+        path,
+      );
+    }
+    const { perplexity, usage, deadCodes } = results.at(-1)!.metrics;
+    if (name === "none") assert.equal(perplexity, undefined);
+    else {
+      // 64 vectors of a batch can't have a larger one; two codebooks have a mean.
+      assert.ok(perplexity! >= 1 && perplexity! <= 64);
+      // Nothing is older than the window of 100 batches.
+      assert.deepEqual([usage, deadCodes], [1, 0]);
+    }
+  });
+}
+
+test("moving averages follow the indices of every batch, by the formula", async () => {
+  const decay = 0.8;
+  const config = configOf({ ...vq, learning: "ema", decay, eps: 1e-5 });
+  const [before, behind] = [await run(config, 3), await run(config, 4)];
+  const counts = (state: typeof before) => state.end.get("variables.quantizer.clusterSize") as Float32Array;
+  // From the fourth step alone: N ← γN + (1 − γ)n with whole numbers n that add up to the vectors of a batch.
+  const hits = [...counts(behind)].map((n, k) => (n - decay * counts(before)[k]!) / (1 - decay));
+  for (const n of hits) assert.ok(Math.abs(n - Math.round(n)) < 1e-3, String(n));
+  assert.equal(
+    hits.reduce((sum, n) => sum + Math.round(n), 0),
+    16 * 4,
+  );
+  const ages = behind.end.get("variables.ages.0") as Int32Array;
+  const previous = before.end.get("variables.ages.0") as Int32Array;
+  hits.forEach((n, k) => {
+    assert.equal(ages[k], Math.round(n) > 0 ? 0 : previous[k]! + 1);
+  });
+  // e = M/(smoothed N), for all codes.
+  const [table, sums] = ["codebook", "average"].map(
+    (name) => behind.end.get(`variables.quantizer.${name}`) as Float32Array,
+  );
+  const total = counts(behind).reduce((a, b) => a + b);
+  for (let k = 0; k < 32; k++) {
+    const smoothed = ((counts(behind)[k]! + 1e-5) / (total + 32e-5)) * total;
+    for (let i = 0; i < 4; i++)
+      assert.ok(
+        Math.abs(table![4 * k + i]! - sums![4 * k + i]! / smoothed) <
+          1e-5 * (1 + Math.abs(table![4 * k + i]!)),
+      );
+  }
+});
+
+test("dead codes are replaced by vectors of the batch, and more codes are used", async () => {
+  const training = { steps: 60, batchSize: 16, threads: 1, usageWindow: 10 };
+  const used = async (restartBelow: number | null) => {
+    const { results } = await run(
+      configOf({ ...vq, numCodes: 64, decay: 0.9, restartBelow }, { training }),
+      60,
+    );
+    return {
+      dead: results.slice(-10).reduce((sum, { metrics }) => sum + metrics.deadCodes! / 10, 0),
+      restarted: results.reduce((sum, { metrics }) => sum + (metrics.restarted ?? 0), 0),
+    };
+  };
+  const [without, with_] = [await used(null), await used(0.1)];
+  assert.equal(without.restarted, 0);
+  assert.ok(without.dead > 32, String(without.dead));
+  assert.ok(with_.restarted > 10, String(with_.restarted));
+  assert.ok(with_.dead < 0.7 * without.dead, `${with_.dead} of ${without.dead}`);
+});
+
+test("k-means finds first codes among what the encoder makes of training images", async () => {
+  const first = async (initialization: string, seed = 0) => {
+    const training = { steps: 1, batchSize: 16, threads: 1, seed };
+    const { results, start } = await run(configOf({ ...vq, initialization }, { training }), 1);
+    const codes = start.get("params.quantizer.codebook") as Float32Array;
+    return { ...results[0]!.metrics, codes: [...codes] } as unknown as {
+      quantizationError: number;
+      codes: number[];
+    };
+  };
+  const [drawn, found] = [await first("random"), await first("k-means")];
+  assert.ok(found.quantizationError < drawn.quantizationError / 5);
+  assert.deepEqual((await first("k-means")).codes, found.codes);
+  assert.notDeepEqual((await first("k-means", 1)).codes, found.codes);
+  // 96 images of 4 vectors.
+  const many = configOf({ ...vq, numCodes: 400, initialization: "k-means" });
+  await assert.rejects(
+    run(many, 1),
+    (error: Error) => error instanceof DataError && /400 codes from 384 vectors/.test(error.message),
+  );
+});
+
+test("health of codes is what counting in plain numbers says", () => {
+  const sizes = [5, 7];
+  const window = 3;
+  let ages = sizes.map((size) => np.zeros([size], { dtype: np.int32 })) as readonly np.Array[];
+  const usage = sizes.map((size) => new CodeUsage(size, { window }));
+  for (let batch = 0; batch < 6; batch++) {
+    const data = Int32Array.from({ length: 12 }, (_, i) =>
+      i % 2 === 0 ? (i * batch) % 4 : (i + (batch % 2)) % 7,
+    );
+    const observed = observeCodes(ages, np.array(data, { shape: [2, 3, 2] }), window);
+    ages = observed.ages;
+    const now = usage.map((each, i) => each.add(data.filter((_, at) => at % 2 === i)));
+    const { health } = observed;
+    const mean = (values: readonly number[]) => values.reduce((a, b) => a + b) / values.length;
+    const close = (actual: np.Array, expected: number) =>
+      assert.ok(Math.abs(actual.item() - expected) < 1e-5 * Math.max(1, expected));
+    close(health.perplexity, mean(now.map(({ perplexity }) => perplexity)));
+    if (batch + 1 < window) {
+      // Younger than the window, nothing is dead.
+      close(health.usage, 1);
+      health.deadCodes.dispose();
+      continue;
+    }
+    close(health.usage, mean(usage.map((each) => each.summary().usage)));
+    const dead = usage.map((each) => each.deadCodes(window).length);
+    close(health.deadCodes, dead[0]! + dead[1]!);
+  }
+  usage.forEach((each, i) => {
+    assert.deepEqual([...each.ages()], [...ages[i]!.dataSync()]);
+  });
+});
+
+test("a step in the engine is the same functions without it", async () => {
+  const config = configOf({ ...vq, learning: "ema", decay: 0.9, restartBelow: 0.3 });
+  const { task, start, end, results } = await run(config, 1);
+  assert.ok(results[0]!.metrics.restarted !== undefined);
+  const toArrays = (value: unknown): unknown => {
+    if (value instanceof EngineArray)
+      return np.array(value.data as Float32Array<ArrayBuffer>, { shape: [...value.shape] });
+    if (Array.isArray(value)) return value.map(toArrays);
+    return Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [key, toArrays(inner)]));
+  };
+  const { params, variables } = toArrays(await task.init(0)) as { params: object; variables: object };
+  const batch = toArrays(task.batch(0));
+  const { loss, aux } = task.loss(
+    tree.ref(params as never),
+    tree.ref(variables as never),
+    tree.ref(batch as never),
+  );
+  // Sums of some hundred numbers in another order.
+  assert.ok(Math.abs(loss.item() - results[0]!.loss) < 1e-4 * results[0]!.loss);
+  // EMA codes and their restart don't depend on the update of the parameters.
+  const next = task.advance!(params, variables, aux!, batch);
+  const expected = next.variables.quantizer.codebook as np.Array;
+  const actual = end.get("variables.quantizer.codebook") as Float32Array;
+  expected.dataSync().forEach((value, i) => {
+    assert.ok(
+      Math.abs(value - actual[i]!) < 1e-4 * Math.max(1, Math.abs(value)),
+      `${i}: ${value} and ${actual[i]}`,
+    );
+  });
+  assert.notDeepEqual([...actual], [...(start.get("variables.quantizer.codebook") as Float32Array)]);
+});
+
+test("a run that is stopped and resumed equals an uninterrupted one bit for bit, codebook, ages and restarts included", async () => {
+  const config = configOf(
+    { ...vq, learning: "ema", decay: 0.9, restartBelow: 0.3, initialization: "k-means" },
+    {
+      training: {
+        steps: 12,
+        batchSize: 16,
+        threads: 1,
+        evalEvery: 4,
+        usageWindow: 3,
+        emaDecay: 0.9,
+        evaluateAverage: true,
+      },
+    },
+  );
+  const home = path.join(folder, "resume");
+  const whole = await trainRun({ config: { ...config, name: "whole" }, home });
+  const controller = new AbortController();
+  const stopped = await trainRun({
+    config: { ...config, name: "stopped" },
+    home,
+    signal: controller.signal,
+    reporter: { step: ({ step }) => step === 5 && controller.abort() },
+  });
+  assert.deepEqual([stopped.status, stopped.step], ["interrupted", 5]);
+  const resumed = await trainRun({ resume: "stopped", home });
+  assert.equal(resumed.status, "finished");
+  const [a, b] = [whole, resumed].map(({ run: { directory } }) => latestCheckpoint(directory));
+  assert.equal(firstDifference(a!.tensors, b!.tensors), null);
+  assert.deepEqual(a!.sidecar.image, { height: 8, width: 8, channels: 1 });
+  for (const name of ["variables.quantizer.codebook", "variables.quantizer.clusterSize", "variables.ages.0"])
+    assert.ok(a!.tensors.has(name), name);
+  using store = new RunStore(home);
+  const names = store.metricNames(whole.run.id);
+  for (const name of ["reconstruction", "quantizationError", "perplexity", "usage", "deadCodes", "restarted"])
+    assert.ok(names.includes(name), name);
+  for (const name of ["validationLoss", "psnr", "validationUsage", "validationPerplexity"]) {
+    assert.equal(store.metric(whole.run.id, name).length, 3, name);
+  }
+  for (const name of names)
+    assert.deepEqual(store.metric(resumed.run.id, name), store.metric(whole.run.id, name), name);
+  assert.ok(store.metric(whole.run.id, "restarted").some(({ value }) => value > 0));
+  const { validation } = whole;
+  assert.ok(Math.abs(validation!.metrics.psnr! + 10 * Math.log10(validation!.loss)) < 1e-9);
+});
+
+test("evaluation goes through codes: its loss is the mean squared error, whatever the size of a batch", async () => {
+  const losses = await Promise.all(
+    [8, 24].map(async (batchSize) => {
+      const training = { steps: 1, batchSize, evalImages: 48, threads: 1 };
+      const config = configOf({ ...vq, gradient: "diveq" }, { training });
+      using task = await openTask(config, folder);
+      assert.deepEqual(task.facts.kind === "autoencoder" && task.facts.validationImages, 48);
+      const { params, variables } = (await task.init(5)) as never;
+      const evaluation = await task.evaluate(params, variables);
+      await task.close();
+      return evaluation;
+    }),
+  );
+  // Images are evaluated one by one; sums in another order.
+  assert.ok(Math.abs(losses[0]!.loss - losses[1]!.loss) < 1e-6);
+  assert.equal(losses[0]!.metrics.validationUsage, losses[1]!.metrics.validationUsage);
+});
+
+test("impossible configurations are one line that names the option", async () => {
+  const refuses = async (make: () => unknown, message: RegExp) => {
+    await assert.rejects(
+      async () => make(),
+      (error: Error) => error instanceof ConfigError && message.test(error.message),
+    );
+  };
+  await refuses(
+    () => configOf({ ...vq, numcodes: 3 }),
+    /^config: quantizer\.numcodes: unknown key; did you mean numCodes\?/,
+  );
+  await refuses(
+    () => configOf({ kind: "vqq" }),
+    /^config: quantizer\.kind "vqq": expected one of vq, simvq, fsq, lfq, residual, product, none/,
+  );
+  await refuses(
+    () => configOf(vq, { training: { steps: 1, batchSize: 2, length: 8 } }),
+    /^config: training\.length: unknown key/,
+  );
+  await refuses(
+    () => configOf(vq, { task: "diffusion" }),
+    /^config: task "diffusion": expected one of language, autoencoder/,
+  );
+  await refuses(() => configOf(vq, { task: "language" }), /^config: /);
+  await refuses(
+    () => configOf(vq, { model: { encoder: { kind: "patch" } } }),
+    /^config: model\.encoder\.patchSize is missing/,
+  );
+  const open = (quantizer: object, changes: object = {}) => openTask(configOf(quantizer, changes), folder);
+  await refuses(
+    () => open(vq, { data: { source: "allium-oreophilum", size: 10 } }),
+    /^images of 10 × 10: expected sides divisible by 4/,
+  );
+  await refuses(
+    () => open({ kind: "fsq", levels: [1024, 1025] }),
+    /^quantizer: a codebook of 1049600 codes: expected at most 1048576/,
+  );
+  await refuses(() => open({ ...vq, eps: 0.1 }), /^eps 0\.1: expected with learning "ema" only/);
+  await refuses(
+    () => open({ kind: "product", parts: [vq, { kind: "residual" }] }),
+    /^config: quantizer\.parts\.1/,
+  );
+});
+
+test("batches of images are a function of the step, and every image comes once per epoch", () => {
+  const sampler = new ImageSampler({ images, batchSize: 12, seed: 3 });
+  const epoch = (first: number) =>
+    Array.from({ length: 8 }, (_, i) => [...sampler.indices(first + i)]).flat();
+  assert.deepEqual(
+    epoch(0).toSorted((a, b) => a - b),
+    Array.from({ length: 96 }, (_, i) => i),
+  );
+  assert.notDeepEqual(epoch(8), epoch(0));
+  assert.deepEqual(
+    epoch(8).toSorted((a, b) => a - b),
+    epoch(0).toSorted((a, b) => a - b),
+  );
+  assert.equal(sampler.epochs(4), 0.5);
+  const [place] = sampler.indices(5);
+  assert.ok(Math.abs(sampler.batch(5)[9]! - images.pixels[64 * place! + 9]! / 255) < 1e-7);
+  assert.throws(() => new ImageSampler({ images, batchSize: 0, seed: 0 }), ConfigError);
+});
