@@ -85,6 +85,49 @@ function buildProgram(done: (code: number) => void): Command {
     .action(async (run, flags) => done(await sampleCommand(run, flags)));
 
   program
+    .command("encode")
+    .description("turn images into codes with the autoencoder of a run")
+    .argument("<run>", "id, beginning of an id, name, or latest")
+    .argument("<images...>", "PNG and JPEG files, and folders of them")
+    .requiredOption("-o, --out <file>", "the file of codes to write")
+    .option("--fit <how>", "for images of other sizes than the model's: crop, cover or patches", "exact")
+    .option("--grid <file>", "write some originals and their reconstructions as a PNG file")
+    .option("--checkpoint <step>", "use the checkpoint of this step", integer)
+    .option("--json", "print the result as one line of JSON")
+    .option(...homeOption)
+    .action(async (run, images, flags) => {
+      const { encodeCommand } = await import("./encodeCommand.ts");
+      done(await encodeCommand(run, images, flags));
+    });
+
+  program
+    .command("decode")
+    .description("turn a file of codes back into images")
+    .argument("<run>", "the run whose autoencoder made the codes")
+    .argument("<codes>", "a file that rotor encode wrote")
+    .requiredOption("-o, --out <folder>", "folder for the PNG files")
+    .option("--checkpoint <step>", "use the checkpoint of this step", integer)
+    .option(...homeOption)
+    .action(async (run, codes, flags) => {
+      const { decodeCommand } = await import("./decodeCommand.ts");
+      done(await decodeCommand(run, codes, flags));
+    });
+
+  program
+    .command("codebook")
+    .description("show how the codes of a run are used on its images")
+    .argument("<run>", "id, beginning of an id, name, or latest")
+    .option("--part <name>", "validation or train", "validation")
+    .option("--svg <file>", "draw hits against rank")
+    .option("--checkpoint <step>", "use the checkpoint of this step", integer)
+    .option("--json", "print one line of JSON")
+    .option(...homeOption)
+    .action(async (run, flags) => {
+      const { codebookCommand } = await import("./codebookCommand.ts");
+      done(await codebookCommand(run, flags));
+    });
+
+  program
     .command("coefficients")
     .description("find Newton–Schulz coefficients for Gaussian matrices, or for the momentum of a run")
     .option("--rows <n>", "rows of the matrices", positiveInteger)

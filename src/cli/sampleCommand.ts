@@ -1,20 +1,16 @@
-import { compile, type EngineLeaves } from "../compile/index.ts";
+import type { EngineLeaves } from "../compile/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { TransformerParams } from "../nn/index.ts";
-import { averagedParameters, type Tree } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
-  buildOptimizer,
   checkSampling,
+  evaluatedParameters,
   Generator,
   latestCheckpoint,
   loadCheckpoint,
   parseConfig,
   resolveModel,
   restoreTokenizer,
-  type StoredTensor,
-  type TrainConfig,
-  treeOfTensors,
 } from "../train/index.ts";
 
 export interface SampleFlags {
@@ -26,18 +22,6 @@ export interface SampleFlags {
   readonly seed: number;
   readonly checkpoint?: number;
   readonly home: string;
-}
-
-/** The parameters that a run evaluates: those of the checkpoint, or the average beside them. */
-async function evaluatedParameters(
-  config: TrainConfig,
-  tensors: ReadonlyMap<string, StoredTensor>,
-): Promise<EngineLeaves<TransformerParams>> {
-  if (!config.training.evaluateAverage)
-    return treeOfTensors(tensors, "params") as EngineLeaves<TransformerParams>;
-  const state = buildOptimizer(config).averageOf!(treeOfTensors(tensors, "optimizer"));
-  await using average = compile((own: Tree) => averagedParameters(own), { outputs: "engine" });
-  return (await average(state as never)) as unknown as EngineLeaves<TransformerParams>;
 }
 
 /** `rotor sample`: text from a run's model, as it is generated. */
@@ -66,7 +50,7 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
     tokenizer,
     config.training.threads,
   );
-  const params = await evaluatedParameters(config, checkpoint.tensors);
+  const params = (await evaluatedParameters(config, checkpoint.tensors)) as EngineLeaves<TransformerParams>;
   process.stdout.write(flags.prompt);
   for await (const piece of generator.generate(params, {
     prompt: flags.prompt,

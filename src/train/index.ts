@@ -22,6 +22,14 @@ export {
   saveCheckpoint,
   treeOfTensors,
 } from "./checkpoint.ts";
+export { CodeSampler, type SampleCodesOptions } from "./codeSampler.ts";
+export {
+  type CodeVocabulary,
+  codeOffsets,
+  codesToTokens,
+  codeVocabSize,
+  startToken,
+} from "./codeTokens.ts";
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";
 export {
   type AutoencoderConfig,
@@ -36,9 +44,11 @@ export {
   type TaskName,
   type TrainConfig,
 } from "./config.ts";
+export { evaluatedParameters } from "./evaluatedParameters.ts";
 export { type GenerateOptions, Generator } from "./generate.ts";
 export { codebookIdentity, type EncodedImages, ImageCodec, type ImageModel } from "./imageCodec.ts";
 export { languageSteps, languageTask, openConfiguredData, restoreTokenizer } from "./languageTask.ts";
+export { type LoadedImageModel, loadImageModel } from "./loadImageModel.ts";
 export { measureMatmulPeak } from "./matmulPeak.ts";
 export {
   type CheckpointProblem,
