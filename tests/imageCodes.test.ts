@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type Image, readCodeFile, readImage, writeCodeFile, writePng } from "../src/data/index.ts";
@@ -385,3 +385,133 @@ function newer(from: string, to: string): void {
   bytes[8] = 2;
   writeFileSync(to, bytes);
 }
+
+describe("codes as tokens", () => {
+  const micro = (data: Record<string, unknown>, training: Record<string, unknown> = {}) => ({
+    name: "micro-codes",
+    task: "codes",
+    model: { numLayers: 1, modelDim: 16, numHeads: 2 },
+    data,
+    optimizer: { kind: "adamw", learningRate: 0.01 },
+    training: {
+      steps: 4,
+      batchSize: 4,
+      threads: 1,
+      evalEvery: 2,
+      checkpointEvery: 2,
+      sampleImages: 3,
+      ...training,
+    },
+  });
+  const write = (name: string, config: unknown) => writeFileSync(inFolder(name), JSON.stringify(config));
+  let trained = "";
+  before(async () => {
+    write("codes.json", micro({ run: "micro-vq" }));
+    const result = await rotor(folder.path, "train", "codes.json", "--json");
+    assert.equal(result.code, 0, result.stderr);
+    trained = (JSON.parse(result.stdout) as { run: { id: string } }).run.id;
+  });
+
+  test("a run draws pictures while it is trained, and images afterwards", async () => {
+    const pictures = inFolder(".rotor/runs", trained, "pictures");
+    assert.deepEqual(readdirSync(pictures), ["samples-00000002.png", "samples-00000004.png"]);
+    const picture = await readImage(path.join(pictures, "samples-00000004.png"), 1);
+    assert.deepEqual([picture.height, picture.width], [66, 3 * 65 + 1]);
+    const reconstructions = readdirSync(inFolder(".rotor/runs", run, "pictures"));
+    assert.deepEqual(reconstructions, ["reconstructions-00000010.png"]);
+
+    const drawn = await rotor(folder.path, "sample", trained, "--images", "3", "--out", "drawn.png");
+    assert.equal(drawn.stdout, "wrote drawn.png: 3 images\n", drawn.stderr);
+    // The same seed, number and model: the picture of the last evaluation.
+    assert.deepEqual(await readImage(inFolder("drawn.png"), 1), picture);
+    const other = await rotor(
+      folder.path,
+      "sample",
+      trained,
+      "--images",
+      "3",
+      "--out",
+      "other.png",
+      "--seed",
+      "5",
+    );
+    assert.equal(other.code, 0);
+    assert.notDeepEqual(await readImage(inFolder("other.png"), 1), picture);
+  });
+
+  test("a resumed run is an uninterrupted one, bit by bit, though the name means another run by now", async () => {
+    using copy = temporaryFolder();
+    cpSync(folder.path, copy.path, { recursive: true });
+    const checkpoints = path.join(copy.path, ".rotor/runs", trained, "checkpoints");
+    const last = path.join(checkpoints, "step-00000004.safetensors");
+    const whole = readFileSync(last);
+    for (const ending of ["safetensors", "json"]) rmSync(path.join(checkpoints, `step-00000004.${ending}`));
+    await rotor(copy.path, "train", "micro-vq.json", "--set", "training.seed=9");
+    const resumed = await rotor(copy.path, "train", "--resume", trained);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.ok(readFileSync(last).equals(whole));
+  });
+
+  test("codes of a file", async () => {
+    await rotor(folder.path, "encode", run, "images", "-o", "train.codes");
+    write("file.json", micro({ run, file: "train.codes", validationFraction: 0.25 }, { sampleImages: 0 }));
+    const result = await rotor(folder.path, "train", "file.json");
+    assert.equal(result.code, 0, result.stderr);
+    assert.match(result.stdout, /18 images to train on, 4 kept for validation/);
+  });
+
+  const rows: [what: string, args: () => string[], message: RegExp][] = [
+    [
+      "a run that isn't there",
+      () => ["train", "codes.json", "--set", "data.run=nothing"],
+      /run "nothing": not in/,
+    ],
+    [
+      "codes of a run of codes",
+      () => ["train", "codes.json", "--set", `data.run=${trained}`],
+      /is no autoencoder of images, and has no codes/,
+    ],
+    [
+      "a checkpoint that isn't there",
+      () => ["train", "codes.json", "--set", "data.checkpoint=7"],
+      /no such checkpoint/,
+    ],
+    [
+      "codes of another checkpoint",
+      () => ["train", "codes.json", "--set", "data.file=old.codes"],
+      /code file "old\.codes": was made by step 5/,
+    ],
+    [
+      "a file that isn't there",
+      () => ["train", "codes.json", "--set", "data.file=none.codes"],
+      /code file "none\.codes": no such file/,
+    ],
+    [
+      "an unknown key",
+      () => ["train", "codes.json", "--set", "training.length=4"],
+      /training\.length: unknown key/,
+    ],
+    ["a prompt", () => ["sample", trained, "--prompt", "The"], /--prompt The: run \S+ makes images/],
+    [
+      "a class of a model without classes",
+      () => ["sample", trained, "--class", "1"],
+      /class 1: the model was trained without classes/,
+    ],
+    [
+      "no place for the images",
+      () => ["sample", trained, "--out", "images/i1.png/x.png"],
+      /image "images\/i1\.png\/x\.png": can't be written/,
+    ],
+    ["sampling from an autoencoder", () => ["sample", run], /is an autoencoder, which can't be sampled from/],
+  ];
+  for (const [what, args, message] of rows) {
+    test(`${what} is refused`, async () => {
+      const runs = () => readdirSync(inFolder(".rotor/runs")).length;
+      const before = runs();
+      const result = await rotor(folder.path, ...args());
+      assert.match(result.stderr, /^rotor: [^\n]+\n$/);
+      assert.match(result.stderr, message);
+      assert.deepEqual([result.code, result.stdout, runs()], [1, "", before]);
+    });
+  }
+});

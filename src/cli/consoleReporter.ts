@@ -18,6 +18,15 @@ function describeTask({ task, config, item }: StartInfo): string[] {
       `${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation`,
     ];
   }
+  if (task.kind === "codes") {
+    const { parameters, codesPerImage, numClasses } = task;
+    const classes = numClasses === 0 ? "" : `, in ${numClasses} classes`;
+    return [
+      `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
+        `${optimizer.kind}, ${training.batchSize} images of ${codesPerImage} codes a step`,
+      `codes of run ${task.run}: ${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation${classes}`,
+    ];
+  }
   const { parameters } = task;
   const { accumulate, length } = { accumulate: 1, length: 1, ...training };
   const batches = accumulate === 1 ? "" : `${accumulate} × `;
@@ -36,9 +45,18 @@ function describeCodes({ usage, perplexity, deadCodes }: StepInfo["metrics"]): s
 
 /** A validation in words; quantities that a task doesn't have are left out. */
 export function describeEvaluation({ loss, metrics }: EvaluationInfo): string {
-  const { bitsPerByte, psnr, ssim, validationUsage: usage, validationPerplexity: perplexity } = metrics;
+  const {
+    bitsPerByte,
+    bitsPerCode,
+    psnr,
+    ssim,
+    validationUsage: usage,
+    validationPerplexity: perplexity,
+  } = metrics;
   if (bitsPerByte !== undefined)
     return `${loss.toFixed(4)} nats per token, ${bitsPerByte.toFixed(3)} bits per byte`;
+  if (bitsPerCode !== undefined)
+    return `${loss.toFixed(4)} nats per code, ${bitsPerCode.toFixed(3)} bits per code`;
   return [
     `${loss.toFixed(5)} mean squared error`,
     ...(psnr === undefined ? [] : [`${psnr.toFixed(2)} dB PSNR`]),
@@ -98,6 +116,9 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
     sample(step, text) {
       line(picocolors.dim(`step ${step}  sample:`));
       line(text);
+    },
+    picture(step, _image, file) {
+      line(picocolors.dim(`step ${step}  drew ${file}`));
     },
     checkpoint(step) {
       if (!live) line(picocolors.dim(`step ${step}  checkpoint saved`));

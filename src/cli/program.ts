@@ -72,11 +72,18 @@ function buildProgram(done: (code: number) => void): Command {
 
   program
     .command("sample")
-    .description("generate text with a trained model")
+    .description("generate text, or images from codes, with a trained model")
     .argument("<run>", "id, beginning of an id, name, or latest")
-    .option("--prompt <text>", "text to continue", "The ")
-    .option("--tokens <n>", "number of tokens", positiveInteger, 128)
-    .option("--temperature <t>", "0 takes the likeliest token", finite, 0.8)
+    .option("--prompt <text>", 'text to continue (by default "The ")')
+    .option("--tokens <n>", "number of tokens (by default 128)", positiveInteger)
+    .option("--images <n>", "number of images (by default 40)", positiveInteger)
+    .option("--class <n>", "draw only images of this class, where the model knows classes", integer)
+    .option("-o, --out <file>", "PNG file for the images (by default samples.png)")
+    .option(
+      "--temperature <t>",
+      "0 takes the likeliest token (by default 0.8 for text, 1 for images)",
+      finite,
+    )
     .option("--top-k <n>", "keep only the n likeliest tokens", positiveInteger)
     .option("--top-p <p>", "keep the likeliest tokens of total probability p", finite)
     .option("--seed <n>", "random seed", integer, 0)

@@ -1,22 +1,38 @@
 import type { EngineLeaves } from "../compile/index.ts";
-import { ConfigError } from "../errors.ts";
+import { writePng } from "../data/index.ts";
+import { ConfigError, DataError } from "../errors.ts";
 import type { TransformerParams } from "../nn/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
+  type Checkpoint,
+  CodeSampler,
+  type CodesConfig,
   checkSampling,
+  codesTransformer,
   evaluatedParameters,
   Generator,
+  ImageCodec,
+  type LanguageConfig,
   latestCheckpoint,
   loadCheckpoint,
+  loadCodesModel,
   parseConfig,
   resolveModel,
   restoreTokenizer,
+  type SamplingOptions,
+  sampleGrid,
+  vocabularyOf,
 } from "../train/index.ts";
+import { threadsOf, warn } from "./encodeCommand.ts";
+import { showImage } from "./terminalImage.ts";
 
 export interface SampleFlags {
-  readonly prompt: string;
-  readonly tokens: number;
-  readonly temperature: number;
+  readonly prompt?: string;
+  readonly tokens?: number;
+  readonly images?: number;
+  readonly class?: number;
+  readonly out?: string;
+  readonly temperature?: number;
   readonly topK?: number;
   readonly topP?: number;
   readonly seed: number;
@@ -24,10 +40,12 @@ export interface SampleFlags {
   readonly home: string;
 }
 
-/** `rotor sample`: text from a run's model, as it is generated. */
+const defaults = { prompt: "The ", tokens: 128, images: 40, out: "samples.png" };
+
+/** `rotor sample`: text from a run's model as it is generated, or images of codes that a run's model draws. */
 export async function sampleCommand(reference: string, flags: SampleFlags): Promise<number> {
   const sampling = {
-    temperature: flags.temperature,
+    ...(flags.temperature === undefined ? {} : { temperature: flags.temperature }),
     ...(flags.topK === undefined ? {} : { topK: flags.topK }),
     ...(flags.topP === undefined ? {} : { topP: flags.topP }),
   };
@@ -36,31 +54,88 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
   const run = store.getRun(reference);
   const checkpoint =
     flags.checkpoint === undefined
-      ? latestCheckpoint(run.directory, (message) => process.stderr.write(`rotor: ${message}\n`))
+      ? latestCheckpoint(run.directory, warn)
       : loadCheckpoint(run.directory, flags.checkpoint);
   const config = parseConfig(checkpoint.sidecar.config);
-  if (config.task !== "language") {
-    throw new ConfigError(
-      `run ${run.id}: is an ${config.task}, which has no text to sample: expected a language model`,
-    );
+  switch (config.task) {
+    case "language":
+      refuse(flags, ["images", "class", "out"], `run ${run.id} makes text`);
+      await sampleText(config, checkpoint, flags, sampling);
+      return 0;
+    case "codes":
+      refuse(flags, ["prompt", "tokens"], `run ${run.id} makes images`);
+      await sampleImages(config, checkpoint, run.id, flags, sampling);
+      return 0;
+    case "autoencoder":
+      throw new ConfigError(
+        `run ${run.id}: is an autoencoder, which can't be sampled from: expected a model of text or of codes`,
+      );
   }
+}
+
+/** @throws ConfigError for the first option that is given and means nothing here */
+function refuse(flags: SampleFlags, names: readonly (keyof SampleFlags)[], reason: string): void {
+  for (const name of names)
+    if (flags[name] !== undefined) throw new ConfigError(`--${name} ${flags[name]}: ${reason}`);
+}
+
+async function parametersOf(config: LanguageConfig | CodesConfig, { tensors }: Checkpoint) {
+  return (await evaluatedParameters(config, tensors)) as EngineLeaves<TransformerParams>;
+}
+
+async function sampleText(
+  config: LanguageConfig,
+  checkpoint: Checkpoint,
+  { prompt = defaults.prompt, tokens = defaults.tokens, seed }: SampleFlags,
+  sampling: SamplingOptions,
+): Promise<void> {
   const tokenizer = restoreTokenizer(checkpoint.sidecar.tokenizer);
   const generator = new Generator(
     resolveModel(config, tokenizer.vocabSize),
     tokenizer,
     config.training.threads,
   );
-  const params = (await evaluatedParameters(config, checkpoint.tensors)) as EngineLeaves<TransformerParams>;
-  process.stdout.write(flags.prompt);
-  for await (const piece of generator.generate(params, {
-    prompt: flags.prompt,
-    numTokens: flags.tokens,
-    seed: flags.seed,
-    ...sampling,
-  })) {
-    process.stdout.write(piece);
-  }
+  const params = await parametersOf(config, checkpoint);
+  process.stdout.write(prompt);
+  const options = { prompt, numTokens: tokens, seed, temperature: 0.8, ...sampling };
+  for await (const piece of generator.generate(params, options)) process.stdout.write(piece);
   process.stdout.write("\n");
   await generator.dispose();
-  return 0;
+}
+
+async function sampleImages(
+  config: CodesConfig,
+  checkpoint: Checkpoint,
+  run: string,
+  flags: SampleFlags,
+  sampling: SamplingOptions,
+): Promise<void> {
+  const { images = defaults.images, out = defaults.out, seed } = flags;
+  const loaded = await loadCodesModel(config.data, flags.home);
+  const stored = checkpoint.sidecar.codes;
+  if (stored === undefined || stored.identity !== loaded.identity) {
+    throw new DataError(
+      `run ${run}: was trained on codes of another decoder or codebook than run ${loaded.run.id} now has at step ${loaded.step}`,
+    );
+  }
+  const codec = new ImageCodec(loaded.model, threadsOf(config));
+  const codesPerImage = codec.codeShape.reduce((a, b) => a * b);
+  const vocabulary = vocabularyOf(loaded, stored.numClasses);
+  const model = codesTransformer(config, vocabulary, codesPerImage);
+  const sampler = new CodeSampler(model, vocabulary, codesPerImage, config.training.threads);
+  try {
+    const classes = Array.from({ length: images }, (_, i) => {
+      if (flags.class !== undefined) return flags.class;
+      return stored.numClasses === 0 ? null : i % stored.numClasses;
+    });
+    const params = await parametersOf(config, checkpoint);
+    const codes = await sampler.sample(params, { classes, seed, ...sampling });
+    const grid = sampleGrid(await codec.decode(codes));
+    await writePng(out, grid);
+    process.stdout.write(`wrote ${out}: ${images} images\n`);
+    await showImage(grid);
+  } finally {
+    await sampler.dispose();
+    await codec.dispose();
+  }
 }

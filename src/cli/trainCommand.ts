@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import picocolors from "picocolors";
 import { stringify } from "yaml";
+import type { Image } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { describePartition, muonScale } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
@@ -19,6 +20,7 @@ import { consoleReporter, describeEvaluation } from "./consoleReporter.ts";
 import { bytes, compactNumber, duration, table } from "./format.ts";
 import { interruptSignal } from "./interruptSignal.ts";
 import { drawCurves } from "./lossCurve.ts";
+import { showImage } from "./terminalImage.ts";
 
 export interface TrainFlags {
   readonly set: readonly string[];
@@ -54,7 +56,7 @@ export async function trainCommand(reference: string | undefined, flags: TrainFl
   ];
   const config = await loadConfig(reference, overrides);
   if (flags.dryRun === true) {
-    await dryRun(config);
+    await dryRun(config, flags.home);
     return 0;
   }
   return report(await runWithReporter({ config }, flags), flags);
@@ -67,7 +69,8 @@ async function runWithReporter(
   // With --json only the result goes to standard output.
   let logEvery = "config" in what ? what.config.training.logEvery : 10;
   const shown = consoleReporter(flags.json === true ? process.stderr : process.stdout, () => logEvery);
-  return trainRun({
+  let last: Image | null = null;
+  const result = await trainRun({
     ...what,
     home: flags.home,
     signal: interruptSignal("stopping after this step"),
@@ -77,8 +80,14 @@ async function runWithReporter(
         logEvery = info.config.training.logEvery;
         shown.start?.(info);
       },
+      picture(step, image, file) {
+        last = image;
+        shown.picture?.(step, image, file);
+      },
     },
   });
+  if (last !== null && flags.json !== true) await showImage(last);
+  return result;
 }
 
 function report(result: TrainResult, { json, home }: TrainFlags): number {
@@ -112,21 +121,26 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
     }
   }
   out(`run ${run.id} in ${run.directory}`);
-  if (config.task !== "autoencoder")
-    out(picocolors.dim(`sample more with: rotor sample ${run.id} --prompt "..."`));
+  const hint = {
+    language: `sample more with: rotor sample ${run.id} --prompt "..."`,
+    autoencoder: `see how codes are used with: rotor codebook ${run.id}`,
+    codes: `draw more images with: rotor sample ${run.id} --out samples.png`,
+  };
+  out(picocolors.dim(hint[config.task]));
   return 0;
 }
 
 const timedSteps = 3;
 
 /** Prints what a run would be: configuration, sizes, where each parameter goes, time per step. */
-async function dryRun(config: TrainConfig): Promise<void> {
+async function dryRun(config: TrainConfig, home: string): Promise<void> {
   const out = (text: string) => process.stdout.write(`${text}\n`);
   out(stringify(config).trimEnd());
   // Nothing is kept: the token files go to a temporary folder.
   const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
   try {
-    using task = await openTask(config, scratch);
+    // The codes of a run are where the run is.
+    using task = await openTask(config, config.task === "codes" ? home : scratch);
     const { facts, itemsPerBatch, flopsPerBatch } = task;
     const optimizer = buildOptimizer(config);
     const { training } = config;
@@ -141,6 +155,14 @@ async function dryRun(config: TrainConfig): Promise<void> {
       out(`FLOPs per token ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
       out(
         `data            ${compactNumber(facts.trainTokens)} tokens for training, ${compactNumber(facts.validationTokens)} for validation`,
+      );
+    } else if (facts.kind === "codes") {
+      out(
+        `parameters      ${compactNumber(total)} (${total}), without embedding and head ${compactNumber(facts.parameters.nonEmbedding)}`,
+      );
+      out(`FLOPs per code  ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
+      out(
+        `data            ${facts.trainImages} images of ${facts.codesPerImage} codes for training, ${facts.validationImages} for validation`,
       );
     } else {
       const { latent } = facts.model;
@@ -157,7 +179,7 @@ async function dryRun(config: TrainConfig): Promise<void> {
     const runner = new StepRunner(task, optimizer, { ...training, accumulate });
     using state = await runner.init();
     const sum = accumulate === 1 ? "" : `, and ${bytes(runner.sumBytes)} for the sum of gradients`;
-    const variables = facts.kind === "language" ? "" : ", codes";
+    const variables = facts.kind === "autoencoder" ? ", codes" : "";
     out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer${variables}, twice)${sum}`);
     out("");
     const params = state.leaves().params;

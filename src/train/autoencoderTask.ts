@@ -1,6 +1,16 @@
 import { numpy as np, random, tree } from "@jax-js/jax";
 import { compile, EngineArray, type EngineLeaves, type EngineTree, toEngine } from "../compile/index.ts";
-import { type ImageDataset, ImageSampler, imageBatch, mix, openImages } from "../data/index.ts";
+import {
+  type ImageDataset,
+  ImageSampler,
+  type ImageSet,
+  imageAt,
+  imageBatch,
+  imagesFromBatch,
+  mix,
+  openImages,
+  reconstructionGrid,
+} from "../data/index.ts";
 import { CheckpointError, ConfigError, DataError } from "../errors.ts";
 import {
   decodeLatents,
@@ -201,6 +211,9 @@ export function autoencoderSteps(
 /** SSIM takes far longer than the rest, so that it is measured on the first images alone. */
 const imagesForSsim = 64;
 
+/** Images that are drawn beside their reconstructions. */
+const imagesOfPicture = 16;
+
 /**
  * An autoencoder of images and its data.
  *
@@ -243,6 +256,21 @@ export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> 
   );
   tree.dispose(params as never);
 
+  async function reconstructBatch(
+    current: EngineLeaves<Tree>,
+    variables: EngineLeaves<Tree> | undefined,
+    batch: number,
+  ) {
+    const places = Int32Array.from({ length: evalSize }, (_, i) => batch * evalSize + i);
+    const originals = imageBatch(data.validation, places);
+    const out = (await evaluated(
+      current as never,
+      (variables as { quantizer: never }).quantizer,
+      EngineArray.from(originals, [evalSize, height, width, channels]) as never,
+    )) as unknown as Record<"images" | "indices" | "error", EngineArray | undefined>;
+    return { originals, made: out.images!.data as Float32Array, out };
+  }
+
   async function evaluate(
     current: EngineLeaves<Tree>,
     variables: EngineLeaves<Tree> | undefined,
@@ -251,14 +279,7 @@ export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> 
     const pixels = height * width * channels;
     let [squares, quantizationError, similarity, compared] = [0, 0, 0, 0];
     for (let batch = 0; batch < numBatches; batch++) {
-      const places = Int32Array.from({ length: evalSize }, (_, i) => batch * evalSize + i);
-      const originals = imageBatch(data.validation, places);
-      const out = (await evaluated(
-        current as never,
-        (variables as { quantizer: never }).quantizer,
-        EngineArray.from(originals, [evalSize, height, width, channels]) as never,
-      )) as unknown as Record<"images" | "indices" | "error", EngineArray | undefined>;
-      const made = out.images!.data as Float32Array;
+      const { originals, made, out } = await reconstructBatch(current, variables, batch);
       for (let i = 0; i < made.length; i++) squares += (made[i]! - originals[i]!) ** 2;
       if (out.error !== undefined) quantizationError += out.error.data[0]! / numBatches;
       const indices = out.indices?.data;
@@ -306,6 +327,18 @@ export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> 
     flopsPerBatch: flopsPerImage(model, built.numSearched) * batchSize,
     epochs: (batches) => sampler.epochs(batches),
     evaluate,
+    picture: {
+      name: "reconstructions",
+      async draw(current, variables) {
+        const { originals, made } = await reconstructBatch(current, variables, 0);
+        const shown = Math.min(imagesOfPicture, evalSize);
+        const images = (values: ArrayLike<number>) => {
+          const set = imagesFromBatch(values, image as ImageSet);
+          return Array.from({ length: shown }, (_, i) => imageAt(set, i));
+        };
+        return reconstructionGrid(images(originals), images(made));
+      },
+    },
     stored: { tokenizer: null, image },
     checkStored({ image: stored }, run) {
       const [was, is] = [stored, image].map((size) =>

@@ -25,6 +25,15 @@ const sidecarSchema = z.object({
   image: z
     .object({ height: z.number().int(), width: z.number().int(), channels: z.number().int() })
     .optional(),
+  /** Of transformers of codes: the autoencoder's run, step and identity. */
+  codes: z
+    .object({
+      run: z.string(),
+      step: z.number().int(),
+      identity: z.string(),
+      numClasses: z.number().int(),
+    })
+    .optional(),
   createdAt: z.string(),
   validationLoss: z.number().nullable(),
 });

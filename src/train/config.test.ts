@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { loadConfig, parseConfig, parseLanguageConfig, presetNames, writeCoefficientsFile } from "./index.ts";
+import {
+  type LanguageConfig,
+  loadConfig,
+  parseConfig,
+  parseLanguageConfig,
+  presetNames,
+  writeCoefficientsFile,
+} from "./index.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "rotor-config-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -85,7 +92,7 @@ test("--set reads YAML values, reaches any path and comes last", async () => {
   ]);
   assert.equal(config.training.steps, 6);
   assert.equal(config.training.clipNorm, null);
-  assert.deepEqual(config.data.source, ["a.txt", "b.txt"]);
+  assert.deepEqual((config as LanguageConfig).data.source, ["a.txt", "b.txt"]);
   assert.deepEqual(config.optimizer, {
     kind: "muon",
     learningRate: 0.02,

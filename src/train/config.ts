@@ -292,7 +292,38 @@ export const autoencoderConfigSchema = z.strictObject({
   training: autoencoderTrainingSchema,
 });
 
-const schemas = { language: languageConfigSchema, autoencoder: autoencoderConfigSchema } as const;
+/** A decoder-only transformer that predicts the codes that an autoencoder gives to images. Losses are in nats per code. */
+export const codesConfigSchema = z.strictObject({
+  task: z.literal("codes"),
+  ...shared,
+  model: modelSchema.omit({ vocabSize: true, maxLength: true }),
+  data: z.strictObject({
+    /** The autoencoder's run: id, beginning of an id, name, or latest. A run that has begun keeps the id. */
+    run: z.string(),
+    /** Step of its checkpoint; by default the newest. */
+    checkpoint: countOrZero.optional(),
+    /** A code file of that checkpoint; by default the codes of the images that the run was trained and validated on. */
+    file: z.string().optional(),
+    /** Share of the file's images that is kept for validation. */
+    validationFraction: z.number().gt(0).lt(1).default(0.1),
+    seed: z.number().int().default(0),
+  }),
+  training: z.strictObject({
+    ...training,
+    /** Images per step. */
+    batchSize: count,
+    /** Validation images that are evaluated; by default all. */
+    evalImages: count.optional(),
+    /** Images that are drawn at each evaluation; 0 for none. */
+    sampleImages: countOrZero.default(40),
+  }),
+});
+
+const schemas = {
+  language: languageConfigSchema,
+  autoencoder: autoencoderConfigSchema,
+  codes: codesConfigSchema,
+} as const;
 
 /** Names of the tasks. */
 export type TaskName = keyof typeof schemas;
@@ -300,7 +331,8 @@ export type TaskName = keyof typeof schemas;
 /** Configurations with every default filled in but those of the model and the optimizer, which depend on other options. */
 export type LanguageConfig = z.infer<typeof languageConfigSchema>;
 export type AutoencoderConfig = z.infer<typeof autoencoderConfigSchema>;
-export type TrainConfig = LanguageConfig | AutoencoderConfig;
+export type CodesConfig = z.infer<typeof codesConfigSchema>;
+export type TrainConfig = LanguageConfig | AutoencoderConfig | CodesConfig;
 
 type PlainObject = Record<string, unknown>;
 

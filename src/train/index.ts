@@ -23,6 +23,7 @@ export {
   treeOfTensors,
 } from "./checkpoint.ts";
 export { CodeSampler, type SampleCodesOptions } from "./codeSampler.ts";
+export { codesTask, codesTransformer, loadCodesModel, sampleGrid, vocabularyOf } from "./codesTask.ts";
 export {
   type CodeVocabulary,
   codeOffsets,
@@ -34,6 +35,7 @@ export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from
 export {
   type AutoencoderConfig,
   autoencoderConfigSchema,
+  type CodesConfig,
   type LanguageConfig,
   languageConfigSchema,
   loadConfig,

@@ -125,6 +125,7 @@ export function languageTask(config: LanguageConfig, home: string): Task {
         },
       },
       noiseScale: (store, run) => liveNoiseScale(model, config.training, sampler, store, run),
+      picture: null,
       stored: { tokenizer: storeTokenizer(tokenizer) },
       checkStored(sidecar, run) {
         const stored = restoreTokenizer(sidecar.tokenizer);

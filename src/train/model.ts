@@ -8,7 +8,7 @@ import {
   type TransformerParams,
   transformerLoss,
 } from "../nn/index.ts";
-import type { LanguageConfig } from "./config.ts";
+import type { CodesConfig, LanguageConfig, TrainConfig } from "./config.ts";
 
 /**
  * The model's configuration for a tokenizer.
@@ -23,18 +23,28 @@ export function resolveModel(config: LanguageConfig, tokenizerSize: number): Tra
       `model.vocabSize ${vocabSize}: the tokenizer has ${tokenizerSize} ids; expected at least as many`,
     );
   }
-  const model = resolveTransformerConfig({
-    ...(Object.fromEntries(
-      Object.entries(options).filter(([, value]) => value !== undefined),
-    ) as typeof config.model),
-    vocabSize,
-  } as never);
+  const model = resolveTransformer(config, { ...options, vocabSize });
   if (config.training.length > model.maxLength) {
     throw new ConfigError(
       `training.length ${config.training.length}: expected at most model.maxLength ${model.maxLength}`,
     );
   }
-  const { matrixDecay } = config.optimizer;
+  return model;
+}
+
+/**
+ * A transformer's configuration, checked against the optimizer.
+ *
+ * @throws ConfigError if sizes don't fit together, or more singular values are to decay than there are
+ */
+export function resolveTransformer(
+  { optimizer }: Pick<TrainConfig, "optimizer">,
+  options: CodesConfig["model"] & { readonly vocabSize: number; readonly maxLength?: number | undefined },
+): TransformerConfig {
+  const model = resolveTransformerConfig(
+    Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never,
+  );
+  const { matrixDecay } = optimizer;
   const smallest = Math.min(
     model.modelDim,
     model.mlpDim,

@@ -81,6 +81,16 @@ export const presets: Readonly<Record<string, unknown>> = {
     training: { steps: 400, batchSize: 64, evalEvery: 100, checkpointEvery: 200, logEvery: 20 },
     expectedLoss: null,
   },
+  "codes-mnist": {
+    name: "codes-mnist",
+    task: "codes",
+    model: { numLayers: 4, modelDim: 128, numHeads: 4 },
+    data: { run: "vq-mnist" },
+    optimizer: { kind: "muon", learningRate: 0.02, adamw: { learningRate: 0.003 } },
+    schedule: { kind: "warmup-stable-decay", warmupSteps: 20, decaySteps: 200 },
+    training: { steps: 500, batchSize: 32, evalEvery: 100, checkpointEvery: 100, logEvery: 20 },
+    expectedLoss: null,
+  },
 };
 
 export const presetNames: readonly string[] = Object.keys(presets);

@@ -1,3 +1,4 @@
+import type { Image } from "../data/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import type { TrainConfig } from "./config.ts";
 import type { TaskFacts } from "./task.ts";
@@ -8,7 +9,7 @@ export interface StartInfo {
   readonly config: TrainConfig;
   readonly task: TaskFacts;
   /** What a step has so many of. */
-  readonly item: "tokens" | "images";
+  readonly item: "tokens" | "images" | "codes";
   readonly itemsPerStep: number;
   /** Floating-point operations of a training step. */
   readonly flopsPerStep: number;
@@ -72,6 +73,8 @@ export interface Reporter {
   step?(info: StepInfo): void;
   evaluation?(info: EvaluationInfo): void;
   sample?(step: number, text: string): void;
+  /** A picture that was drawn, and its file. */
+  picture?(step: number, image: Image, file: string): void;
   checkpoint?(step: number, file: string): void;
   /** Something that a person should know, in one line. */
   note?(message: string): void;

@@ -1,5 +1,6 @@
 import type { numpy as np } from "@jax-js/jax";
 import type { EngineLeaves, EngineTree } from "../compile/index.ts";
+import type { Image } from "../data/index.ts";
 import type { ImageAutoencoderConfig, ParameterCount, TransformerConfig } from "../nn/index.ts";
 import type { Tree } from "../optim/index.ts";
 import type { RunStore } from "../runs/index.ts";
@@ -58,6 +59,18 @@ export type TaskFacts =
       readonly codebookSizes: readonly number[];
       readonly trainImages: number;
       readonly validationImages: number;
+    }
+  | {
+      readonly kind: "codes";
+      readonly model: TransformerConfig;
+      readonly parameters: ParameterCount;
+      /** The run of the autoencoder. */
+      readonly run: string;
+      readonly codesPerImage: number;
+      /** Classes that images are drawn of; 0 without. */
+      readonly numClasses: number;
+      readonly trainImages: number;
+      readonly validationImages: number;
     };
 
 export interface TaskEvaluation {
@@ -72,7 +85,7 @@ export interface Task extends StepTask, Disposable {
   /** Of validation losses. */
   readonly unit: string;
   /** What a batch has so many of. */
-  readonly item: "tokens" | "images";
+  readonly item: "tokens" | "images" | "codes";
   readonly itemsPerBatch: number;
   /** Floating-point operations of a training step, per batch. */
   readonly flopsPerBatch: number;
@@ -89,8 +102,14 @@ export interface Task extends StepTask, Disposable {
   };
   /** The gradient noise scale during training, for tasks that can measure it; null if the configuration doesn't ask for it. */
   noiseScale?(store: RunStore, run: string): LiveNoiseScale | null;
+  /** What the model makes, drawn at each evaluation; null for tasks without pictures. */
+  readonly picture: {
+    /** Of the file, without step and ending. */
+    readonly name: string;
+    draw(params: EngineLeaves<Tree>, variables: EngineLeaves<Tree> | undefined): Promise<Image>;
+  } | null;
   /** What a checkpoint holds besides tensors and configuration, so that the model can be used without the data. */
-  readonly stored: Pick<CheckpointContents, "tokenizer" | "image">;
+  readonly stored: Pick<CheckpointContents, "tokenizer" | "image" | "codes">;
   /** @throws CheckpointError if the data isn't what the run was trained on */
   checkStored(sidecar: CheckpointSidecar, run: string): void;
   /** Frees programs of the engine. */

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { compile, type EngineArray, type EngineLeaves } from "../compile/index.ts";
+import { writePng } from "../data/index.ts";
 import { CheckpointError, NonFiniteError } from "../errors.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
@@ -14,6 +15,7 @@ import {
   pruneCheckpoints,
   saveCheckpoint,
 } from "./checkpoint.ts";
+import { codesTask, pinCodes } from "./codesTask.ts";
 import { parseConfig, type TrainConfig } from "./config.ts";
 import { languageTask } from "./languageTask.ts";
 import { measureMatmulPeak } from "./matmulPeak.ts";
@@ -56,7 +58,14 @@ function asStored(leaves: ReadonlyMap<string, EngineArray>): Map<string, StoredT
  * @throws ConfigError, DataError for a configuration or data that can't be used
  */
 export async function openTask(config: TrainConfig, home: string): Promise<Task> {
-  return config.task === "language" ? languageTask(config, home) : autoencoderTask(config);
+  switch (config.task) {
+    case "language":
+      return languageTask(config, home);
+    case "autoencoder":
+      return autoencoderTask(config);
+    case "codes":
+      return codesTask(config, home);
+  }
 }
 
 /** One run from start or checkpoint to its end. */
@@ -256,6 +265,16 @@ class Trainer {
     if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
     this.#record(step, { validationLoss: loss, ...metrics });
     this.#reporter.evaluation?.(info);
+    const { picture } = this.#task;
+    if (picture === null) return;
+    const image = await picture.draw(params, variables);
+    const file = path.join(
+      this.#run.directory,
+      "pictures",
+      `${picture.name}-${String(step).padStart(8, "0")}.png`,
+    );
+    await writePng(file, image);
+    this.#reporter.picture?.(step, image, file);
   }
 
   #save(step: number, state: TrainHandle): void {
@@ -310,8 +329,8 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
   if (options.resume === undefined) {
     if (options.config === undefined)
       throw new CheckpointError("trainRun: expected a config, or a run to resume");
-    const { config } = options;
-    buildOptimizer(config);
+    buildOptimizer(options.config);
+    const config = options.config.task === "codes" ? await pinCodes(options.config, home) : options.config;
     using task = await openTask(config, home);
     using store = new RunStore(home);
     const run = store.createRun({
