@@ -66,7 +66,7 @@ async function measureTask(
   const laws = new Map<LawOptimizer, MeasuredLaw>();
   trials.note("measureCheckpoint");
   for (const optimizer of stepOptimizers) {
-    const { batchSizes, measurement } = plan;
+    const { stepBatchSizes: batchSizes, measurement } = plan;
     laws.set(optimizer, await trials.measuredLaw(optimizer, { batchSizes, ...measurement }));
   }
   const runs = [];
@@ -442,7 +442,7 @@ function plotOf(result: TaskResult, { optimizer, fit }: RunOptima, plan: LawPlan
             {
               name: optimizer.kind === "sgd" ? "one step, SGD's law" : "one step, mean field of sign",
               dashed: true,
-              points: plan.batchSizes.map((x) => ({ x, y: form(x) })),
+              points: plan.stepBatchSizes.map((x) => ({ x, y: form(x) })),
             },
           ]),
     ],

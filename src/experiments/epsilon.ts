@@ -29,8 +29,10 @@ import type { Plot } from "./plot.ts";
 const aim = 1.5;
 const sgd: LawOptimizer = { kind: "sgd" };
 const softsignOf = (epsilon: number): LawOptimizer => ({ kind: "softsign", epsilon });
-/** Batch sizes up to this one are small: below the noise scales of both tasks. */
-const smallBatch = 16;
+/** Batch sizes up to this one are small: far below B_simple of both tasks. */
+const smallBatch = 4;
+/** Batch sizes from this one on are large. */
+const largeBatch = 256;
 
 interface TaskResult {
   readonly task: string;
@@ -69,6 +71,9 @@ const runOptimaOf = ({ fit }: RunOptima): BatchOptimum[] =>
 
 const smallOnes = (optima: readonly BatchOptimum[]) =>
   growthExponent(optima.filter(({ batchSize }) => batchSize <= smallBatch));
+
+const largeOnes = (optima: readonly BatchOptimum[]) =>
+  growthExponent(optima.filter(({ batchSize }) => batchSize >= largeBatch));
 
 /** `E[φ̃ᵀHφ̃]`, which follows from both numbers of the law: twice ΔL* over the square of η*. */
 function measuredCurvature(steps: MeasuredSteps, optimizer: LawOptimizer, batchSize: number): number | null {
@@ -328,7 +333,7 @@ function stepTable({ task, unit, steps }: TaskResult, plan: LawPlan): Table {
 }
 
 function curvatureTable(results: readonly TaskResult[], plan: LawPlan): Table {
-  const [first, last] = [plan.batchSizes[0]!, plan.batchSizes.at(-1)!];
+  const [first, last] = [plan.stepBatchSizes[0]!, plan.stepBatchSizes.at(-1)!];
   return {
     kind: "table",
     title: `Why there is a surge or not: the mean field says that E[φ̃ᵀHφ̃] goes from about D·E[φ̃²] at small B to Q at large B`,
@@ -341,8 +346,9 @@ function curvatureTable(results: readonly TaskResult[], plan: LawPlan): Table {
       "the mean field's",
       `E[φ̃ᵀHφ̃] at B = ${last}`,
       "the mean field's",
-      `exponent of η*, B ≤ ${smallBatch}: one step`,
-      "runs of Adam",
+      `exponent of η* for B ≤ ${smallBatch}`,
+      `for B ≥ ${largeBatch}`,
+      "of runs of Adam, all B",
     ],
     rows: results.flatMap(({ task, steps, runs }) =>
       plan.epsilons.map((epsilon) => {
@@ -367,7 +373,8 @@ function curvatureTable(results: readonly TaskResult[], plan: LawPlan): Table {
           curvature(last),
           field(last),
           exponentText(smallOnes(triedOptima(steps, softsignOf(epsilon)))),
-          run === undefined ? "not run" : exponentText(smallOnes(runOptimaOf(run.sweep))),
+          exponentText(largeOnes(triedOptima(steps, softsignOf(epsilon)))),
+          run === undefined ? "not run" : exponentText(growthExponent(runOptimaOf(run.sweep))),
         ];
       }),
     ),
@@ -399,7 +406,7 @@ function plotsOf(result: TaskResult, plan: LawPlan): Plot[] {
     optima.map(({ batchSize, optimum: { value, low, high } }) => ({ x: batchSize, y: value, low, high }));
   const x = { label: `batch size, ${unit}`, scale: "log" as const };
   const y = { label: "learning rate", scale: "log" as const };
-  const shownBatches = plan.batchSizes.filter((_, i) => i % 2 === 0);
+  const shownBatches = plan.stepBatchSizes.filter((_, i) => i % 2 === 0);
   return [
     {
       kind: "plot",

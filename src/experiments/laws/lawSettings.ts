@@ -12,8 +12,10 @@ export interface LawPlan {
   readonly settings: readonly PlannedSetting[];
   /** Steps of a training run. */
   readonly steps: number;
-  /** Ascending. */
+  /** Of training runs, ascending. */
   readonly batchSizes: readonly number[];
+  /** Of single steps, ascending: with smaller ones, where runs would need many more steps. */
+  readonly stepBatchSizes: readonly number[];
   readonly epsilons: readonly number[];
   /** Batch sizes and ε of Adam's runs that are swept over both. */
   readonly epsilonRuns: { readonly batchSizes: readonly number[]; readonly epsilons: readonly number[] };
@@ -73,6 +75,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     ],
     steps: 100,
     batchSizes: [4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    stepBatchSizes: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
     epsilons: fullEpsilons,
     epsilonRuns: {
       batchSizes: [4, 16, 64, 256, 1024],
@@ -102,14 +105,15 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
       },
     ],
     steps: 10,
-    batchSizes: [4, 8, 16, 32, 64, 128],
+    batchSizes: [4, 8, 16, 32, 64],
+    stepBatchSizes: [2, 4, 16, 64],
     epsilons: quickEpsilons,
     epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },
     stepOptimizers: stepOptimizersOf(quickEpsilons),
     targets: { batchSizes: [8, 32, 128], seeds: [1, 2], maxSteps: 100, checkpoints: [2, 10], repetitions: 6 },
     measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
-    repetitions: () => 8,
+    repetitions: () => 6,
     seeds: () => [1],
   },
 };

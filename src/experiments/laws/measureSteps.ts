@@ -25,7 +25,7 @@ export async function measureSteps(trials: LawTrials, plan: LawPlan): Promise<Me
     repetitions: plan.statisticsRepetitions,
   });
   const results = [];
-  for (const batchSize of plan.batchSizes) {
+  for (const batchSize of plan.stepBatchSizes) {
     trials.note(`one step with batch size ${batchSize}`);
     const optima = await trials.stepOptima(plan.stepOptimizers, batchSize, plan.repetitions(batchSize));
     results.push({ batchSize, optima });
