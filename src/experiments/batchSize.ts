@@ -8,6 +8,7 @@ import type {
   Verdict,
 } from "./experiment.ts";
 import { closedSgd, closedSign, simpleScale } from "./laws/closedForms.ts";
+import { type HorizonOptimum, horizonOptima } from "./laws/horizons.ts";
 import { type LawPlan, largeEpsilon, lawPlans, smallEpsilon } from "./laws/lawSettings.ts";
 import { LawTrials } from "./laws/lawTrials.ts";
 import type { MeasuredLaw } from "./laws/measuredLaw.ts";
@@ -53,7 +54,60 @@ interface TaskResult {
   readonly steps: MeasuredSteps;
   /** What `measureCheckpoint` says of the step of each optimizer. */
   readonly laws: ReadonlyMap<LawOptimizer, MeasuredLaw>;
+  readonly horizons: readonly HorizonResult[];
   readonly runs: readonly RunOptima[];
+}
+
+/** Best learning rates of the next steps from the checkpoint. */
+interface HorizonResult {
+  readonly optimizer: LawOptimizer;
+  readonly batchSize: number;
+  readonly optima: readonly HorizonOptimum[];
+}
+
+/** Optimizers without a state, whose steps from the checkpoint begin as they go on. */
+const horizonOptimizers = [sgd, sign] as const;
+
+async function measureHorizons(
+  trials: LawTrials,
+  steps: MeasuredSteps,
+  { horizons: { steps: horizons, batchSizes, repetitions } }: LawPlan,
+): Promise<HorizonResult[]> {
+  const results: HorizonResult[] = [];
+  for (const optimizer of horizonOptimizers) {
+    trials.note(`${optimizerName(optimizer)}: the next ${horizons.join(", ")} steps from the checkpoint`);
+    for (const batchSize of batchSizes) {
+      const known = stepsOf(steps, optimizer).find((row) => row.batchSize === batchSize)!.optimum.trial.value;
+      const optima = await horizonOptima({
+        horizons,
+        repetitions,
+        start: Math.round(Math.log2(known)),
+        run: (learningRate) =>
+          trials.horizonLosses({ optimizer, batchSize, learningRate, horizons, repetitions }),
+      });
+      results.push({ optimizer, batchSize, optima });
+    }
+    await trials.forgetSteps();
+  }
+  return results;
+}
+
+/** The best learning rate of one step beside that of the next ones, for one number of steps. */
+function horizonComparisons({ task, steps, horizons }: TaskResult, count: number): Comparison[] {
+  return horizons.flatMap(({ optimizer, batchSize, optima }) => {
+    const one = stepsOf(steps, optimizer).find((row) => row.batchSize === batchSize)!.optimum.trial;
+    const found = optima.find((row) => row.steps === count)!;
+    return found.interior
+      ? [
+          {
+            label: `${task}, ${optimizerName(optimizer)}, ${atBatch(batchSize)}`,
+            predicted: one.value,
+            range: one,
+            measured: found.optimum,
+          },
+        ]
+      : [];
+  });
 }
 
 async function measureTask(
@@ -69,10 +123,11 @@ async function measureTask(
     const { stepBatchSizes: batchSizes, measurement } = plan;
     laws.set(optimizer, await trials.measuredLaw(optimizer, { batchSizes, ...measurement }));
   }
+  const horizons = await measureHorizons(trials, steps, plan);
   const runs = [];
   for (const optimizer of runOptimizers) runs.push(await runOptima(trials, optimizer, plan));
   const unit = setting.task === "books" ? `sequences of ${setting.size.length ?? 16} bytes` : "images";
-  return { task: setting.task, unit, steps, laws, runs };
+  return { task: setting.task, unit, steps, laws, horizons, runs };
 }
 
 /** What `measureCheckpoint` says beside the trial of one step. */
@@ -240,6 +295,14 @@ function verdicts(results: readonly TaskResult[], plan: LawPlan): Verdict[] {
       }),
     ),
     verdictOver(
+      "What is best for one step is the best constant learning rate of the steps after it (SGD, sign)",
+      `within ${aim}× for the next ${plan.horizons.steps.join(", ")} steps`,
+      plan.horizons.steps.map((count) => ({
+        name: `${count} steps`,
+        comparisons: results.flatMap((result) => horizonComparisons(result, count)),
+      })),
+    ),
+    verdictOver(
       `One checkpoint's law is the best constant learning rate of a run of ${plan.steps} steps`,
       within,
       perRun(runComparisons),
@@ -325,6 +388,35 @@ function statisticsTable(results: readonly TaskResult[]): Table {
         forSign === null ? "none" : forSign.surge ? `B = ${forSign.peakBatchSize.toFixed(1)}` : "no surge",
       ];
     }),
+  };
+}
+
+function horizonTable(results: readonly TaskResult[], plan: LawPlan): Table {
+  return {
+    kind: "table",
+    title:
+      "How far one step reaches: best constant learning rates of the next steps from the checkpoint (interval)",
+    columns: [
+      "task, optimizer",
+      "B",
+      "law, 1 step",
+      "1 step",
+      ...plan.horizons.steps.map((n) => `${n} steps`),
+    ],
+    rows: results.flatMap(({ task, steps, horizons }) =>
+      horizons.map(({ optimizer, batchSize, optima }) => {
+        const { law, trial } = stepsOf(steps, optimizer).find((row) => row.batchSize === batchSize)!.optimum;
+        return [
+          `${task}, ${optimizerName(optimizer)}`,
+          String(batchSize),
+          law === null ? "none" : formatRate(law.value),
+          formatEstimate(trial),
+          ...optima.map(({ optimum, interior }) =>
+            interior ? formatEstimate(optimum) : `${formatRate(optimum.value)}, at the edge`,
+          ),
+        ];
+      }),
+    ),
   };
 }
 
@@ -458,6 +550,7 @@ function method(plan: LawPlan, results: readonly TaskResult[]): Paragraph {
       `**How.** Tasks: ${plan.settings.map(({ task, size }) => (task === "books" ? `next bytes of the shipped books by a transformer of one block, width ${size.modelDim} (B counts sequences of ${size.length ?? 16} bytes)` : `digits of MNIST by a perceptron with two hidden layers of ${size.modelDim} (B counts images, drawn with replacement; the loss is that of the training set, which is the expected loss there)`)).join("; ")}. ${results.map(({ task, steps }) => `${task}: ${steps.statistics.numParameters} parameters`).join(", ")}.`,
       `The law of METHODS.md §3 speaks of **one step from a given state**. State: after ${checkpoint.steps} steps of Adam with batches of ${checkpoint.batchSize}. Predicted: both expectations from batches of size B and independent batches for gradient and Hessian. Tried: other batches of size B, a step of each learning rate on a grid of factors of √2, the mean loss of independent batches after it, the least value of the parabola near its minimum. Intervals: 90 %, from resampling the batches; the law has one of similar width.`,
       `Directions of one step: the batch's gradient (SGD); its sign; softsign with ε ${largeEpsilon}; Adam without momentum whose second moment is that of batches of this size at this place; Muon without momentum, \`msign\` of hidden matrices and the sign of the others, with the scale match-adamw-rms.`,
+      `**The next steps**: ${plan.horizons.steps.join(", ")} steps from the same state at a constant learning rate, ${plan.horizons.repetitions} repetitions with other batches, the expected loss after them; learning rates by factors of 2.`,
       `**Whole runs** are another question, which the law doesn't speak of: ${plan.steps} steps from the initial parameters at a constant learning rate, the same number for every B; the loss at the end. Adam has b1 0.9, b2 0.999; Muon momentum 0.95 for hidden matrices, the others Adam (0.9, 0.95), one learning rate for both; SGD and softsign have no momentum. Learning rates are powers of 2 until two worse ones were seen on both sides, with 2 to 4 seeds, whose common differences are taken out; optimum and 90 % interval by the curve fit of \`rotor fit\`. Held-out optima come from runs of the held-out batch sizes alone.`,
       "A factor is max(predicted/measured, measured/predicted); the typical one is the root mean square of its logarithm. A claim fails if a prediction is off by more than the aim from the whole interval of what was measured.",
     ].join(" "),
@@ -495,6 +588,7 @@ const experiment: Experiment = {
         method(plan, results),
         statisticsTable(results),
         ...results.map(stepTable),
+        horizonTable(results, plan),
         ...results.map((result) => runTable(result, plan)),
         heldOutTable(results, plan),
         ...results.flatMap((result) => result.runs.map((run) => plotOf(result, run, plan))),

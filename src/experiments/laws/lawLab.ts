@@ -43,7 +43,7 @@ export interface CheckpointOptions {
 }
 
 /** Streams of batches: each purpose has its own, so that no two share samples other than by chance. */
-const streams = { run: 1_000, checkpoint: 2_000, moments: 3_000 } as const;
+const streams = { run: 1_000, checkpoint: 2_000, moments: 3_000, horizon: 10_000 } as const;
 
 const scalar = (value: number) => EngineArray.from(Float32Array.of(value), []);
 const numberOf = async (array: np.Array) => (await array.data())[0]!;
@@ -107,7 +107,7 @@ export class LawLab implements AsyncDisposable {
   }
 
   /**
-   * Trains from a seed's initial parameters with a constant learning rate. Batches of a seed are the same for all learning rates
+   * Trains from a seed's initial parameters, or from given ones, with a constant learning rate. Batches of a seed are the same for all learning rates
    * and optimizers.
    *
    * @param afterStep - called with the number of finished steps, the batch's loss before the step, and the state; stops the run by
@@ -121,25 +121,28 @@ export class LawLab implements AsyncDisposable {
       learningRate,
       seed,
       steps,
+      start,
     }: {
       optimizer: LawOptimizer;
       batchSize: number;
       learningRate: number;
       seed: number;
       steps: number;
+      /** Parameters in the engine to start from, left alone. Default: the seed's initial ones. */
+      start?: Tree;
     },
     afterStep: (done: number, loss: number, state: EngineState<RunState>) => boolean | Promise<boolean>,
-    stream: number = streams.run,
+    stream: keyof typeof streams = "run",
   ): Promise<EngineState<RunState>> {
     const step = this.#step(optimizer);
-    const params = this.task.init(seed);
-    const state = await step.init({
-      params,
-      optimizer: runUpdates(optimizer).init(tree.ref(params)),
-    } as never);
+    const initial = this.task.init(seed);
+    const inner = runUpdates(optimizer).init(tree.ref(initial));
+    if (start !== undefined) tree.dispose(initial);
+    const params = start === undefined ? initial : copied(start);
+    const state = await step.init({ params, optimizer: inner } as never);
     const rate = scalar(learningRate);
     for (let i = 0; i < steps; i++) {
-      const batch = batchOf(this.task, stream + seed, batchSize, i);
+      const batch = batchOf(this.task, streams[stream] + seed, batchSize, i);
       const loss = await numberOf(await step(state, batch as never, rate as never));
       if (!(await afterStep(i + 1, loss, state))) break;
     }
@@ -163,7 +166,7 @@ export class LawLab implements AsyncDisposable {
     using state = await this.train(
       { optimizer: { kind: "adam", epsilon: 1e-8 }, batchSize, learningRate, seed: 1, steps },
       () => true,
-      streams.checkpoint,
+      "checkpoint",
     );
     const params = copied(state.leaves().params);
     await using add = compileStep(

@@ -32,6 +32,12 @@ export interface LawPlan {
   };
   /** Optimizers whose step from the checkpoint is measured. */
   readonly stepOptimizers: readonly LawOptimizer[];
+  /** Runs of some steps from the checkpoint. */
+  readonly horizons: {
+    readonly steps: readonly number[];
+    readonly batchSizes: readonly number[];
+    readonly repetitions: number;
+  };
   /** Samples and products with Hessians that `measureCheckpoint` is given. */
   readonly measurement: { readonly samples: number; readonly probes: number };
   /** Three independent batches for the sums of the closed forms, so many times. */
@@ -89,6 +95,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
       checkpoints: [5, 10, 25, 50, 100],
       repetitions: 48,
     },
+    horizons: { steps: [4, 16, 64], batchSizes: [4, 32, 256], repetitions: 8 },
     measurement: { samples: 4096, probes: 32 },
     statisticsRepetitions: 128,
     repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
@@ -111,6 +118,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },
     stepOptimizers: stepOptimizersOf(quickEpsilons),
     targets: { batchSizes: [8, 32, 128], seeds: [1, 2], maxSteps: 100, checkpoints: [2, 10], repetitions: 6 },
+    horizons: { steps: [2, 4], batchSizes: [4], repetitions: 2 },
     measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
     repetitions: () => 6,

@@ -1,4 +1,6 @@
+import type { Tree } from "../../optim/index.ts";
 import type { ExperimentContext } from "../experiment.ts";
+import type { HorizonLosses } from "./horizons.ts";
 import { LawLab } from "./lawLab.ts";
 import { type LawStatistics, type LawStatisticsOptions, lawStatistics } from "./lawStatistics.ts";
 import { type LawTask, openTask, type TaskName, type TaskSize } from "./lawTask.ts";
@@ -132,6 +134,37 @@ export class LawTrials implements AsyncDisposable {
         probeSize,
       });
       return rounded(results);
+    });
+  }
+
+  /** Losses after some steps from the checkpoint at a constant learning rate: by horizon, then by repetition. */
+  async horizonLosses(run: {
+    readonly optimizer: LawOptimizer;
+    readonly batchSize: number;
+    readonly learningRate: number;
+    readonly horizons: readonly number[];
+    readonly repetitions: number;
+  }): Promise<HorizonLosses> {
+    const { horizons, repetitions, ...rest } = run;
+    return this.#context.trials.run({ kind: "horizon", ...this.setting, ...run }, async () => {
+      const lab = this.#opened;
+      const { params } = await lab.checkpoint(this.setting.checkpoint);
+      const losses: (number | null)[][] = horizons.map(() => []);
+      for (let seed = 1; seed <= repetitions; seed++) {
+        const found = new Map<number, number>();
+        const afterStep = async (done: number, loss: number, state: { leaves(): { params: Tree } }) => {
+          if (!Number.isFinite(loss)) return false;
+          if (horizons.includes(done)) found.set(done, await lab.expectedLoss(state.leaves().params));
+          return true;
+        };
+        const settings = { ...rest, seed, steps: horizons.at(-1)!, start: params };
+        using _ = await lab.train(settings, afterStep, "horizon");
+        horizons.forEach((steps, h) => {
+          const loss = found.get(steps);
+          losses[h]!.push(loss !== undefined && Number.isFinite(loss) ? Number(loss.toPrecision(7)) : null);
+        });
+      }
+      return losses;
     });
   }
 

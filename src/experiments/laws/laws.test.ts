@@ -5,6 +5,7 @@ import normal from "@stdlib/random-base-normal";
 import { EngineArray } from "../../compile/index.ts";
 import { type Estimate, sgdLaw, sgdOptimum } from "../../scaling/index.ts";
 import { fallBeyondPeak, growthExponent } from "./growth.ts";
+import { horizonOptima } from "./horizons.ts";
 import { LawLab } from "./lawLab.ts";
 import { lawStatistics } from "./lawStatistics.ts";
 import { batchOf, type LawTask } from "./lawTask.ts";
@@ -66,7 +67,7 @@ test("on a quadratic the law, the trial and the closed form of SGD agree; statis
       params: checkpoint.params,
       secondMoment: lab.secondMoment(checkpoint, batchSize),
       batchSize,
-      repetitions: 150,
+      repetitions: 80,
       probeSize: 32,
     })) as [Found, Found, Found, Found, Found];
     const expected = sgdOptimum(law, batchSize);
@@ -84,7 +85,7 @@ test("on a quadratic the law, the trial and the closed form of SGD agree; statis
   const statistics = await lawStatistics(
     lab,
     checkpoint,
-    { epsilons: [0, 2], probeSize: 32, repetitions: 200 },
+    { epsilons: [0, 2], probeSize: 32, repetitions: 100 },
     1,
   );
   const near = ({ value, standardError }: { value: number; standardError: number }, expected: number) =>
@@ -155,6 +156,45 @@ test("runs of SGD on a quadratic follow its recurrence; the same seed gives the 
     assert.ok(Math.abs((await lab.expectedLoss(state.leaves().params)) / expected - 1) < 1e-4);
   }
   tree.dispose(quadratic.init(1));
+});
+
+test("a run from given parameters starts there, and leaves them alone", async () => {
+  await using lab = new LawLab(quadratic, 1);
+  const w = Float32Array.from(curvatures, (_, i) => i);
+  const start = { w: EngineArray.from(w.slice(), [w.length]) };
+  const settings = { optimizer: { kind: "sgd" } as const, batchSize: 2, learningRate: 0, seed: 1, steps: 3 };
+  using state = await lab.train({ ...settings, start }, () => true);
+  assert.deepEqual([...(state.leaves().params.w as EngineArray).data], [...w]);
+  const moved = await lab.train({ ...settings, learningRate: 0.1, start }, () => true, "horizon");
+  assert.notDeepEqual([...(moved.leaves().params.w as EngineArray).data], [...w]);
+  moved.dispose();
+  assert.deepEqual([...start.w.data], [...w]);
+});
+
+test("each horizon has its own best learning rate; the grid grows for all of them", async () => {
+  const asked: number[] = [];
+  const optima = await horizonOptima({
+    horizons: [1, 8],
+    repetitions: 3,
+    start: -3,
+    async run(learningRate) {
+      const x = Math.log2(learningRate);
+      asked.push(x);
+      // The best exponents are -4.5 and 0.25; from 2³ on the longer run diverges.
+      return [
+        [-1, 0, 1].map((r) => (x + 4.5 + 0.1 * r) ** 2),
+        [0, 0, 0].map(() => (x > 2 ? null : (x - 0.25) ** 2)),
+      ];
+    },
+  });
+  assert.equal(new Set(asked).size, asked.length);
+  const [short, long] = optima as [(typeof optima)[number], (typeof optima)[number]];
+  assert.deepEqual([short.steps, long.steps, short.interior, long.interior], [1, 8, true, true]);
+  assert.ok(Math.abs(Math.log2(short.optimum.value) + 4.5) < 1e-9);
+  assert.ok(Math.abs(Math.log2(long.optimum.value) - 0.25) < 1e-9);
+  // Resampling three repetitions moves the mean by up to 0.1.
+  assert.ok(Math.abs(Math.log2(short.optimum.low) + 4.6) < 0.05, `${Math.log2(short.optimum.low)}`);
+  assert.equal(long.optimum.low, long.optimum.high);
 });
 
 test("the best learning rate of a parabola is exact between unequal steps, and a bound at the edge", () => {

@@ -106,15 +106,15 @@ export async function stepOptima(lab: LawLab, options: StepOptimumOptions): Prom
       draws.lawDecrease!.push(c > 0 ? gain ** 2 / (2 * c) : Number.POSITIVE_INFINITY);
     }
     const { alignment: a, curvature: c } = laws[i]!;
-    const law = a > 0 && c > 0 ? estimate(a / c, draws.law!) : null;
+    const law = a > 0 && c > 0 ? percentiles(a / c, draws.law!) : null;
     const exists = law !== null && Number.isFinite(law.high);
     const finite = rates.map((_, k) => columns[k]!.every(Number.isFinite));
     const shown = (_: number, k: number) => finite[k]!;
     return {
       law: exists ? law : null,
-      lawDecrease: exists ? estimate(a ** 2 / (2 * c), draws.lawDecrease!) : null,
-      trial: estimate(found.rate, draws.trial!),
-      trialDecrease: estimate(-found.change, draws.trialDecrease!),
+      lawDecrease: exists ? percentiles(a ** 2 / (2 * c), draws.lawDecrease!) : null,
+      trial: percentiles(found.rate, draws.trial!),
+      trialDecrease: percentiles(-found.change, draws.trialDecrease!),
       rates: rates.filter(shown),
       changes: meansOf(columns, everything).filter(shown),
       interior: found.interior,
@@ -156,7 +156,8 @@ export function bestRate(
   return { rate, change: y + s * (rate - x) + c * (rate - x) * (rate - x0), interior: true };
 }
 
-function estimate(value: number, draws: number[]): Estimate {
+/** A value with the percentiles of its replicates that hold 90 % of them. */
+export function percentiles(value: number, draws: number[]): Estimate {
   draws.sort((a, b) => a - b);
   const at = (share: number) => draws[Math.round(share * (draws.length - 1))]!;
   return {
