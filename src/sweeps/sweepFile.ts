@@ -130,8 +130,12 @@ export function parseSweep(value: unknown): z.infer<typeof definitionSchema> {
   return parsed.data;
 }
 
-/** Trials of a sweep need no samples of text. */
-const quiet = { "training.sampleTokens": 0, "training.sampleEvery": 0 };
+/** Trials of a sweep need no samples, of text or images. */
+const quiet = {
+  language: { "training.sampleTokens": 0, "training.sampleEvery": 0 },
+  codes: { "training.sampleImages": 0 },
+  autoencoder: {},
+};
 
 /**
  * Reads a sweep file and the configuration that it starts from.
@@ -160,7 +164,7 @@ export async function loadSweep(file: string, overrides: readonly string[] = [])
   const settings = [...given, ...overrides];
   const base = await loadConfig(reference, settings);
   const definition = { ...parsed, name: parsed.name ?? base.name };
-  const unasked = Object.entries(base.task === "language" ? quiet : {}).filter(
+  const unasked = Object.entries(quiet[base.task]).filter(
     ([name]) => !settings.some((setting) => setting.startsWith(`${name}=`)),
   );
   return {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
+import { parse } from "yaml";
 import {
   type LanguageConfig,
   loadConfig,
@@ -243,7 +244,7 @@ test("a published rotary configuration can be expressed, and its mistakes are na
     "{kind: longrope, factor: 4, originalMaxLength: 64, shortFactors: [1, 2], longFactors: [3, 4], length: 65}",
     "{kind: proportional, partialRotaryFactor: 0.25, factor: 2}",
   ]) {
-    const config = await loadConfig("tiny", [`model.ropeScaling=${text}`]);
+    const config = await loadConfig("tiny", [`model.ropeScaling=${text}`]).then(parseLanguageConfig);
     assert.deepEqual(config.model.ropeScaling, parse(text));
   }
   await assert.rejects(

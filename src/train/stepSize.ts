@@ -6,13 +6,13 @@ export interface StepSize {
   readonly batches: number;
   /** Sequences or images: what a law's batch size counts. */
   readonly samples: number;
-  /** Tokens, for language models; else images. */
+  /** Tokens, of language models; else images. */
   readonly items: number;
   readonly item: "tokens" | "images";
 }
 
 export function stepSize({ task, training }: TrainConfig): StepSize {
-  if (task === "autoencoder") {
+  if (task !== "language") {
     const { batchSize } = training;
     return { batches: 1, samples: batchSize, items: batchSize, item: "images" };
   }
