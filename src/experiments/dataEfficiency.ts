@@ -50,6 +50,7 @@ interface TaskResult {
   readonly task: string;
   readonly unit: string;
   readonly target: number;
+  readonly batchSizes: readonly number[];
   readonly optimizers: readonly OptimizerResult[];
   /** On the way of the checkpoint's run. */
   readonly path: readonly { readonly steps: number; readonly statistics: LawStatistics & { loss: number } }[];
@@ -63,9 +64,9 @@ async function measureTask(
 ): Promise<TaskResult> {
   await using trials = new LawTrials(setting, context);
   const steps = await measureSteps(trials, plan);
-  const { batchSizes, seeds, maxSteps, checkpoints, repetitions } = plan.targets;
+  const { seeds, maxSteps, repetitions } = plan.targets;
   const path = [];
-  for (const at of checkpoints) {
+  for (const at of setting.checkpoints) {
     trials.note(`noise scale after ${at} steps`);
     const statistics = await trials.statistics(
       { epsilons: [0], repetitions },
@@ -77,7 +78,7 @@ async function measureTask(
   for (const optimizer of optimizers) {
     trials.note(`${optimizerName(optimizer)}: steps to a loss of ${setting.target}`);
     const measured = await fewestSteps({
-      batchSizes,
+      batchSizes: setting.targetBatchSizes,
       seeds,
       maxSteps,
       start: searchStart(optimizer),
@@ -88,7 +89,8 @@ async function measureTask(
     results.push({ optimizer, measured, fit: tradeOffOf(measured) });
   }
   const unit = setting.task === "books" ? `sequences of ${setting.size.length ?? 16} bytes` : "images";
-  return { task: setting.task, unit, target: setting.target, optimizers: results, path, steps };
+  const { target, targetBatchSizes: batchSizes } = setting;
+  return { task: setting.task, unit, target, batchSizes, optimizers: results, path, steps };
 }
 
 /** The critical batch size that a checkpoint's sums give an optimizer: B_noise of SGD, B_noise2 of the mean field for the others. */
@@ -237,12 +239,12 @@ function verdicts(results: readonly TaskResult[]): Verdict[] {
   ];
 }
 
-function stepsTable({ task, unit, target, optimizers: rows }: TaskResult, plan: LawPlan): Table {
+function stepsTable({ task, unit, target, batchSizes, optimizers: rows }: TaskResult): Table {
   return {
     kind: "table",
     title: `Fewest steps to a loss of ${target}: ${task} (B in ${unit}). S (interval), the hyperbola's, (S/S_min − 1)(E/E_min − 1), the learning rate`,
     columns: ["B", ...rows.map(({ optimizer }) => optimizerName(optimizer))],
-    rows: plan.targets.batchSizes.map((batchSize) => [
+    rows: batchSizes.map((batchSize) => [
       String(batchSize),
       ...rows.map(({ measured, fit }) => {
         const found = measured.find((row) => row.batchSize === batchSize);
@@ -404,7 +406,7 @@ const experiment: Experiment = {
         method(plan),
         fitTable(results),
         pathTable(results),
-        ...results.map((result) => stepsTable(result, plan)),
+        ...results.map(stepsTable),
         ...results.flatMap((result) => [plotOf(result), scalePlot(result)]),
       ],
     };

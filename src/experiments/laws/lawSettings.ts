@@ -2,9 +2,13 @@ import type { ExperimentContext } from "../experiment.ts";
 import type { LawSetting } from "./lawTrials.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 
-/** A setting with the loss that runs are to reach in `data-efficiency`, in nats. */
+/** A setting with what `data-efficiency` asks of it. */
 export interface PlannedSetting extends LawSetting {
+  /** The loss that runs are to reach, in nats, and their batch sizes. */
   readonly target: number;
+  readonly targetBatchSizes: readonly number[];
+  /** Steps of the checkpoint's run at which the noise scale is measured: from the start to about the target. */
+  readonly checkpoints: readonly number[];
 }
 
 /** What the experiments on learning rate and batch size have in common, so that they share trials. */
@@ -21,12 +25,9 @@ export interface LawPlan {
   readonly epsilonRuns: { readonly batchSizes: readonly number[]; readonly epsilons: readonly number[] };
   /** Runs to a target loss. */
   readonly targets: {
-    readonly batchSizes: readonly number[];
     readonly seeds: readonly number[];
     /** At the smallest batch size; afterwards a multiple of the fewest steps seen. */
     readonly maxSteps: number;
-    /** Steps of the checkpoint's run at which the noise scale is measured: from the start to about the target. */
-    readonly checkpoints: readonly number[];
     /** Three independent batches for the sums there, so many times. */
     readonly repetitions: number;
   };
@@ -69,14 +70,18 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 16, length: 16, evaluation: [256, 4] },
         checkpoint: { steps: 50, learningRate: 0.01, batchSize: 64, numGradients: 256 },
         probeSize: 128,
-        target: 2.7,
+        target: 2.5,
+        targetBatchSizes: [2, 4, 8, 16, 32, 64, 128, 256],
+        checkpoints: [5, 10, 25, 50],
       },
       {
         task: "mnist",
         size: { modelDim: 32, evaluation: [1000, 9] },
         checkpoint: { steps: 50, learningRate: 0.003, batchSize: 64, numGradients: 256 },
         probeSize: 512,
-        target: 0.3,
+        target: 0.25,
+        targetBatchSizes: [4, 8, 16, 32, 64, 128, 256, 512, 1024],
+        checkpoints: [5, 10, 25, 50, 100, 200],
       },
     ],
     steps: 100,
@@ -88,13 +93,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
       epsilons: [smallEpsilon, 1e-4, 1e-3, largeEpsilon, 1e-1],
     },
     stepOptimizers: stepOptimizersOf(fullEpsilons),
-    targets: {
-      batchSizes: [4, 8, 16, 32, 64, 128, 256, 512],
-      seeds: [1, 2, 3],
-      maxSteps: 4000,
-      checkpoints: [5, 10, 25, 50, 100],
-      repetitions: 48,
-    },
+    targets: { seeds: [1, 2, 3], maxSteps: 6000, repetitions: 48 },
     horizons: { steps: [4, 16, 64], batchSizes: [4, 32, 256], repetitions: 8 },
     measurement: { samples: 4096, probes: 32 },
     statisticsRepetitions: 128,
@@ -109,6 +108,8 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         checkpoint: { steps: 10, learningRate: 0.003, batchSize: 32, numGradients: 8 },
         probeSize: 64,
         target: 1.8,
+        targetBatchSizes: [8, 32, 128],
+        checkpoints: [2, 10],
       },
     ],
     steps: 10,
@@ -117,7 +118,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     epsilons: quickEpsilons,
     epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },
     stepOptimizers: stepOptimizersOf(quickEpsilons),
-    targets: { batchSizes: [8, 32, 128], seeds: [1, 2], maxSteps: 100, checkpoints: [2, 10], repetitions: 6 },
+    targets: { seeds: [1, 2], maxSteps: 100, repetitions: 6 },
     horizons: { steps: [2, 4], batchSizes: [4], repetitions: 2 },
     measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
