@@ -406,6 +406,7 @@ describe("codes as tokens", () => {
   const write = (name: string, config: unknown) => writeFileSync(inFolder(name), JSON.stringify(config));
   let trained = "";
   before(async () => {
+    await rotor(folder.path, "encode", run, "images", "-o", "old.codes", "--checkpoint", "5");
     write("codes.json", micro({ run: "micro-vq" }));
     const result = await rotor(folder.path, "train", "codes.json", "--json");
     assert.equal(result.code, 0, result.stderr);
@@ -452,6 +453,19 @@ describe("codes as tokens", () => {
     assert.ok(readFileSync(last).equals(whole));
   });
 
+  test("rows and columns as positions", async () => {
+    const set = ["--set", "model.layout=tie-v2", "--set", "training.steps=2"];
+    const result = await rotor(folder.path, "train", "codes.json", ...set, "--json");
+    assert.equal(result.code, 0, result.stderr);
+    const other = JSON.parse(result.stdout) as { run: { id: string }; validation: { loss: number } };
+    const drawn = await rotor(folder.path, "sample", other.run.id, "--images", "3", "--out", "tie.png");
+    assert.equal(drawn.code, 0, drawn.stderr);
+    const flat = await rotor(folder.path, "train", "codes.json", "--set", "training.steps=2", "--json");
+    // Two steps of the same numbers but for where codes lie: the losses differ by far more than rounding.
+    const { loss } = (JSON.parse(flat.stdout) as typeof other).validation;
+    assert.ok(Math.abs(loss - other.validation.loss) > 1e-5, `${loss} ${other.validation.loss}`);
+  });
+
   test("codes of a file", async () => {
     await rotor(folder.path, "encode", run, "images", "-o", "train.codes");
     write("file.json", micro({ run, file: "train.codes", validationFraction: 0.25 }, { sampleImages: 0 }));
@@ -485,6 +499,11 @@ describe("codes as tokens", () => {
       "a file that isn't there",
       () => ["train", "codes.json", "--set", "data.file=none.codes"],
       /code file "none\.codes": no such file/,
+    ],
+    [
+      "a layout for other positions",
+      () => ["train", "codes.json", "--set", "model={layout: tie-v2, position: alibi}"],
+      /placePositions: expected position "rope" as well, not "alibi"/,
     ],
     [
       "an unknown key",

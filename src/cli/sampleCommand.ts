@@ -121,7 +121,7 @@ async function sampleImages(
   const codec = new ImageCodec(loaded.model, threadsOf(config));
   const codesPerImage = codec.codeShape.reduce((a, b) => a * b);
   const vocabulary = vocabularyOf(loaded, stored.numClasses);
-  const model = codesTransformer(config, vocabulary, codesPerImage);
+  const model = codesTransformer(config, vocabulary, codec.codeShape);
   const sampler = new CodeSampler(model, vocabulary, codesPerImage, config.training.threads);
   try {
     const classes = Array.from({ length: images }, (_, i) => {

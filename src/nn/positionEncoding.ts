@@ -7,6 +7,7 @@ import {
   relativeBucket,
   rotaryTables,
   sinusoidalPositions,
+  type TokenPositions,
 } from "../position/index.ts";
 import { causalBias, maskBias } from "./attention.ts";
 import { normalMatrix } from "./linear.ts";
@@ -50,9 +51,16 @@ export function initPosition(key: np.Array, config: TransformerConfig): Position
 }
 
 /**
- * @throws ShapeError if the model has learned positions, and fewer than asked for; every other encoding goes on beyond `maxLength`
+ * @throws ShapeError if the model has learned or given positions, and fewer than asked for; every other encoding goes on beyond
+ *   `maxLength`
  */
-export function checkLength(name: string, length: number, { position, maxLength }: TransformerConfig): void {
+export function checkLength(name: string, length: number, config: TransformerConfig): void {
+  const { position, maxLength, placePositions } = config;
+  if (placePositions !== null && length > placePositions.length) {
+    throw new ShapeError(
+      `${name}: ${length} tokens: expected at most ${placePositions.length}, as many as placePositions`,
+    );
+  }
   if (position === "learned" && length > maxLength) {
     throw new ShapeError(
       `${name}: ${length} tokens: expected at most maxLength ${maxLength}, as positions are learned; rope, alibi, t5, sinusoidal and none go further`,
@@ -110,7 +118,8 @@ export function causalEncoding(
   switch (config.position) {
     case "rope": {
       const places = Array.from({ length }, (_, n) => n);
-      return { rotary: rotaryTables(places, config.headDim, rotaryOptions(config)), bias: mask };
+      const positions = placesOf(config, length) ?? places;
+      return { rotary: rotaryTables(positions, config.headDim, rotaryOptions(config)), bias: mask };
     }
     case "alibi": {
       const places = np.arange(length);
@@ -143,6 +152,22 @@ function t5Bias({ embedding }: PositionParams, length: number): np.Array {
     .slice([], [], [length - 1, width - 1]);
 }
 
+/** The first of the given positions, or null without. */
+function placesOf({ placePositions }: TransformerConfig, length: number): TokenPositions | null {
+  if (placePositions === null) return null;
+  const given = placePositions.slice(0, length);
+  return { values: Float64Array.from(given.flat()), numAxes: placePositions[0]!.length };
+}
+
+/** @param own - `int32[n]`, consumed */
+function cachedRotary(config: TransformerConfig, own: np.Array, size: number): RotaryTables {
+  const given = placesOf(config, size);
+  if (given === null) return rotaryTables(own, config.headDim, rotaryOptions(config));
+  const { values, numAxes } = given;
+  const table = np.array(Float32Array.from(values), { shape: [values.length / numAxes, numAxes] });
+  return rotaryTables(table.slice(own), config.headDim, { ...rotaryOptions(config), numAxes });
+}
+
 /**
  * Rotary tables and bias of `n` queries at traced places over all places of a cache.
  *
@@ -159,8 +184,7 @@ export function cachedEncoding(
   const count = own.shape[0]!;
   const distances = own.ref.reshape([count, 1]).sub(np.arange(size).reshape([1, size]));
   const mask = maskBias(distances.ref.greaterEqual(0));
-  const rotary =
-    config.position === "rope" ? rotaryTables(own.ref, config.headDim, rotaryOptions(config)) : null;
+  const rotary = config.position === "rope" ? cachedRotary(config, own.ref, size) : null;
   own.dispose();
   if (config.position === "alibi") {
     return { rotary, bias: mask.add(alibiBias(config.numHeads, distances)) };

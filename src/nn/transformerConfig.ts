@@ -39,6 +39,11 @@ export interface TransformerOptions {
   readonly ropeScaling?: RopeScaling | null;
   /** Components of a head that turn, the first ones. Default `headDim`, all (GPT-NeoX turns a quarter). */
   readonly rotaryDim?: number;
+  /**
+   * Position vectors of the places of a sequence, for rotary positions: of `A` axes, each of which turns every A-th frequency. Sequences
+   * can't be longer than there are. Default null: `0, 1, 2, …`.
+   */
+  readonly placePositions?: readonly (readonly number[])[] | null;
   /** Longest sequence of the training, and the size of a learned table of positions. Default 1024. */
   readonly maxLength?: number;
   /** Standard deviation of all matrices; those that write into the residual stream get `initStd/√(2·numLayers)`. Default 0.02 (GPT-2). */
@@ -98,6 +103,7 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
     ropePairing: options.ropePairing ?? "half",
     ropeScaling: options.ropeScaling ?? null,
     rotaryDim: options.rotaryDim ?? headDim,
+    placePositions: options.placePositions ?? null,
     maxLength: options.maxLength ?? 1024,
     initStd: options.initStd ?? 0.02,
   };
@@ -119,6 +125,7 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
     }
     ropeFrequencies(rotaryDim, config.ropeBase, config.ropeScaling);
   }
+  checkPlacePositions(config);
   if (!positionKinds.includes(config.position)) {
     throw new ConfigError(`position "${config.position}": expected ${positionKinds.join(", ")}`);
   }
@@ -128,6 +135,19 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
   if (!(config.normEps > 0)) throw new ConfigError(`normEps ${config.normEps}: expected a positive number`);
   if (!(config.initStd > 0)) throw new ConfigError(`initStd ${config.initStd}: expected a positive number`);
   return config;
+}
+
+function checkPlacePositions({ placePositions, position }: TransformerConfig): void {
+  if (placePositions === null) return;
+  if (position !== "rope")
+    throw new ConfigError(`placePositions: expected position "rope" as well, not "${position}"`);
+  const numAxes = placePositions[0]?.length ?? 0;
+  const isWhole = (vector: readonly number[]) => vector.length === numAxes && vector.every(Number.isFinite);
+  if (numAxes === 0 || !placePositions.every(isWhole)) {
+    throw new ConfigError(
+      "placePositions: expected at least one vector of finite numbers, all of as many axes",
+    );
+  }
 }
 
 /** Numbers of parameters of a model. */

@@ -19,6 +19,7 @@ import {
   type TransformerParams,
   transformerLoss,
 } from "../nn/index.ts";
+import { type Document, type LayoutName, layoutPositions, layouts, positionOf } from "../position/index.ts";
 import { RunStore } from "../runs/index.ts";
 import { openConfiguredImages } from "./autoencoderTask.ts";
 import { CodeSampler } from "./codeSampler.ts";
@@ -70,17 +71,39 @@ export function vocabularyOf({ model }: LoadedImageModel, numClasses: number): C
   return { codebookSizes: model.quantizer.codebookSizes, numClasses };
 }
 
-/** The transformer of a configuration: its sequences are as long as an image has codes. */
+/**
+ * The transformer of a configuration: its sequences are as long as an image has codes.
+ *
+ * @param shape - rows and columns of vectors, and codes of one
+ * @throws ConfigError if sizes don't fit together, or a layout is given for other positions than rotary ones
+ */
 export function codesTransformer(
   config: CodesConfig,
   vocabulary: CodeVocabulary,
-  codesPerImage: number,
+  shape: readonly [height: number, width: number, perVector: number],
 ): TransformerConfig {
+  const { layout, ...options } = config.model;
   return resolveTransformer(config, {
-    ...config.model,
+    ...options,
     vocabSize: codeVocabSize(vocabulary),
-    maxLength: codesPerImage,
+    maxLength: shape[0] * shape[1] * shape[2],
+    placePositions: layout === "flat" ? null : imagePositions(layout, shape),
   });
+}
+
+/** Positions of a start token and the codes after it but the last, which nothing follows; codes of one vector share its position. */
+function imagePositions(
+  name: LayoutName,
+  [height, width, perVector]: readonly [number, number, number],
+): number[][] {
+  const document: Document = [
+    { kind: "text", length: 1 },
+    { kind: "image", height, width },
+  ];
+  const positions = layoutPositions(layouts[name], document);
+  const vectors = Array.from({ length: height * width }, (_, i) => positionOf(positions, 1 + i));
+  const codes = vectors.flatMap((vector) => Array<number[]>(perVector).fill(vector));
+  return [positionOf(positions, 0), ...codes.slice(0, -1)];
 }
 
 /** Codes of all images of one part, with their classes. */
@@ -155,7 +178,7 @@ export async function codesTask(config: CodesConfig, home: string): Promise<Task
     } else parts = openFile(config.data, loaded.identity, codesPerImage);
     const numClasses = parts.train.labels === null ? 0 : 1 + Math.max(...parts.train.labels);
     const vocabulary = vocabularyOf(loaded, numClasses);
-    const model = codesTransformer(config, vocabulary, codesPerImage);
+    const model = codesTransformer(config, vocabulary, codec.codeShape);
     const train = sequencesOf(vocabulary, parts.train, codesPerImage);
     const validation = sequencesOf(vocabulary, parts.validation, codesPerImage);
     const numEvaluated = Math.min(evalImages ?? validation.count, validation.count);

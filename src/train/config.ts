@@ -5,12 +5,14 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { positionKinds } from "../nn/index.ts";
+import { type LayoutName, layouts } from "../position/index.ts";
 import { type CoefficientTableName, coefficientTable, coefficientTables } from "../spectral/index.ts";
 import { autoencoderModelSchema, imageDataSchema, quantizerSchema } from "./autoencoderConfig.ts";
 import { coefficientsProblem, coefficientTableSchema, readCoefficientsFile } from "./coefficientsFile.ts";
 import { nearest } from "./nearest.ts";
 import { presetNames, presets } from "./presets.ts";
 
+const layoutNames = Object.keys(layouts) as [LayoutName];
 const positive = z.number().positive();
 const count = z.number().int().positive();
 const countOrZero = z.number().int().nonnegative();
@@ -296,7 +298,10 @@ export const autoencoderConfigSchema = z.strictObject({
 export const codesConfigSchema = z.strictObject({
   task: z.literal("codes"),
   ...shared,
-  model: modelSchema.omit({ vocabSize: true, maxLength: true }),
+  model: modelSchema.omit({ vocabSize: true, maxLength: true }).extend({
+    /** Where the vectors of an image lie, for position rope: flat is one after the other, others have rows and columns. */
+    layout: z.enum(layoutNames).default("flat"),
+  }),
   data: z.strictObject({
     /** The autoencoder's run: id, beginning of an id, name, or latest. A run that has begun keeps the id. */
     run: z.string(),

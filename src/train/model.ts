@@ -39,7 +39,11 @@ export function resolveModel(config: LanguageConfig, tokenizerSize: number): Tra
  */
 export function resolveTransformer(
   { optimizer }: Pick<TrainConfig, "optimizer">,
-  options: CodesConfig["model"] & { readonly vocabSize: number; readonly maxLength?: number | undefined },
+  options: Omit<CodesConfig["model"], "layout"> & {
+    readonly vocabSize: number;
+    readonly maxLength?: number | undefined;
+    readonly placePositions?: TransformerConfig["placePositions"];
+  },
 ): TransformerConfig {
   const model = resolveTransformerConfig(
     Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never,
