@@ -125,7 +125,7 @@ async function measureTask(
   }
   const horizons = await measureHorizons(trials, steps, plan);
   const runs = [];
-  for (const optimizer of runOptimizers) runs.push(await runOptima(trials, optimizer, plan));
+  for (const optimizer of runOptimizers) runs.push(await runOptima(trials, optimizer, plan, setting.seeds));
   const unit = setting.task === "books" ? `sequences of ${setting.size.length ?? 16} bytes` : "images";
   return { task: setting.task, unit, steps, laws, horizons, runs };
 }
@@ -551,7 +551,7 @@ function method(plan: LawPlan, results: readonly TaskResult[]): Paragraph {
       `The law of METHODS.md §3 speaks of **one step from a given state**. State: after ${checkpoint.steps} steps of Adam with batches of ${checkpoint.batchSize}. Predicted: both expectations from batches of size B and independent batches for gradient and Hessian. Tried: other batches of size B, a step of each learning rate on a grid of factors of √2, the mean loss of independent batches after it, the least value of the parabola near its minimum. Intervals: 90 %, from resampling the batches; the law has one of similar width.`,
       `Directions of one step: the batch's gradient (SGD); its sign; softsign with ε ${largeEpsilon}; Adam without momentum whose second moment is that of batches of this size at this place; Muon without momentum, \`msign\` of hidden matrices and the sign of the others, with the scale match-adamw-rms.`,
       `**The next steps**: ${plan.horizons.steps.join(", ")} steps from the same state at a constant learning rate, ${plan.horizons.repetitions} repetitions with other batches, the expected loss after them; learning rates by factors of 2.`,
-      `**Whole runs** are another question, which the law doesn't speak of: ${plan.steps} steps from the initial parameters at a constant learning rate, the same number for every B; the loss at the end. Adam has b1 0.9, b2 0.999; Muon momentum 0.95 for hidden matrices, the others Adam (0.9, 0.95), one learning rate for both; SGD and softsign have no momentum. Learning rates are powers of 2 until two worse ones were seen on both sides, with 2 to 4 seeds, whose common differences are taken out; optimum and 90 % interval by the curve fit of \`rotor fit\`. Held-out optima come from runs of the held-out batch sizes alone.`,
+      `**Whole runs** are another question, which the law doesn't speak of: ${plan.steps} steps from the initial parameters at a constant learning rate, the same number for every B; the loss at the end. Adam has b1 0.9, b2 0.999; Muon momentum 0.95 for hidden matrices, the others Adam (0.9, 0.95), one learning rate for both; SGD and softsign have no momentum. Learning rates are powers of 2 until two worse ones were seen on both sides, with 2 to 8 seeds, whose common differences are taken out; optimum and 90 % interval by the curve fit of \`rotor fit\`. Held-out optima come from runs of the held-out batch sizes alone.`,
       "A factor is max(predicted/measured, measured/predicted); the typical one is the root mean square of its logarithm. A claim fails if a prediction is off by more than the aim from the whole interval of what was measured.",
     ].join(" "),
   };

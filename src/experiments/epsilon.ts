@@ -52,7 +52,7 @@ async function measureTask(
   const { batchSizes, epsilons } = plan.epsilonRuns;
   const runs = [];
   for (const epsilon of epsilons) {
-    const sweep = await runOptima(trials, { kind: "adam", epsilon }, { ...plan, batchSizes });
+    const sweep = await runOptima(trials, { kind: "adam", epsilon }, { ...plan, batchSizes }, setting.seeds);
     runs.push({ epsilon, sweep });
   }
   const unit = setting.task === "books" ? `sequences of ${setting.size.length ?? 16} bytes` : "images";

@@ -2,8 +2,10 @@ import type { ExperimentContext } from "../experiment.ts";
 import type { LawSetting } from "./lawTrials.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 
-/** A setting with what `data-efficiency` asks of it. */
+/** A setting with what experiments ask of it. */
 export interface PlannedSetting extends LawSetting {
+  /** Seeds of whole runs: more where noise is larger, or steps cheaper. */
+  seeds(batchSize: number): readonly number[];
   /** The loss that runs are to reach, in nats, and their batch sizes. */
   readonly target: number;
   readonly targetBatchSizes: readonly number[];
@@ -45,7 +47,6 @@ export interface LawPlan {
   readonly statisticsRepetitions: number;
   /** Batches that a step is measured on, and again as many for the trial. */
   repetitions(batchSize: number): number;
-  seeds(batchSize: number): readonly number[];
 }
 
 /** ε of Adam by default, and one that is far above most elements of the gradient. */
@@ -59,6 +60,7 @@ const stepOptimizersOf = (epsilons: readonly number[]): LawOptimizer[] => [
   ...epsilons.map((epsilon): LawOptimizer => ({ kind: "softsign", epsilon })),
 ];
 
+const firstSeeds = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 const fullEpsilons = [smallEpsilon, 1e-6, 1e-4, 1e-3, largeEpsilon, 1e-1];
 const quickEpsilons = [smallEpsilon, largeEpsilon, 1e-1];
 
@@ -70,6 +72,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 16, length: 16, evaluation: [256, 4] },
         checkpoint: { steps: 50, learningRate: 0.01, batchSize: 64, numGradients: 256 },
         probeSize: 128,
+        seeds: (batchSize) => firstSeeds(batchSize <= 16 ? 4 : batchSize <= 128 ? 3 : 2),
         target: 2.5,
         targetBatchSizes: [2, 4, 8, 16, 32, 64, 128, 256],
         checkpoints: [5, 10, 25, 50],
@@ -79,6 +82,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 32, evaluation: [1000, 9] },
         checkpoint: { steps: 50, learningRate: 0.003, batchSize: 64, numGradients: 256 },
         probeSize: 512,
+        seeds: (batchSize) => firstSeeds(batchSize <= 16 ? 8 : 6),
         target: 0.25,
         targetBatchSizes: [4, 8, 16, 32, 64, 128, 256, 512, 1024],
         checkpoints: [5, 10, 25, 50, 100, 200],
@@ -98,7 +102,6 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     measurement: { samples: 4096, probes: 32 },
     statisticsRepetitions: 128,
     repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
-    seeds: (batchSize) => (batchSize <= 16 ? [1, 2, 3, 4] : batchSize <= 128 ? [1, 2, 3] : [1, 2]),
   },
   quick: {
     settings: [
@@ -107,6 +110,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 8, evaluation: [200, 2] },
         checkpoint: { steps: 10, learningRate: 0.003, batchSize: 32, numGradients: 8 },
         probeSize: 64,
+        seeds: () => [1],
         target: 1.8,
         targetBatchSizes: [8, 32, 128],
         checkpoints: [2, 10],
@@ -123,6 +127,5 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
     repetitions: () => 6,
-    seeds: () => [1],
   },
 };

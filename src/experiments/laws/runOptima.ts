@@ -1,5 +1,5 @@
 import { fitSweep, type SweepFit, type SweepOptimum, type SweepRow } from "../../scaling/index.ts";
-import type { LawPlan } from "./lawSettings.ts";
+import type { LawPlan, PlannedSetting } from "./lawSettings.ts";
 import type { LawTrials } from "./lawTrials.ts";
 import { type LawOptimizer, optimizerName } from "./optimizers.ts";
 import type { Comparison } from "./predictions.ts";
@@ -29,7 +29,8 @@ export interface RunOptima {
 export async function runOptima(
   trials: LawTrials,
   optimizer: LawOptimizer,
-  { steps, batchSizes, seeds }: Pick<LawPlan, "steps" | "batchSizes" | "seeds">,
+  { steps, batchSizes }: Pick<LawPlan, "steps" | "batchSizes">,
+  seeds: PlannedSetting["seeds"],
 ): Promise<RunOptima> {
   trials.note(`${optimizerName(optimizer)}: runs of ${steps} steps`);
   const rows = await sweepRuns({
