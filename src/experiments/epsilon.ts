@@ -21,7 +21,7 @@ import {
 import type { LawOptimizer } from "./laws/optimizers.ts";
 import { type Comparison, describeComparisons, judge } from "./laws/predictions.ts";
 import { atBatch, confidence, type RunOptima, runOptima, usable } from "./laws/runOptima.ts";
-import { centredBySeed } from "./laws/runSweep.ts";
+import { rowsForFit } from "./laws/runSweep.ts";
 import { formatEstimate, formatRate } from "./laws/showNumbers.ts";
 import type { Plot } from "./plot.ts";
 
@@ -102,7 +102,7 @@ function sgdComparisons(steps: MeasuredSteps, epsilon: number): Comparison[] {
 /** Fits the law of ε to the runs of every other ε and predicts the others. */
 function heldOutEpsilons({ runs }: TaskResult): { comparisons: Comparison[]; fit: SweepFit | null } {
   const rows = (list: TaskResult["runs"]): SweepRow[] =>
-    list.flatMap(({ epsilon, sweep }) => centredBySeed(sweep.rows).map((row) => ({ ...row, epsilon })));
+    list.flatMap(({ epsilon, sweep }) => rowsForFit(sweep.rows).map((row) => ({ ...row, epsilon })));
   const fitted = runs.filter((_, i) => i % 2 === 0);
   if (fitted.length < 2) return { comparisons: [], fit: null };
   const fit = fitSweep(rows(fitted), { confidence });
@@ -394,7 +394,9 @@ function runTable({ task, unit, runs }: TaskResult, plan: LawPlan): Table {
         const { kind, loss, tried } = optimum;
         if (kind === "above" || kind === "below")
           return `${kind} ${formatRate(tried[kind === "above" ? 1 : 0])}?`;
-        return kind === "unresolved" ? "unresolved" : `${formatEstimate(optimum)}, ${loss.toFixed(3)}`;
+        return kind === "unresolved"
+          ? "unresolved"
+          : `${formatEstimate(optimum)}, ${Math.exp(loss).toFixed(3)}`;
       }),
     ]),
   };

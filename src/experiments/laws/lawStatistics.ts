@@ -12,7 +12,7 @@ import type { Tree } from "../../optim/index.ts";
 import type { Checkpoint, LawLab } from "./lawLab.ts";
 import { batchOf } from "./lawTask.ts";
 
-/** The sums that the closed forms of METHODS.md §3 and §4 take, at one checkpoint; noise is that of one sample. */
+/** The sums that the closed forms of the laws take, at one checkpoint; noise is that of one sample. */
 export interface LawStatistics {
   readonly numParameters: number;
   /** `gᵀg` and `tr Σ`. */

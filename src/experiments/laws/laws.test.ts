@@ -11,7 +11,7 @@ import { lawStatistics } from "./lawStatistics.ts";
 import { batchOf, type LawTask } from "./lawTask.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 import { anchored, factorBetween, judge, surelyOff, typicalFactor } from "./predictions.ts";
-import { centredBySeed, sweepRuns } from "./runSweep.ts";
+import { rowsForFit, sweepRuns } from "./runSweep.ts";
 import { bestRate, stepOptima } from "./stepOptimum.ts";
 import { fewestSteps, tradeOffOf } from "./tradeOff.ts";
 
@@ -239,10 +239,10 @@ test("what a seed adds to all learning rates is taken out, and diverged runs don
       batchSize: 4,
       learningRate,
       seed,
-      loss: learningRate === 8 && seed === 2 ? Number.NaN : learningRate + 10 * seed,
+      loss: learningRate === 8 && seed === 2 ? Number.NaN : Math.exp(learningRate + 10 * seed),
     })),
   );
-  const centred = centredBySeed(rows);
+  const centred = rowsForFit(rows);
   for (const { learningRate, loss } of centred.filter((row) => Number.isFinite(row.loss)))
     assert.ok(Math.abs(loss - learningRate - 15) < 1e-12);
   assert.equal(centred.filter(({ loss }) => Number.isNaN(loss)).length, 1);

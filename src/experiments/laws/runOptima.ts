@@ -3,7 +3,7 @@ import type { LawPlan, PlannedSetting } from "./lawSettings.ts";
 import type { LawTrials } from "./lawTrials.ts";
 import { type LawOptimizer, optimizerName } from "./optimizers.ts";
 import type { Comparison } from "./predictions.ts";
-import { centredBySeed, sweepRuns } from "./runSweep.ts";
+import { rowsForFit, sweepRuns } from "./runSweep.ts";
 
 /** Coverage of the intervals of optima. */
 export const confidence = 0.9;
@@ -22,6 +22,7 @@ export function searchStart(optimizer: LawOptimizer): number {
 export interface RunOptima {
   readonly optimizer: LawOptimizer;
   readonly rows: readonly SweepRow[];
+  /** Of the logarithms of the losses. */
   readonly fit: SweepFit;
 }
 
@@ -43,7 +44,7 @@ export async function runOptima(
       trials.finalLoss({ optimizer, batchSize, learningRate, seed, steps }),
   });
   await trials.forgetSteps();
-  return { optimizer, rows, fit: fitSweep(centredBySeed(rows), { confidence }) };
+  return { optimizer, rows, fit: fitSweep(rowsForFit(rows), { confidence }) };
 }
 
 /** Optima that are more than a bound. */
@@ -71,7 +72,7 @@ export function predictHeldOut(
   heldOut: readonly number[],
 ): HeldOut {
   const of = (batchSizes: readonly number[]) =>
-    centredBySeed(rows.filter(({ batchSize }) => batchSizes.includes(batchSize)));
+    rowsForFit(rows.filter(({ batchSize }) => batchSizes.includes(batchSize)));
   const { predictions, laws } = fitSweep(of(fitted), { at: heldOut, confidence });
   const { optima } = fitSweep(of(heldOut), { confidence });
   return {

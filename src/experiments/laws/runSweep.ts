@@ -52,11 +52,15 @@ export async function sweepRuns(options: RunSweepOptions): Promise<SweepRow[]> {
 }
 
 /**
- * Losses without what all learning rates of a batch size and seed have in common: the seed's mean difference from the others. It says
- * nothing about the place of the minimum, and would pass for noise. Runs at learning rates where a seed diverged stay out of the mean.
+ * Rows for a fit: logarithms of the losses, whose noise is about the same share of them at all batch sizes, without what all learning
+ * rates of a batch size and seed have in common. That says nothing about the place of the minimum, and would pass for noise. Learning
+ * rates where a seed diverged don't count for what is common.
  */
-export function centredBySeed(rows: readonly SweepRow[]): SweepRow[] {
-  const byBatch = Map.groupBy(rows, ({ batchSize }) => batchSize);
+export function rowsForFit(rows: readonly SweepRow[]): SweepRow[] {
+  const byBatch = Map.groupBy(
+    rows.map((row) => ({ ...row, loss: Math.log(row.loss) })),
+    ({ batchSize }) => batchSize,
+  );
   return [...byBatch.values()].flatMap((group) => {
     const byRate = Map.groupBy(group, ({ learningRate }) => learningRate);
     const whole = [...byRate.values()]
