@@ -10,6 +10,8 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   "batch-size": async () => (await import("./batchSize.ts")).default,
   epsilon: async () => (await import("./epsilon.ts")).default,
   "data-efficiency": async () => (await import("./dataEfficiency.ts")).default,
+  "multimodal-positions": async () => (await import("./multimodalPositions.ts")).default,
+  "video-positions": async () => (await import("./videoPositions.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

@@ -1,0 +1,106 @@
+import type { Experiment, ExperimentContext, ExperimentReport } from "./experiment.ts";
+import {
+  type ArmClaim,
+  accuracyTables,
+  armVerdict,
+  type ComparisonPlan,
+  compareArms,
+  lossPlot,
+  ranking,
+} from "./multimodal/comparison.ts";
+import { describePlan, summaryOf } from "./multimodal/description.ts";
+
+/** Layouts with the allocations that they were published with; sections in the published ratio, for 16 pairs. */
+const arms: ComparisonPlan["arms"] = {
+  mrope: { layout: "mrope", allocation: { kind: "sections", sections: [4, 6, 6] } },
+  streaming: { layout: "streaming-3d", allocation: { kind: "cyclic" } },
+  "tie-v2": { layout: "tie-v2-3d", allocation: { kind: "cyclic" } },
+};
+
+const model = {
+  task: "videos",
+  numLayers: 3,
+  modelDim: 64,
+  numHeads: 2,
+  headDim: 32,
+  ropeBase: 1000,
+  muonLearningRate: 0.03,
+  adamwLearningRate: 0.01,
+} as const;
+
+const plans: Readonly<Record<ExperimentContext["size"], ComparisonPlan>> = {
+  full: {
+    settings: { ...model, steps: 1000, batchSize: 16, numDocuments: 640 },
+    arms,
+    seeds: [1, 2, 3],
+  },
+  quick: {
+    settings: { ...model, numLayers: 1, modelDim: 32, numHeads: 1, steps: 2, batchSize: 4, numDocuments: 8 },
+    arms,
+    seeds: [1],
+  },
+};
+
+const claims: readonly ArmClaim[] = [
+  {
+    claim: "A 3D layout that is symmetric over the whole video answers better than M-RoPE (Su-10352)",
+    better: "tie-v2",
+    than: ["mrope"],
+    set: "seen",
+  },
+  {
+    claim: "The streaming layout, which needs no number of frames, answers better than M-RoPE (ours)",
+    better: "streaming",
+    than: ["mrope"],
+    set: "seen",
+  },
+  {
+    claim: "Symmetry over the whole video is worth knowing the number of frames",
+    better: "tie-v2",
+    than: ["streaming"],
+    set: "seen",
+  },
+  {
+    claim: "A symmetric layout answers better about motions never seen",
+    better: "tie-v2",
+    than: ["mrope", "streaming"],
+    set: "held-out",
+  },
+  {
+    claim:
+      "The streaming layout goes on better to videos larger than in training, as its frames lie as in shorter ones",
+    better: "streaming",
+    than: ["mrope", "tie-v2"],
+    set: "larger",
+  },
+];
+
+const videoPositions: Experiment = {
+  name: "video-positions",
+  title:
+    "Positions of videos in a decoder: streaming, symmetric and M-RoPE on questions about moving MNIST digits",
+  sources: ["Su-10352 (kexue.fm/archives/10352)", "Wang et al., Qwen2-VL, arXiv 2409.12191"],
+  async run(context): Promise<ExperimentReport> {
+    const comparison = await compareArms(plans[context.size], context);
+    const verdicts = claims.map((claim) => armVerdict(comparison, claim));
+    return {
+      summary: summaryOf(comparison, verdicts),
+      verdicts,
+      sections: [
+        {
+          kind: "text",
+          text: "A document has one or two videos of 4 or 5 frames of 3×3, 3×4 or 4×3 patches in which two to four digits appear, move along a line, one cell per frame or one in two, and disappear. Questions: in which `direction` a digit moves, its `speed`, `when` it appears (frame), which digit is `new` in a frame, and all of that for every digit of a video (`list`). A fifth of all digits in directions and in first frames never occur in training: the questions of the second table are about those. The third is about 6 frames, or 4 frames of 4×4, or 5 of 3×4 and 4×3. An answer is right if all of its words are.",
+        },
+        { kind: "text", text: describePlan(comparison) },
+        {
+          kind: "text",
+          text: `Held-out motions, best first: ${ranking(comparison, "held-out")}. Larger videos: ${ranking(comparison, "larger")}.`,
+        },
+        ...accuracyTables(comparison),
+        lossPlot(comparison),
+      ],
+    };
+  },
+};
+
+export default videoPositions;
