@@ -116,7 +116,7 @@ async function measureTask(
   context: ExperimentContext,
 ): Promise<TaskResult> {
   await using trials = new LawTrials(setting, context);
-  const steps = await measureSteps(trials, plan);
+  const steps = await measureSteps(trials, plan, setting.repetitions);
   const laws = new Map<LawOptimizer, MeasuredLaw>();
   trials.note("measureCheckpoint");
   for (const optimizer of stepOptimizers) {

@@ -63,7 +63,7 @@ async function measureTask(
   context: ExperimentContext,
 ): Promise<TaskResult> {
   await using trials = new LawTrials(setting, context);
-  const steps = await measureSteps(trials, plan);
+  const steps = await measureSteps(trials, plan, setting.repetitions);
   const { seeds, maxSteps, repetitions } = plan.targets;
   const path = [];
   for (const at of setting.checkpoints) {

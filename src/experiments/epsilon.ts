@@ -48,7 +48,7 @@ async function measureTask(
   context: ExperimentContext,
 ): Promise<TaskResult> {
   await using trials = new LawTrials(setting, context);
-  const steps = await measureSteps(trials, plan);
+  const steps = await measureSteps(trials, plan, setting.repetitions);
   const { batchSizes, epsilons } = plan.epsilonRuns;
   const runs = [];
   for (const epsilon of epsilons) {

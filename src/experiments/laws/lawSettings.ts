@@ -4,6 +4,8 @@ import type { LawOptimizer } from "./optimizers.ts";
 
 /** A setting with what experiments ask of it. */
 export interface PlannedSetting extends LawSetting {
+  /** Batches that a step is measured on, and again as many for the trial. */
+  repetitions(batchSize: number): number;
   /** Seeds of whole runs: more where noise is larger, or steps cheaper. */
   seeds(batchSize: number): readonly number[];
   /** The loss that runs are to reach, in nats, and their batch sizes. */
@@ -45,8 +47,6 @@ export interface LawPlan {
   readonly measurement: { readonly samples: number; readonly probes: number };
   /** Three independent batches for the sums of the closed forms, so many times. */
   readonly statisticsRepetitions: number;
-  /** Batches that a step is measured on, and again as many for the trial. */
-  repetitions(batchSize: number): number;
 }
 
 /** ε of Adam by default, and one that is far above most elements of the gradient. */
@@ -72,6 +72,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 16, length: 16, evaluation: [256, 4] },
         checkpoint: { steps: 50, learningRate: 0.01, batchSize: 64, numGradients: 256 },
         probeSize: 128,
+        repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
         seeds: (batchSize) => firstSeeds(batchSize <= 16 ? 4 : batchSize <= 128 ? 3 : 2),
         target: 2.5,
         targetBatchSizes: [2, 4, 8, 16, 32, 64, 128, 256],
@@ -82,6 +83,8 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 32, evaluation: [1000, 9] },
         checkpoint: { steps: 50, learningRate: 0.003, batchSize: 64, numGradients: 256 },
         probeSize: 512,
+        repetitions: (batchSize) =>
+          batchSize <= 4 ? 768 : batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64,
         seeds: (batchSize) => firstSeeds(batchSize <= 16 ? 8 : 6),
         target: 0.25,
         targetBatchSizes: [4, 8, 16, 32, 64, 128, 256, 512, 1024],
@@ -101,7 +104,6 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     horizons: { steps: [4, 16, 64], batchSizes: [4, 32, 256], repetitions: 8 },
     measurement: { samples: 4096, probes: 32 },
     statisticsRepetitions: 128,
-    repetitions: (batchSize) => (batchSize <= 16 ? 192 : batchSize <= 64 ? 96 : 64),
   },
   quick: {
     settings: [
@@ -110,6 +112,7 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
         size: { modelDim: 8, evaluation: [200, 2] },
         checkpoint: { steps: 10, learningRate: 0.003, batchSize: 32, numGradients: 8 },
         probeSize: 64,
+        repetitions: () => 6,
         seeds: () => [1],
         target: 1.8,
         targetBatchSizes: [8, 32, 128],
@@ -126,6 +129,5 @@ export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
     horizons: { steps: [2, 4], batchSizes: [4], repetitions: 2 },
     measurement: { samples: 256, probes: 4 },
     statisticsRepetitions: 8,
-    repetitions: () => 6,
   },
 };

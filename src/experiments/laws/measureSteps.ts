@@ -1,4 +1,4 @@
-import type { LawPlan } from "./lawSettings.ts";
+import type { LawPlan, PlannedSetting } from "./lawSettings.ts";
 import type { LawStatistics } from "./lawStatistics.ts";
 import type { LawTrials } from "./lawTrials.ts";
 import { type LawOptimizer, optimizerName } from "./optimizers.ts";
@@ -18,7 +18,11 @@ export interface MeasuredSteps {
 }
 
 /** Measures the sums at the checkpoint, and the law and the best learning rate of one step at every batch size. */
-export async function measureSteps(trials: LawTrials, plan: LawPlan): Promise<MeasuredSteps> {
+export async function measureSteps(
+  trials: LawTrials,
+  plan: LawPlan,
+  repetitions: PlannedSetting["repetitions"],
+): Promise<MeasuredSteps> {
   trials.note("sums at the checkpoint");
   const statistics = await trials.statistics({
     epsilons: [0, ...plan.epsilons],
@@ -27,7 +31,7 @@ export async function measureSteps(trials: LawTrials, plan: LawPlan): Promise<Me
   const results = [];
   for (const batchSize of plan.stepBatchSizes) {
     trials.note(`one step with batch size ${batchSize}`);
-    const optima = await trials.stepOptima(plan.stepOptimizers, batchSize, plan.repetitions(batchSize));
+    const optima = await trials.stepOptima(plan.stepOptimizers, batchSize, repetitions(batchSize));
     results.push({ batchSize, optima });
   }
   return { statistics, optimizers: plan.stepOptimizers, results };
