@@ -214,6 +214,21 @@ function verdictOver(
   };
 }
 
+/** Where the measured alignment or curvature isn't surely positive, in words. */
+function withoutPrediction(results: readonly TaskResult[]): string {
+  const places = results.flatMap(({ task, steps }) =>
+    stepOptimizers.flatMap((optimizer) => {
+      const batchSizes = stepsOf(steps, optimizer)
+        .filter(({ optimum: { law } }) => law === null)
+        .map(({ batchSize }) => batchSize);
+      return batchSizes.length === 0
+        ? []
+        : [`${task}, ${optimizerName(optimizer)}, B = ${batchSizes.join(", ")}`];
+    }),
+  );
+  return places.length === 0 ? "" : `no step that surely descends, so no prediction: ${places.join("; ")}`;
+}
+
 function verdicts(results: readonly TaskResult[], plan: LawPlan): Verdict[] {
   const perOptimizer = (
     optimizers: readonly LawOptimizer[],
@@ -248,12 +263,14 @@ function verdicts(results: readonly TaskResult[], plan: LawPlan): Verdict[] {
   const anchor = atBatch(anchorOf(plan));
   const [interpolation, upwards] = splitsOf(plan) as [Split, Split, Split];
   const within = `within ${aim}× at every batch size`;
+  const general = verdictOver(
+    "One step: η* = E[φ̃]ᵀg/E[φ̃ᵀHφ̃], measured at a checkpoint, is the learning rate that lowers the loss most (Su-10542)",
+    within,
+    perOptimizer(stepOptimizers, ({ steps }, optimizer) => lawComparisons(steps, optimizer)),
+  );
+  const without = withoutPrediction(results);
   return [
-    verdictOver(
-      "One step: η* = E[φ̃]ᵀg/E[φ̃ᵀHφ̃], measured at a checkpoint, is the learning rate that lowers the loss most (Su-10542)",
-      within,
-      perOptimizer(stepOptimizers, ({ steps }, optimizer) => lawComparisons(steps, optimizer)),
-    ),
+    without === "" ? general : { ...general, found: `${general.found}; ${without}` },
     verdictOver(
       `The same from one set of ${plan.measurement.samples} samples for all batch sizes, as \`rotor measure\` does it`,
       within,
