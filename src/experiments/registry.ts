@@ -12,6 +12,7 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   "data-efficiency": async () => (await import("./dataEfficiency.ts")).default,
   "multimodal-positions": async () => (await import("./multimodalPositions.ts")).default,
   "video-positions": async () => (await import("./videoPositions.ts")).default,
+  simvq: async () => (await import("./simvq.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

@@ -8,12 +8,12 @@ export type CodeDistance = "euclidean" | "cosine";
 export interface NearestCodeOptions {
   /** Default `"euclidean"` (VQ-VAE). */
   readonly distance?: CodeDistance;
-  /** Bytes that the scores of one chunk may take. Default 64 MiB. */
+  /** Bytes that the scores of one chunk may take. Default 16 MiB. */
   readonly budgetBytes?: number;
 }
 
 export const codeDistances: readonly CodeDistance[] = ["euclidean", "cosine"];
-export const defaultBudgetBytes = 64 * 2 ** 20;
+export const defaultBudgetBytes = 16 * 2 ** 20;
 
 /** Scores are first reduced over blocks of this many codes; only the best block of each vector is searched for its index. */
 const blockSize = 64;

@@ -21,7 +21,7 @@ export interface SimVqOptions extends GradientOptions {
   readonly trainTable?: boolean;
   /** Default `lossWeights("vq-vae")`, 1 and 0.25. */
   readonly loss?: LossWeights;
-  /** Bytes that the scores of one chunk of the search may take. Default 64 MiB. */
+  /** Bytes that the scores of one chunk of the search may take. Default 16 MiB. */
   readonly budgetBytes?: number;
 }
 

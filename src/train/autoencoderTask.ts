@@ -220,10 +220,22 @@ const imagesOfPicture = 16;
  * @throws ConfigError, DataError for a configuration or data that can't be used
  */
 export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> {
-  const data = await openConfiguredImages(config);
+  return autoencoderTaskOn(config, await openConfiguredImages(config));
+}
+
+/**
+ * An autoencoder on images that are open already.
+ *
+ * @param resolved - default the configuration's
+ * @throws ConfigError, DataError
+ */
+export function autoencoderTaskOn(
+  config: AutoencoderConfig,
+  data: ImageDataset,
+  resolved: AutoencoderModel = resolveAutoencoder(config, data.train),
+): Task {
   const { height, width, channels } = data.train;
   const image = { height, width, channels };
-  const resolved = resolveAutoencoder(config, image);
   const { model, built } = resolved;
   const { quantizer } = built;
   const { batchSize, seed, threads, evalImages = data.validation.count } = config.training;
@@ -261,7 +273,10 @@ export async function autoencoderTask(config: AutoencoderConfig): Promise<Task> 
     variables: EngineLeaves<Tree> | undefined,
     batch: number,
   ) {
-    const places = Int32Array.from({ length: evalSize }, (_, i) => batch * evalSize + i);
+    // Spread over the data, so that few images stand for all of it.
+    const places = Int32Array.from({ length: evalSize }, (_, i) =>
+      Math.floor(((batch * evalSize + i) * data.validation.count) / numEvaluated),
+    );
     const originals = imageBatch(data.validation, places);
     const out = (await evaluated(
       current as never,

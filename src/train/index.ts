@@ -4,6 +4,7 @@ export {
   type AutoencoderVariables,
   autoencoderSteps,
   autoencoderTask,
+  autoencoderTaskOn,
   openConfiguredImages,
   resolveAutoencoder,
 } from "./autoencoderTask.ts";
