@@ -65,6 +65,8 @@ function lossAndGradients(
 /**
  * One step as one graph: forward, backward, clipping, optimizer and what the task does after it. With a sum of gradients of batches
  * before, the update is that of the mean over all `numBatches`.
+ *
+ * @param profile - prefix of a file for the runtime's own profile
  */
 export function trainingStep(
   task: StepTask,
@@ -72,6 +74,7 @@ export function trainingStep(
   clipNorm: number | null,
   threads?: number,
   numBatches = 1,
+  profile?: string,
 ): CompiledStep<TrainState, [batch: Tree, sum?: Tree], StepOutputs> {
   return compileStep(
     (state: TrainState, batch: Tree, sum?: Tree): [TrainState, StepOutputs] => {
@@ -100,7 +103,11 @@ export function trainingStep(
         { ...outputs, metrics: after.metrics },
       ];
     },
-    { ...(threads === undefined ? {} : { threads }), name: "train" },
+    {
+      ...(threads === undefined ? {} : { threads }),
+      ...(profile === undefined ? {} : { profile }),
+      name: "train",
+    },
   );
 }
 
