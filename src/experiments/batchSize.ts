@@ -130,11 +130,11 @@ async function measureTask(
   return { task: setting.task, unit, steps, laws, horizons, runs };
 }
 
-/** What `measureCheckpoint` says beside the trial of one step. */
+/** What `measureCheckpoint` says beside the trial of one step, where that surely descends. */
 function measurementComparisons({ steps, laws }: TaskResult, optimizer: LawOptimizer): Comparison[] {
-  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { trial, interior } }) => {
+  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { law: exists, trial, interior } }) => {
     const law = laws.get(optimizer)!.optima.find((row) => row.batchSize === batchSize)?.learningRate;
-    return law == null || !interior
+    return law == null || exists === null || !interior
       ? []
       : [{ label: atBatch(batchSize), predicted: law.value, range: law, measured: trial }];
   });

@@ -59,10 +59,10 @@ async function measureTask(
   return { task: setting.task, unit, steps, runs };
 }
 
-/** Tried optima of one step, by batch size. */
+/** Tried optima of one step, by batch size, where it surely descends. */
 function triedOptima(steps: MeasuredSteps, optimizer: LawOptimizer): BatchOptimum[] {
-  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { trial, interior } }) =>
-    interior ? [{ batchSize, optimum: trial }] : [],
+  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { law, trial, interior } }) =>
+    interior && law !== null ? [{ batchSize, optimum: trial }] : [],
   );
 }
 

@@ -55,14 +55,16 @@ export function lawComparisons(steps: MeasuredSteps, optimizer: LawOptimizer): C
   );
 }
 
-/** A closed form beside the trial. */
+/** A closed form beside the trial, where a step surely descends: elsewhere the best learning rate is about 0. */
 export function formComparisons(
   steps: MeasuredSteps,
   optimizer: LawOptimizer,
   predict: ((batchSize: number) => number) | null,
 ): Comparison[] {
   if (predict === null) return [];
-  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { trial, interior } }) =>
-    interior ? [{ label: atBatch(batchSize), predicted: predict(batchSize), measured: trial }] : [],
+  return stepsOf(steps, optimizer).flatMap(({ batchSize, optimum: { law, trial, interior } }) =>
+    interior && law !== null
+      ? [{ label: atBatch(batchSize), predicted: predict(batchSize), measured: trial }]
+      : [],
   );
 }
