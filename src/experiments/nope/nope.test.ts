@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { init, numpy as np, random, tree } from "@jax-js/jax";
 import { Matrix, solve } from "ml-matrix";
 import { toEngine } from "../../compile/index.ts";
-import { evaluationBatches, openTokenDataset } from "../../data/index.ts";
+import { evaluationBatches, openTokenDataset, type TokenDataset } from "../../data/index.ts";
 import {
   initTransformer,
   type PositionKind,
@@ -15,6 +15,7 @@ import {
   transformerLoss,
 } from "../../nn/index.ts";
 import { type TrainTrial, trainTrial } from "../trainTrial.ts";
+import { bigramLoss } from "./bigramLoss.ts";
 import { collisionSlope, initialTrial } from "./initialTrial.ts";
 import { fitLinearProbe, orderingAccuracy, predictLinearProbe, rSquared } from "./linearProbe.ts";
 import { permutationTrial, roundingBound } from "./permutationTrial.ts";
@@ -198,6 +199,28 @@ test("a learned table has no losses beyond, and its places are in the embeddings
   // Sinusoids tell neighbours apart, embeddings alone don't.
   assert.ok(sinusoidal.probes[0]!.ordering[0]! > 0.9);
   assert.ok(Math.abs(none.probes[0]!.ordering.at(-1)! - 0.5) < 0.1);
+});
+
+test("a table of pairs knows what follows a byte, and is judged on held-out text", () => {
+  using data = openText();
+  const loss = bigramLoss(data, { batchSize: 4, length: 64, batches: 8 });
+  // English: 2.9 nats without context, about 2.4 given one letter.
+  assert.ok(loss > 2.2 && loss < 2.6, `${loss}`);
+  const source = (values: number[]) => ({
+    length: values.length,
+    read: (start: number, count: number, target: Int32Array, at: number) =>
+      target.set(values.slice(start, start + count), at),
+  });
+  // After 0 comes 1 ten times of ten, after 1 comes 0 ten times; V = 2.
+  const alternating = Array.from({ length: 21 }, (_, i) => i % 2);
+  const made = {
+    tokenizer: { vocabSize: 2 },
+    train: source(alternating),
+    validation: source([0, 1, 0, 0, 1]),
+  } as unknown as TokenDataset;
+  const expected = -(3 * Math.log(10.5 / 11) + Math.log(0.5 / 11)) / 4;
+  // Five digits are kept.
+  assert.ok(Math.abs(bigramLoss(made, { batchSize: 1, length: 4, batches: 1 }) - expected) < 1e-4);
 });
 
 test("a trial measures positions at the steps that it is asked for", async () => {

@@ -22,6 +22,8 @@ export interface NopeResults {
   readonly uniform: readonly UniformResult[];
   readonly initial: readonly InitialGroup[];
   readonly sweeps: ReadonlyMap<PositionKind, Sweep>;
+  /** Validation loss of a table of pairs of tokens. */
+  readonly bigramLoss: number;
   /** Before the first step, by seed. */
   readonly untrained: ReadonlyMap<PositionKind, readonly PositionMeasures[]>;
 }

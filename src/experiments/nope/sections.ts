@@ -100,24 +100,27 @@ function lossTable(results: NopeResults): Table {
       "2L to 4L",
       "rise from L/2–L to 2L–4L",
     ],
-    rows: encodingNames.map((kind) => {
-      const measures = trained(results, kind);
-      const { learningRate, results: runs } = results.sweeps.get(kind)!.best;
-      const loss = (from: number, to: number) =>
-        measures[0]!.losses.length < to
-          ? "no positions there"
-          : formatInterval(interval(groupLoss(measures, from, to)));
-      return [
-        encodings[kind],
-        String(learningRate),
-        formatInterval(interval([...runs.values()].map(finalLoss))),
-        loss(0, 1),
-        loss(groups / 2, groups),
-        loss(groups, 2 * groups),
-        loss(2 * groups, 4 * groups),
-        kind === "learned" ? "" : formatInterval(interval(riseBeyond(results, kind))),
-      ];
-    }),
+    rows: [
+      ...encodingNames.map((kind) => {
+        const measures = trained(results, kind);
+        const { learningRate, results: runs } = results.sweeps.get(kind)!.best;
+        const loss = (from: number, to: number) =>
+          measures[0]!.losses.length < to
+            ? "no positions there"
+            : formatInterval(interval(groupLoss(measures, from, to)));
+        return [
+          encodings[kind],
+          String(learningRate),
+          formatInterval(interval([...runs.values()].map(finalLoss))),
+          loss(0, 1),
+          loss(groups / 2, groups),
+          loss(groups, 2 * groups),
+          loss(2 * groups, 4 * groups),
+          kind === "learned" ? "" : formatInterval(interval(riseBeyond(results, kind))),
+        ];
+      }),
+      ["table of pairs of bytes", "", results.bigramLoss.toFixed(3), "", "", "", "", ""],
+    ],
   };
 }
 
