@@ -1,7 +1,7 @@
 // Prints what positions cost: rotary positions of one to three axes beside the same training step without positions, position ids of a
 // long document in every layout, and generation with a cache of keys and values. Processor time of one thread, variants in turns.
 //
-// npm run bench -- --part positions [--rounds 11]
+// npm run bench -- --part positions [--rounds 13]
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -32,7 +32,7 @@ import {
   type TokenPositions,
 } from "../src/position/index.ts";
 
-const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "11" } } });
+const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "13" } } });
 const rounds = Number(flags.rounds);
 await init();
 
@@ -46,19 +46,26 @@ async function time(body: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** Median times of variants that take turns, and medians of each one's ratio to the first. */
+/**
+ * Median times of variants that take turns, each round beginning with another one, and the quartiles of each one's ratio to the first:
+ * the quartiles of one variant lie as far apart as the machine is unsteady.
+ */
 async function compare(variants: readonly (() => Promise<unknown>)[], count: number) {
   const times = variants.map((): number[] => []);
   for (let round = -2; round < count; round++) {
-    for (const [i, run] of variants.entries()) {
-      const taken = await time(run);
+    for (let turn = 0; turn < variants.length; turn++) {
+      const i = (turn + round + 2) % variants.length;
+      const taken = await time(variants[i]!);
       if (round >= 0) times[i]!.push(taken);
     }
   }
-  return times.map((own) => ({
-    ms: median(own),
-    ratio: median(own.map((value, round) => value / times[0]![round]!)),
-  }));
+  return times.map((own) => {
+    const ratios = own.map((value, round) => value / times[0]![round]!).sort((a, b) => a - b);
+    const [low, ratio, high] = [0.25, 0.5, 0.75].map(
+      (part) => ratios[Math.round(part * (ratios.length - 1))]!,
+    ) as [number, number, number];
+    return { ms: median(own), ratio, low, high };
+  });
 }
 
 interface StepSize {
@@ -165,6 +172,8 @@ async function kernelShare(size: StepSize, variant: Variant): Promise<number> {
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+const added = ({ ratio, low, high }: { ratio: number; low: number; high: number }) =>
+  `${percent(ratio - 1)} (${(100 * (low - 1)).toFixed(1)} to ${(100 * (high - 1)).toFixed(1)})`;
 
 async function measureSteps(): Promise<void> {
   const variants: Variant[] = [
@@ -178,10 +187,10 @@ async function measureSteps(): Promise<void> {
   ];
   for (const [size, count] of [
     [{ layers: 4, dim: 256, heads: 4, batch: 8, length: 128 }, rounds],
-    [{ layers: 8, dim: 512, heads: 8, batch: 4, length: 256 }, Math.ceil(rounds / 2)],
+    [{ layers: 8, dim: 512, heads: 8, batch: 4, length: 256 }, rounds],
   ] as const) {
     console.log(
-      `training step, d ${size.dim}, ${size.layers} layers, ${size.batch * size.length} tokens: ms, added to the step without positions, share of the kernels`,
+      `training step, d ${size.dim}, ${size.layers} layers, ${size.batch * size.length} tokens: ms, added to the step without positions (quartiles), share of the kernels`,
     );
     const steps = [];
     for (const variant of variants) steps.push(await trainingStep(size, variant, {}));
@@ -190,11 +199,11 @@ async function measureSteps(): Promise<void> {
       count,
     );
     for (const step of steps) await step[Symbol.asyncDispose]();
-    for (const [i, { ms, ratio }] of measured.entries()) {
+    for (const [i, result] of measured.entries()) {
       const { name, fused = true, numAxes } = variants[i]!;
       const share = fused && numAxes !== null ? percent(await kernelShare(size, variants[i]!)) : "";
       console.log(
-        `${name.padEnd(38)}${ms.toFixed(0).padStart(6)} ${(i === 0 ? "" : percent(ratio - 1)).padStart(8)} ${share.padStart(7)}`,
+        `${name.padEnd(38)}${result.ms.toFixed(0).padStart(6)} ${(i === 0 ? "" : added(result)).padStart(24)} ${share.padStart(7)}`,
       );
     }
   }
@@ -278,12 +287,12 @@ async function measureGeneration(): Promise<void> {
   const runs = [];
   for (const layout of chosen) runs.push(await generation(layout));
   console.log(
-    "generation of 128 tokens, d 256, 4 layers, cache of 256 places: ms per token, added to one axis",
+    "generation of 128 tokens, d 256, 4 layers, cache of 256 places: ms per token, added to one axis (quartiles)",
   );
-  for (const [i, { ms, ratio }] of (await compare(runs, rounds)).entries()) {
+  for (const [i, result] of (await compare(runs, rounds)).entries()) {
     const { name, axes } = chosen[i]!;
     console.log(
-      `${`${name}, ${axes.length === 1 ? "1 axis" : `${axes.length} axes`}`.padEnd(38)}${(ms / 128).toFixed(2).padStart(6)} ${(i === 0 ? "" : percent(ratio - 1)).padStart(8)}`,
+      `${`${name}, ${axes.length === 1 ? "1 axis" : `${axes.length} axes`}`.padEnd(38)}${(result.ms / 128).toFixed(2).padStart(6)} ${(i === 0 ? "" : added(result)).padStart(24)}`,
     );
   }
 }
