@@ -35,7 +35,7 @@ const model = {
 
 const plans: Readonly<Record<ExperimentContext["size"], ComparisonPlan>> = {
   full: {
-    settings: { ...model, steps: 1800, batchSize: 16, numDocuments: 640 },
+    settings: { ...model, steps: 1500, batchSize: 16, numDocuments: 640 },
     arms,
     seeds: [1, 2, 3],
   },

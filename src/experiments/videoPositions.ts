@@ -30,7 +30,7 @@ const model = {
 
 const plans: Readonly<Record<ExperimentContext["size"], ComparisonPlan>> = {
   full: {
-    settings: { ...model, steps: 1000, batchSize: 16, numDocuments: 640 },
+    settings: { ...model, steps: 1800, batchSize: 16, numDocuments: 640 },
     arms,
     seeds: [1, 2, 3],
   },
@@ -89,7 +89,7 @@ const videoPositions: Experiment = {
       sections: [
         {
           kind: "text",
-          text: "A document has one or two videos of 4 or 5 frames of 3×3, 3×4 or 4×3 patches in which two to four digits appear, move along a line, one cell per frame or one in two, and disappear. Questions: in which `direction` a digit moves, its `speed`, `when` it appears (frame), which digit is `new` in a frame, and all of that for every digit of a video (`list`). A fifth of all digits in directions and in first frames never occur in training: the questions of the second table are about those. The third is about 6 frames, or 4 frames of 4×4, or 5 of 3×4 and 4×3. An answer is right if all of its words are.",
+          text: "A document has a video of 4 or 5 frames of 3×3, or 4 of 3×4 or 4×3 patches in which two or three digits appear, move along a line, one cell per frame or one in two, and disappear. Questions: in which `direction` a digit moves, its `speed`, `when` it appears (frame), which digit is `new` in a frame, the digits in the order in which they appear (`list`), and the `path` of a digit: first frame, row and column in each frame, direction, speed. A fifth of all digits in directions and in first frames never occur in training: the questions of the second table are about those. The third is about 6 frames, or 4 frames of 4×4, or 5 of 3×4 and 4×3. An answer is right if all of its words are.",
         },
         { kind: "text", text: describePlan(comparison) },
         {

@@ -157,6 +157,7 @@ test("answers about videos are what the pixels show, and motions are held out", 
     for (let index = 0; index < 60; index++) {
       const { grids, asked, length } = readBack(videoTask, videoTask.document(set, index, 4));
       assert.ok(length <= videoTask.length(set));
+      assert.equal(grids.length, 1);
       /** Cells of each digit by frame. */
       const paths = grids.map(({ frames, height, width, cells }) => {
         const size = height * width;
@@ -189,16 +190,19 @@ test("answers about videos are what the pixels show, and motions are held out", 
       for (const { kind, question, answer } of asked) {
         kinds.add(kind);
         if (kind === "list") {
-          const own = [...paths[ordinals.indexOf(question[0]!)]!.keys()];
-          assert.equal(answer.length, 4 * own.length);
-          for (let i = 0; i < answer.length; i += 4) {
-            const { direction, speed, when } = describe(digitWords.indexOf(answer[i] as never));
-            assert.deepEqual(answer.slice(i + 1, i + 4), [direction, speed, when]);
-          }
+          const own = [...paths[0]!.keys()].map((digit) => digitWords[digit]);
+          assert.deepEqual(answer, own);
+        } else if (kind === "path") {
+          const digit = digitWords.indexOf(question[0] as never);
+          const { direction, speed, when } = describe(digit);
+          const cells = paths[0]!
+            .get(digit)!
+            .flatMap(({ row, column }) => [`row-${row + 1}`, `column-${column + 1}`]);
+          assert.deepEqual(answer, [when, ...cells, direction, speed]);
         } else if (kind === "new") {
           const digit = digitWords.indexOf(answer[0] as never);
-          assert.ok(paths[ordinals.indexOf(question[0]!)]!.has(digit));
-          assert.equal(describe(digit).when, question[1]);
+          assert.ok(paths[0]!.has(digit));
+          assert.equal(describe(digit).when, question[0]);
           assert.equal(isHeldOutFrame(digit, describe(digit).frame), set === "held-out");
         } else {
           const digit = digitWords.indexOf(question[0] as never);

@@ -11,7 +11,6 @@ import {
   Vocabulary,
 } from "./task.ts";
 
-const videoWords = ["first", "second"] as const;
 const directions = [
   { word: "left", row: 0, column: -1 },
   { word: "right", row: 0, column: 1 },
@@ -24,14 +23,14 @@ const sizeWords = ["frames-4", "frames-5", "frames-6", "height-3", "height-4", "
 const namedFrames = 4;
 const frameWord = (frame: number) => `frame-${frame + 1}`;
 
-const kinds = ["direction", "speed", "when", "new", "list"] as const;
+const kinds = ["direction", "speed", "when", "new", "list", "path"] as const;
 
 const vocabulary = new Vocabulary([
   ...digitWords,
-  ...videoWords,
   ...directions.map(({ word }) => word),
   ...speeds,
   ...Array.from({ length: namedFrames }, (_, i) => frameWord(i)),
+  ...[1, 2, 3, 4].flatMap((side) => [`row-${side}`, `column-${side}`]),
   ...sizeWords,
   ...kinds,
 ]);
@@ -43,8 +42,6 @@ const trainSizes: readonly VideoSize[] = [
   [4, 3, 4],
   [4, 4, 3],
 ];
-/** Of two videos in a document. */
-const smallSize = trainSizes[0]!;
 const largerSizes: readonly VideoSize[] = [
   [6, 3, 3],
   [4, 4, 4],
@@ -97,11 +94,12 @@ function drawMover(choices: Choices, digit: number, [frames, height, width]: Vid
 const isHeldOut = ({ digit, direction, appears }: Mover) =>
   isHeldOutMotion(digit, direction) || isHeldOutFrame(digit, appears);
 
-/** A video of two to four of the digits `left`, which it takes away. */
-function drawVideo(choices: Choices, size: VideoSize, set: DocumentSet, left: number[]): DigitVideo {
+/** A video of two or three different digits. */
+function drawVideo(choices: Choices, size: VideoSize, set: DocumentSet): DigitVideo {
+  const left = digitWords.map((_, digit) => digit);
   const movers: Mover[] = [];
   const taken = new Set<string>();
-  const count = choices.between(2, 4);
+  const count = choices.between(2, 3);
   while (movers.length < count) {
     const digit = choices.pick(left);
     const mover = drawMover(choices, digit, size);
@@ -136,27 +134,35 @@ interface Candidate {
   readonly digit: number;
 }
 
-function candidates(videos: readonly DigitVideo[], set: DocumentSet): Candidate[] {
+function candidates({ movers }: DigitVideo, set: DocumentSet): Candidate[] {
   const heldOut = set === "held-out";
-  return videos.flatMap(({ movers }, i) =>
-    movers.flatMap((mover): Candidate[] => {
-      const { digit, appears } = mover;
-      const word = digitWords[digit]!;
-      const [direction, speed, frame] = described(mover) as [string, string, string];
-      const found: Candidate[] = [];
-      if (isHeldOutMotion(digit, mover.direction) === heldOut) {
-        found.push({ kind: "direction", words: ["direction", word], answer: [direction], digit });
+  return movers.flatMap((mover): Candidate[] => {
+    const { digit, appears } = mover;
+    const word = digitWords[digit]!;
+    const [direction, speed, frame] = described(mover) as [string, string, string];
+    const found: Candidate[] = [];
+    if (isHeldOutMotion(digit, mover.direction) === heldOut) {
+      found.push({ kind: "direction", words: ["direction", word], answer: [direction], digit });
+    }
+    if (!heldOut) found.push({ kind: "speed", words: ["speed", word], answer: [speed], digit });
+    if (isHeldOutFrame(digit, appears) === heldOut) {
+      found.push({ kind: "when", words: ["when", word], answer: [frame], digit });
+      if (movers.every((other) => other === mover || other.appears !== appears)) {
+        found.push({ kind: "new", words: ["new", frame], answer: [word], digit });
       }
-      if (!heldOut) found.push({ kind: "speed", words: ["speed", word], answer: [speed], digit });
-      if (isHeldOutFrame(digit, appears) === heldOut) {
-        found.push({ kind: "when", words: ["when", word], answer: [frame], digit });
-        if (movers.every((other) => other === mover || other.appears !== appears)) {
-          found.push({ kind: "new", words: ["new", videoWords[i]!, frame], answer: [word], digit });
-        }
-      }
-      return found;
-    }),
-  );
+    }
+    return found;
+  });
+}
+
+/** First frame, row and column in each frame, direction, speed. */
+function pathOf(mover: Mover, width: number): string[] {
+  const [direction, speed, frame] = described(mover) as [string, string, string];
+  const cells = mover.cells.flatMap((cell) => [
+    `row-${Math.floor(cell / width) + 1}`,
+    `column-${(cell % width) + 1}`,
+  ]);
+  return [frame, ...cells, direction, speed];
 }
 
 /** Direction, speed and first frame. */
@@ -165,32 +171,27 @@ function described({ direction, isFast, appears }: Mover): string[] {
 }
 
 /**
- * A document of one or two videos in which digits appear, move and disappear, a patch per cell, and questions until it is full. Before a video
- * stand its number and its size. Only direction and speed are both asked of one digit: no answer can be read off another.
+ * A document of a video in which digits appear, move and disappear, a patch per cell, and questions until it is full. Before the video
+ * stands its size. Only direction and speed are both asked of one digit: no answer can be read off another.
  */
 function videoDocument(set: DocumentSet, index: number, seed: number): QuestionDocument {
   const choices = new Choices(seed, setNumber(set), index);
   const writer = new DocumentWriter(vocabulary);
-  const left = digitWords.map((_, digit) => digit);
-  const count = set === "larger" ? 1 : choices.between(1, 2);
-  const sizes = set === "larger" ? largerSizes : trainSizes;
-  const videos = Array.from({ length: count }, () =>
-    drawVideo(choices, count === 2 ? smallSize : choices.pick(sizes), set, left),
-  );
-  videos.forEach((video, i) => {
-    const [frames, height, width] = video.size;
-    writer.text([videoWords[i]!, `frames-${frames}`, `height-${height}`, `width-${width}`]);
-    writer.grid(frames, height, width, videoPatches(choices, set, video));
-  });
+  const size = choices.pick(set === "larger" ? largerSizes : trainSizes);
+  const video = drawVideo(choices, size, set);
+  writer.text([`frames-${size[0]}`, `height-${size[1]}`, `width-${size[2]}`]);
+  writer.grid(...size, videoPatches(choices, set, video));
   if (set !== "held-out" && choices.below(2) === 0) {
-    for (const i of choices.shuffled([...videos.keys()])) {
-      const answer = videos[i]!.movers.flatMap((mover) => [digitWords[mover.digit]!, ...described(mover)]);
-      writer.question("list", ["list", videoWords[i]!], answer);
+    const { movers } = video;
+    const digits = movers.map(({ digit }) => digitWords[digit]!);
+    writer.question("list", ["list"], digits);
+    for (const mover of choices.shuffled(movers)) {
+      writer.question("path", ["path", digitWords[mover.digit]!], pathOf(mover, size[2]));
     }
     return writer.end();
   }
   const limit = videoTask.length(set);
-  let open = candidates(videos, set);
+  let open = candidates(video, set);
   while (open.length > 0) {
     const kind = choices.pick([...new Set(open.map((candidate) => candidate.kind))]);
     const chosen = choices.pick(open.filter((candidate) => candidate.kind === kind));
@@ -208,12 +209,12 @@ function videoDocument(set: DocumentSet, index: number, seed: number): QuestionD
 
 /**
  * MNIST digits that move in the cells of videos: in which direction and how fast a digit moves, in which frame it appears, which digit
- * appears in a frame, and all of that for every digit.
+ * appears in a frame, all digits in the order in which they appear, and the path of a digit, cell by cell.
  */
 export const videoTask: Task = {
   vocabulary,
   kinds,
   heldOutKinds: ["direction", "when", "new"],
-  length: () => 120,
+  length: (set) => (set === "larger" ? 110 : 94),
   document: videoDocument,
 };
