@@ -9,20 +9,18 @@ const [preset = "tiny", count = "3"] = process.argv.slice(2);
 const home = mkdtempSync(path.join(tmpdir(), "rotor-band-"));
 try {
   const losses: number[] = [];
+  const isLanguage = (await loadConfig(preset)).task === "language";
   for (let seed = 0; seed < Number(count); seed++) {
-    const config = await loadConfig(preset, [
-      `training.seed=${seed}`,
-      "training.sampleTokens=0",
-      "training.sampleEvery=0",
-    ]);
+    const quiet = isLanguage ? ["training.sampleTokens=0", "training.sampleEvery=0"] : [];
+    const config = await loadConfig(preset, [`training.seed=${seed}`, ...quiet]);
     const { validation } = await trainRun({ config, home });
     losses.push(validation!.loss);
-    console.log(`seed ${seed}: ${validation!.loss.toFixed(4)}`);
+    console.log(`seed ${seed}: ${validation!.loss.toPrecision(5)}`);
   }
   const mean = losses.reduce((a, b) => a + b, 0) / losses.length;
   const deviation = Math.sqrt(losses.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (losses.length - 1));
   console.log(
-    `${preset}: mean ${mean.toFixed(4)}, three standard deviations ${(3 * deviation).toFixed(4)}, ${losses.length} seeds`,
+    `${preset}: mean ${mean.toPrecision(5)}, three standard deviations ${(3 * deviation).toPrecision(5)}, ${losses.length} seeds`,
   );
 } finally {
   rmSync(home, { recursive: true, force: true });

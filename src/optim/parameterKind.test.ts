@@ -15,7 +15,7 @@ const params = () => ({
 
 test("every parameter has a kind, a group, a reason and a reading of its axes", () => {
   assert.deepEqual(describePartition(params(), byKind(groups)), [
-    { path: "embedding", shape: [5, 4], kind: "embedding", reading: "5 tokens × width 4", group: "e", reason: "embedding table" },
+    { path: "embedding", shape: [5, 4], kind: "embedding", reading: "5 rows × width 4", group: "e", reason: "embedding table" },
     { path: "head", shape: [4, 5], kind: "head", reading: "fan-in 4 × fan-out 5", group: "h", reason: "output head" },
     { path: "blocks.0.norm.weight", shape: [4], kind: "vector", reading: "4 elements", group: "v", reason: "vector" },
     { path: "blocks.0.mlp.up", shape: [4, 8], kind: "matrix", reading: "fan-in 4 × fan-out 8", group: "m", reason: "hidden matrix" },
@@ -34,6 +34,10 @@ test("the rule of Muon goes by the same kinds", () => {
 test("names and kinds can be one's own", () => {
   assert.equal(parameterKind("decoder.embedding", [5, 4]), "embedding");
   assert.equal(parameterKind("wordEmbedding", [5, 4]), "matrix");
+  // Rows of codebooks are looked up as those of embeddings; SimVQ's map is a map.
+  assert.equal(parameterKind("quantizer.codebook", [5, 4]), "embedding");
+  assert.equal(parameterKind("quantizer.layers.0.table", [5, 4]), "embedding");
+  assert.equal(parameterKind("quantizer.transform", [4, 4]), "matrix");
   assert.equal(parameterKind("heads", [5, 4]), "matrix");
   const own = byKind({ ...groups, stack: "s" }, (path, shape) =>
     path === "wte" ? "embedding" : parameterKind(path, shape),

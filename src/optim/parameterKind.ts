@@ -1,6 +1,6 @@
 /**
  * What a parameter is:
- * - `"embedding"`: a table with a row per token;
+ * - `"embedding"`: a table with a row per token, or per code of a quantizer;
  * - `"head"`: the output matrix;
  * - `"matrix"`: any other with two axes, a linear map between hidden states;
  * - `"stack"`: more than two axes, as kernels of convolutions and stacked matrices;
@@ -9,7 +9,8 @@
 export type ParameterKind = "matrix" | "embedding" | "head" | "vector" | "stack";
 
 /**
- * The kind of a parameter by its place in the tree: a matrix whose last name is `embedding` or `head` is one; the shape decides the rest.
+ * The kind of a parameter by its place in the tree: a matrix whose last name is `embedding` or `head` is one, and so is a quantizer's
+ * `codebook` or `table` an embedding; the shape decides the rest.
  *
  * @param path - dotted, `"blocks.0.mlp.up"`
  */
@@ -17,8 +18,12 @@ export function parameterKind(path: string, shape: readonly number[]): Parameter
   if (shape.length < 2) return "vector";
   if (shape.length > 2) return "stack";
   const name = path.slice(path.lastIndexOf(".") + 1);
-  return name === "embedding" || name === "head" ? name : "matrix";
+  if (name === "head") return name;
+  return tables.includes(name) ? "embedding" : "matrix";
 }
+
+/** Names of tables whose rows are looked up. */
+const tables: readonly string[] = ["embedding", "codebook", "table"];
 
 const reasons: Readonly<Record<ParameterKind, string>> = {
   matrix: "hidden matrix",
@@ -51,12 +56,12 @@ export function byKind(
   };
 }
 
-/** How the axes of a parameter of this library are read: matrices are `[fan-in, fan-out]`, embeddings `[tokens, width]`. */
+/** How the axes of a parameter of this library are read: matrices are `[fan-in, fan-out]`, embeddings `[rows, width]`. */
 export function describeAxes(path: string, shape: readonly number[]): string {
   const [first, second] = shape.slice(-2);
   switch (parameterKind(path, shape)) {
     case "embedding":
-      return `${first} tokens × width ${second}`;
+      return `${first} rows × width ${second}`;
     case "matrix":
     case "head":
       return `fan-in ${first} × fan-out ${second}`;
