@@ -4,13 +4,12 @@
 // npm run bench -- --part code-search [--vectors 4096] [--codes 65536] [--dim 64] [--budgets 16,64,256] [--rounds 7] [--threads 2]
 //   [--python python3]   also times vector-quantize-pytorch's distances and argmin, if that Python has it
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
-import path from "node:path";
+import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { nearestCode, planSearch } from "../src/quantize/index.ts";
+import { kernelTimes, sumOf } from "./kernelTimes.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -52,29 +51,16 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 
 /** Share of kernel time per ONNX operator, by ONNX Runtime's own profile. */
 async function kernelShares(budgetBytes: number): Promise<string> {
-  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
   const search = (a: np.Array, b: np.Array) => nearestCode(a, b, { budgetBytes });
-  const profiled = compile(search, { threads, outputs: "engine", profile: path.join(folder, "profile") });
-  await profiled(z as never, table as never);
-  await profiled.dispose();
-  const file = readdirSync(folder).find((name) => name.startsWith("profile"));
-  if (file === undefined) return "";
-  const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-    name: string;
-    dur: number;
-    args?: { op_name?: string };
-  }[];
-  rmSync(folder, { recursive: true });
-  const times = new Map<string, number>();
-  for (const { name, dur, args } of events) {
-    if (!name.endsWith("_kernel_time")) continue;
-    times.set(args?.op_name ?? "", (times.get(args?.op_name ?? "") ?? 0) + dur);
-  }
-  const total = [...times.values()].reduce((a, b) => a + b, 0);
+  const times = await kernelTimes(async (prefix) => {
+    const profiled = compile(search, { threads, outputs: "engine", profile: prefix });
+    await profiled(z as never, table as never);
+    await profiled.dispose();
+  });
+  const total = sumOf(times);
   return [...times]
-    .sort((a, b) => b[1] - a[1])
     .slice(0, 4)
-    .map(([op, time]) => `${op} ${Math.round((100 * time) / total)} %`)
+    .map(([operator, time]) => `${operator} ${Math.round((100 * time) / total)} %`)
     .join(", ");
 }
 

@@ -1,11 +1,10 @@
 // Newton–Schulz iteration as a share of the speed of as many 1024³ products at once, both in one process and in turns: npm run bench -- --part newton-schulz
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import os from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { newtonSchulz } from "../src/spectral/index.ts";
+import { kernelTimes } from "./kernelTimes.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -45,35 +44,16 @@ async function seconds(run: Run, ...args: EngineArray[]): Promise<number> {
 }
 
 /** Milliseconds of one call by operator, in ONNX Runtime's own profile. */
-async function profile(x: EngineArray): Promise<Map<string, number>> {
-  const folder = mkdtempSync(path.join(os.tmpdir(), "rotor-bench-"));
-  try {
+const profile = (x: EngineArray) =>
+  kernelTimes(async (prefix) => {
     const iteration = compile((m: np.Array) => newtonSchulz(m, { steps }), {
       threads,
       outputs: "engine",
-      profile: path.join(folder, "profile"),
+      profile: prefix,
     });
     for (let i = 0; i < 3; i++) await iteration(x as never);
     await iteration.dispose();
-    const file = readdirSync(folder).find((name) => name.startsWith("profile"))!;
-    const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-      cat: string;
-      name: string;
-      dur: number;
-      args?: { op_name?: string };
-    }[];
-    const runs = events.filter(({ name }) => name === "model_run").length;
-    const times = new Map<string, number>();
-    for (const { cat, name, dur, args } of events) {
-      if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
-      const op = args?.op_name ?? "other";
-      times.set(op, (times.get(op) ?? 0) + dur / runs / 1000);
-    }
-    return new Map([...times].sort(([, a], [, b]) => b - a));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+  });
 
 const peakSize = 1024;
 const product = compile((a: np.Array, b: np.Array) => np.matmul(a, b), { threads, outputs: "engine" });

@@ -1,10 +1,3 @@
-// Prints what positions cost: rotary positions of one to three axes beside the same training step without positions, position ids of a
-// long document in every layout, and generation with a cache of keys and values. Processor time of one thread, variants in turns.
-//
-// npm run bench -- --part positions [--rounds 13]
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { init, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import { type CompileOptions, compile, compileStep, graphRewrites, toEngine } from "../src/compile/index.ts";
@@ -31,6 +24,7 @@ import {
   startCursor,
   type TokenPositions,
 } from "../src/position/index.ts";
+import { kernelTimes, sumOf } from "./kernelTimes.ts";
 
 const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "13" } } });
 const rounds = Number(flags.rounds);
@@ -147,28 +141,12 @@ async function trainingStep(size: StepSize, variant: Variant, options: CompileOp
 
 /** Share of the kernels' time that rotations and their tables take, by ONNX Runtime's own profile. */
 async function kernelShare(size: StepSize, variant: Variant): Promise<number> {
-  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
-  try {
-    const step = await trainingStep(size, variant, { profile: path.join(folder, "profile") });
+  const times = await kernelTimes(async (prefix) => {
+    const step = await trainingStep(size, variant, { profile: prefix });
     for (let i = 0; i < 5; i++) await step.run();
     await step[Symbol.asyncDispose]();
-    const file = readdirSync(folder).find((name) => name.startsWith("profile"))!;
-    const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-      cat: string;
-      name: string;
-      dur: number;
-      args?: { op_name?: string };
-    }[];
-    let [own, all] = [0, 0];
-    for (const { cat, name, dur, args } of events) {
-      if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
-      all += dur;
-      if (["RotaryEmbedding", "Sin", "Cos"].includes(args?.op_name ?? "")) own += dur;
-    }
-    return own / all;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
+  return sumOf(times, ["RotaryEmbedding", "Sin", "Cos"]) / sumOf(times);
 }
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;

@@ -5,8 +5,7 @@
 //   [--python python3]   also times the same autoencoder in PyTorch with vector-quantize-pytorch, if that Python has both
 //   [--profile vq]       also prints which kernels a step of this quantizer takes (none, vq, vq-ema, simvq, rotation)
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { init } from "@jax-js/jax";
@@ -19,6 +18,7 @@ import {
   resolveAutoencoder,
   trainingStep,
 } from "../src/train/index.ts";
+import { kernelTimes } from "./kernelTimes.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -80,26 +80,12 @@ async function open(quantizer: object, profile?: string) {
 
 /** Milliseconds per step and operator, by ONNX Runtime's own profile. */
 async function kernels(name: string): Promise<string> {
-  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
-  const steps = 6;
-  const profiled = await open(quantizers[name]!, path.join(folder, "profile"));
-  for (let i = 0; i < steps; i++) await profiled.run();
-  await profiled.dispose();
-  const file = readdirSync(folder).find((each) => each.startsWith("profile"))!;
-  const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-    name: string;
-    dur: number;
-    args?: { op_name?: string };
-  }[];
-  rmSync(folder, { recursive: true });
-  const times = new Map<string, number>();
-  for (const { name: event, dur, args } of events) {
-    if (!event.endsWith("_kernel_time")) continue;
-    const operator = args?.op_name ?? "";
-    times.set(operator, (times.get(operator) ?? 0) + dur / 1000 / steps);
-  }
+  const times = await kernelTimes(async (prefix) => {
+    const profiled = await open(quantizers[name]!, prefix);
+    for (let i = 0; i < 6; i++) await profiled.run();
+    await profiled.dispose();
+  });
   return [...times]
-    .sort((a, b) => b[1] - a[1])
     .slice(0, 12)
     .map(([operator, time]) => `${operator} ${time.toFixed(1)}`)
     .join(", ");

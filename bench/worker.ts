@@ -1,7 +1,3 @@
-// Times training steps of one model with one library and prints a line of JSON. Started by bench/main.ts.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import {
   type CompiledStep,
@@ -23,6 +19,7 @@ import {
 import { adamw, applyUpdates, muon, type Tree } from "../src/optim/index.ts";
 import { measureMatmulPeak } from "../src/train/index.ts";
 import type { BenchCase } from "./cases.ts";
+import { kernelTimes, sumOf } from "./kernelTimes.ts";
 
 interface Request extends BenchCase {
   readonly library: "rotor" | "jax-js" | "rewrites";
@@ -103,25 +100,6 @@ async function measure(run: (step: number) => Promise<number>) {
   return { medianMs: median(times), firstMs, loss, rssEarly, rssLate: process.memoryUsage().rss };
 }
 
-/** Milliseconds per step that ONNX Runtime's kernels of matrix products take, and all kernels together. */
-function kernelTimes(folder: string): { productsMs: number; kernelsMs: number } {
-  const file = readdirSync(folder).find((name) => name.startsWith("profile"))!;
-  const events = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-    cat: string;
-    name: string;
-    dur: number;
-    args?: { op_name?: string };
-  }[];
-  const runs = events.filter(({ name }) => name === "model_run").length;
-  let [products, kernels] = [0, 0];
-  for (const { cat, name, dur, args } of events) {
-    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
-    kernels += dur;
-    if (["Gemm", "FusedMatMul", "MatMul"].includes(args?.op_name ?? "")) products += dur;
-  }
-  return { productsMs: products / runs / 1000, kernelsMs: kernels / runs / 1000 };
-}
-
 async function rotor() {
   const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
     threads,
@@ -135,25 +113,23 @@ async function rotor() {
   state.dispose();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   if (!request.profile) return { ...result, prepareMs, peakBytes };
-  const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
-  try {
+  const kernels = await kernelTimes(async (prefix) => {
     const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
       threads,
-      profile: path.join(folder, "profile"),
+      profile: prefix,
     });
     const own = await engineState(profiled);
     for (let i = 0; i < 3; i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
-    return {
-      ...result,
-      prepareMs,
-      peakBytes,
-      ...kernelTimes(folder),
-      matmulPeak: await measureMatmulPeak(threads),
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
+  return {
+    ...result,
+    prepareMs,
+    peakBytes,
+    productsMs: sumOf(kernels, ["Gemm", "FusedMatMul", "MatMul"]),
+    kernelsMs: sumOf(kernels),
+    matmulPeak: await measureMatmulPeak(threads),
+  };
 }
 
 /**

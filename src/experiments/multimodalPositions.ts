@@ -1,10 +1,11 @@
-import type { Experiment, ExperimentContext, ExperimentReport } from "./experiment.ts";
+import type { Experiment, ExperimentReport } from "./experiment.ts";
 import {
   type ArmClaim,
   accuracyTables,
   armVerdict,
   type ComparisonPlan,
   compareArms,
+  comparisonPlan,
   lossPlot,
   ranking,
 } from "./multimodal/comparison.ts";
@@ -20,30 +21,6 @@ const arms: ComparisonPlan["arms"] = {
   },
   tie: { layout: "tie", allocation: { kind: "cyclic" } },
   "tie-v2": { layout: "tie-v2", allocation: { kind: "cyclic" } },
-};
-
-const model = {
-  task: "images",
-  numLayers: 3,
-  modelDim: 64,
-  numHeads: 2,
-  headDim: 32,
-  ropeBase: 1000,
-  muonLearningRate: 0.03,
-  adamwLearningRate: 0.01,
-} as const;
-
-const plans: Readonly<Record<ExperimentContext["size"], ComparisonPlan>> = {
-  full: {
-    settings: { ...model, steps: 1500, batchSize: 16, numDocuments: 640 },
-    arms,
-    seeds: [1, 2, 3],
-  },
-  quick: {
-    settings: { ...model, numLayers: 1, modelDim: 32, numHeads: 1, steps: 2, batchSize: 4, numDocuments: 8 },
-    arms,
-    seeds: [1],
-  },
 };
 
 const claims: readonly ArmClaim[] = [
@@ -102,7 +79,10 @@ const multimodalPositions: Experiment = {
     "Qwen3-VL, arXiv 2511.21631",
   ],
   async run(context): Promise<ExperimentReport> {
-    const comparison = await compareArms(plans[context.size], context);
+    const comparison = await compareArms(
+      comparisonPlan(context.size, { task: "images", arms, steps: 1500 }),
+      context,
+    );
     const verdicts = claims.map((claim) => armVerdict(comparison, claim));
     return {
       summary: summaryOf(comparison, verdicts),

@@ -1,10 +1,11 @@
-import type { Experiment, ExperimentContext, ExperimentReport } from "./experiment.ts";
+import type { Experiment, ExperimentReport } from "./experiment.ts";
 import {
   type ArmClaim,
   accuracyTables,
   armVerdict,
   type ComparisonPlan,
   compareArms,
+  comparisonPlan,
   lossPlot,
   ranking,
 } from "./multimodal/comparison.ts";
@@ -15,30 +16,6 @@ const arms: ComparisonPlan["arms"] = {
   mrope: { layout: "mrope", allocation: { kind: "sections", sections: [4, 6, 6] } },
   streaming: { layout: "streaming-3d", allocation: { kind: "cyclic" } },
   "tie-v2": { layout: "tie-v2-3d", allocation: { kind: "cyclic" } },
-};
-
-const model = {
-  task: "videos",
-  numLayers: 3,
-  modelDim: 64,
-  numHeads: 2,
-  headDim: 32,
-  ropeBase: 1000,
-  muonLearningRate: 0.03,
-  adamwLearningRate: 0.01,
-} as const;
-
-const plans: Readonly<Record<ExperimentContext["size"], ComparisonPlan>> = {
-  full: {
-    settings: { ...model, steps: 1800, batchSize: 16, numDocuments: 640 },
-    arms,
-    seeds: [1, 2, 3],
-  },
-  quick: {
-    settings: { ...model, numLayers: 1, modelDim: 32, numHeads: 1, steps: 2, batchSize: 4, numDocuments: 8 },
-    arms,
-    seeds: [1],
-  },
 };
 
 const claims: readonly ArmClaim[] = [
@@ -81,7 +58,10 @@ const videoPositions: Experiment = {
     "Positions of videos in a decoder: streaming, symmetric and M-RoPE on questions about moving MNIST digits",
   sources: ["Su-10352 (kexue.fm/archives/10352)", "Wang et al., Qwen2-VL, arXiv 2409.12191"],
   async run(context): Promise<ExperimentReport> {
-    const comparison = await compareArms(plans[context.size], context);
+    const comparison = await compareArms(
+      comparisonPlan(context.size, { task: "videos", arms, steps: 1800 }),
+      context,
+    );
     const verdicts = claims.map((claim) => armVerdict(comparison, claim));
     return {
       summary: summaryOf(comparison, verdicts),

@@ -3,6 +3,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RunStoreError } from "../errors.ts";
 import { readLockHolder } from "./runLock.ts";
+import { migrate, transaction } from "./sqliteDatabase.ts";
 
 export type RunStatus = "running" | "finished" | "interrupted" | "failed";
 
@@ -93,38 +94,10 @@ export class RunStore {
       this.#database = new DatabaseSync(file);
       // The timeout first: several processes may open a new store at once.
       this.#database.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
-      this.#migrate(file);
+      migrate(this.#database, migrations, `run store ${file}`);
     } catch (error) {
       if (error instanceof RunStoreError) throw error;
       throw new RunStoreError(`run store ${file}: ${reason(error)}`, { cause: error });
-    }
-  }
-
-  #migrate(file: string): void {
-    // In one transaction, as another process may be making the same store.
-    this.#transaction(() => {
-      const version = Number(
-        (this.#database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version,
-      );
-      if (version > migrations.length) {
-        throw new RunStoreError(
-          `run store ${file}: has version ${version}, this Rotor knows ${migrations.length}: update Rotor or choose another --home`,
-        );
-      }
-      for (const migration of migrations.slice(version)) this.#database.exec(migration);
-      if (version < migrations.length) this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
-    });
-  }
-
-  #transaction<T>(body: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const result = body();
-      this.#database.exec("COMMIT");
-      return result;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
     }
   }
 
@@ -237,7 +210,7 @@ export class RunStore {
   /** Adds metrics in one transaction; a row that is there already is replaced. */
   appendMetrics(id: string, rows: readonly MetricRow[]): void {
     this.#guard(() =>
-      this.#transaction(() => {
+      transaction(this.#database, () => {
         const insert = this.#database.prepare(
           "INSERT OR REPLACE INTO metric (run_id, name, step, value) VALUES (?, ?, ?, ?)",
         );

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RunStoreError } from "../errors.ts";
+import { migrate, transaction } from "../runs/index.ts";
 import type { PlannedTrial } from "./planTrials.ts";
 import { chooseSweep } from "./sweepReference.ts";
 import {
@@ -124,7 +125,7 @@ export class SqliteTrialStore implements TrialStore {
       database.exec("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
       return database;
     });
-    this.#guard(() => this.#migrate());
+    this.#guard(() => migrate(this.#database, migrations, `sweep store ${this.location}`));
   }
 
   #guard<T>(body: () => T): T {
@@ -138,33 +139,8 @@ export class SqliteTrialStore implements TrialStore {
     }
   }
 
-  #migrate(): void {
-    this.#transaction(() => {
-      const { user_version: version } = this.#database.prepare("PRAGMA user_version").get() as {
-        user_version: number;
-      };
-      if (version > migrations.length) {
-        throw new RunStoreError(
-          `sweep store ${this.location}: has version ${version}, this Rotor knows ${migrations.length}: update Rotor or choose another --home`,
-        );
-      }
-      for (const migration of migrations.slice(version)) this.#database.exec(migration);
-      if (version < migrations.length) this.#database.exec(`PRAGMA user_version = ${migrations.length}`);
-    });
-  }
-
   #transaction<T>(body: () => T): T {
-    return this.#guard(() => {
-      this.#database.exec("BEGIN IMMEDIATE");
-      try {
-        const result = body();
-        this.#database.exec("COMMIT");
-        return result;
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-        throw error;
-      }
-    });
+    return this.#guard(() => transaction(this.#database, body));
   }
 
   #insert(sweepId: string, round: number, first: number, trials: readonly PlannedTrial[]): void {

@@ -1,14 +1,8 @@
-import type { numpy as np } from "@jax-js/jax";
-import { compile, compileStep, EngineArray, type EngineLeaves } from "../compile/index.ts";
+import type { EngineLeaves } from "../compile/index.ts";
 import { mix } from "../data/index.ts";
-import {
-  type DecodeCache,
-  decode,
-  initCache,
-  type TransformerConfig,
-  type TransformerParams,
-} from "../nn/index.ts";
+import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
 import { type CodeVocabulary, codeOffsets, startToken } from "./codeTokens.ts";
+import { DecodeStep } from "./decodeStep.ts";
 import { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
 
 export interface SampleCodesOptions extends SamplingOptions {
@@ -22,30 +16,15 @@ const maxBatch = 64;
 
 /** Draws codes of images with a transformer that was trained on them, many images at once. */
 export class CodeSampler {
-  readonly #model: TransformerConfig;
   readonly #vocabulary: CodeVocabulary;
   readonly #codesPerImage: number;
-  readonly #engine: { readonly threads?: number };
-  readonly #step;
+  readonly #step: DecodeStep;
 
   /** @param codesPerImage - codes of all vectors of an image */
   constructor(model: TransformerConfig, vocabulary: CodeVocabulary, codesPerImage: number, threads?: number) {
-    this.#model = model;
     this.#vocabulary = vocabulary;
     this.#codesPerImage = codesPerImage;
-    this.#engine = threads === undefined ? {} : { threads };
-    this.#step = compileStep(
-      (
-        cache: DecodeCache,
-        params: TransformerParams,
-        tokens: np.Array,
-        position: np.Array,
-      ): [DecodeCache, np.Array] => {
-        const result = decode(params, cache, tokens, position, model);
-        return [result.cache, result.logits];
-      },
-      { ...this.#engine, name: "decode", outputs: "engine" },
-    );
+    this.#step = new DecodeStep(model, threads);
   }
 
   /**
@@ -81,25 +60,16 @@ export class CodeSampler {
     const { codebookSizes } = this.#vocabulary;
     const offsets = codeOffsets(this.#vocabulary);
     const length = this.#codesPerImage;
-    await using empty = compile(() => initCache(this.#model, starts.length, length), {
-      ...this.#engine,
-      outputs: "engine",
-    });
-    using cache = await this.#step.init((await empty()) as never);
+    using cache = await this.#step.cache(starts.length, length);
     let tokens = Int32Array.from(starts);
     for (let position = 0; position < length; position++) {
-      const logits = (await this.#step(
-        cache,
-        params as never,
-        EngineArray.from(tokens, [starts.length, 1]) as never,
-        EngineArray.from(Int32Array.of(position), []) as never,
-      )) as unknown as EngineArray;
-      const vocabSize = logits.data.length / starts.length;
+      const logits = await this.#step.logits(cache, params, tokens, position);
+      const vocabSize = logits.length / starts.length;
       const part = position % codebookSizes.length;
       tokens = new Int32Array(starts.length);
       for (let row = 0; row < starts.length; row++) {
         const begin = row * vocabSize + offsets[part]!;
-        const own = (logits.data as Float32Array).subarray(begin, begin + codebookSizes[part]!);
+        const own = logits.subarray(begin, begin + codebookSizes[part]!);
         const code = sampleToken(own, sampling, mix(seed, first + row, position) / 2 ** 32);
         tokens[row] = code + offsets[part]!;
         const at = (first + row) * length + position;

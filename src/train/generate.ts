@@ -1,14 +1,8 @@
-import type { numpy as np } from "@jax-js/jax";
-import { compile, compileStep, EngineArray, type EngineLeaves } from "../compile/index.ts";
+import type { EngineLeaves } from "../compile/index.ts";
 import { mix, StreamDecoder, type Tokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import {
-  type DecodeCache,
-  decode,
-  initCache,
-  type TransformerConfig,
-  type TransformerParams,
-} from "../nn/index.ts";
+import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
+import { DecodeStep } from "./decodeStep.ts";
 import { type SamplingOptions, sampleToken } from "./sampleToken.ts";
 
 export interface GenerateOptions extends SamplingOptions {
@@ -22,25 +16,12 @@ export interface GenerateOptions extends SamplingOptions {
 export class Generator {
   readonly #config: TransformerConfig;
   readonly #tokenizer: Tokenizer;
-  readonly #engine: { readonly threads?: number };
-  readonly #step;
+  readonly #step: DecodeStep;
 
   constructor(config: TransformerConfig, tokenizer: Tokenizer, threads?: number) {
     this.#config = config;
     this.#tokenizer = tokenizer;
-    this.#engine = threads === undefined ? {} : { threads };
-    this.#step = compileStep(
-      (
-        cache: DecodeCache,
-        params: TransformerParams,
-        token: np.Array,
-        position: np.Array,
-      ): [DecodeCache, np.Array] => {
-        const result = decode(params, cache, token, position, config);
-        return [result.cache, result.logits];
-      },
-      { ...this.#engine, name: "decode", outputs: "engine" },
-    );
+    this.#step = new DecodeStep(config, threads);
   }
 
   /**
@@ -62,26 +43,17 @@ export class Generator {
         `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
       );
     }
-    await using empty = compile(() => initCache(this.#config, 1, Math.max(length, maxLength)), {
-      ...this.#engine,
-      outputs: "engine",
-    });
-    using cache = await this.#step.init((await empty()) as never);
+    using cache = await this.#step.cache(1, Math.max(length, maxLength));
     const decoder = new StreamDecoder(tokenizer);
     let token = prefix[0]!;
     for (let position = 0; position < prefix.length + numTokens; position++) {
-      const logits = (await this.#step(
-        cache,
-        params as never,
-        EngineArray.from(Int32Array.of(token), [1, 1]) as never,
-        EngineArray.from(Int32Array.of(position), []) as never,
-      )) as unknown as EngineArray;
+      const logits = await this.#step.logits(cache, params, Int32Array.of(token), position);
       if (position + 1 < prefix.length) {
         token = prefix[position + 1]!;
         continue;
       }
       if (position + 1 >= prefix.length + numTokens) break;
-      token = sampleToken(logits.data, sampling, mix(seed, position) / 2 ** 32);
+      token = sampleToken(logits, sampling, mix(seed, position) / 2 ** 32);
       if (token === tokenizer.endOfText) break;
       yield decoder.push(token);
     }

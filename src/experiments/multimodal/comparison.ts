@@ -12,6 +12,46 @@ export interface ComparisonPlan {
   readonly seeds: readonly number[];
 }
 
+/**
+ * The same small model and training for every comparison; for seconds instead of minutes only to see that it runs.
+ *
+ * @param steps - of a full run
+ */
+export function comparisonPlan(
+  size: ExperimentContext["size"],
+  { task, arms, steps }: { task: TaskSettings["task"]; arms: ComparisonPlan["arms"]; steps: number },
+): ComparisonPlan {
+  const rates = { muonLearningRate: 0.03, adamwLearningRate: 0.01 };
+  const model = { task, headDim: 32, ropeBase: 1000, ...rates };
+  return size === "full"
+    ? {
+        settings: {
+          ...model,
+          numLayers: 3,
+          modelDim: 64,
+          numHeads: 2,
+          steps,
+          batchSize: 16,
+          numDocuments: 640,
+        },
+        arms,
+        seeds: [1, 2, 3],
+      }
+    : {
+        settings: {
+          ...model,
+          numLayers: 1,
+          modelDim: 32,
+          numHeads: 1,
+          steps: 2,
+          batchSize: 4,
+          numDocuments: 8,
+        },
+        arms,
+        seeds: [1],
+      };
+}
+
 /** Results of all arms, in the order of the seeds. */
 export interface Comparison extends ComparisonPlan {
   readonly task: Task;
