@@ -47,7 +47,8 @@ function readTrials(file: string): { trials: Map<string, Trial>; whole: string; 
 }
 
 /**
- * The trials of an experiment, one line of JSON each: settings, result, seconds. A trial that is in the file isn't run again.
+ * The trials of an experiment, one line of JSON each: settings, result, and the seconds from being asked for to the result, in which trials
+ * of a pool also wait for their turn. A trial that is in the file isn't run again.
  */
 export class TrialLog {
   readonly #file: string;
