@@ -33,7 +33,7 @@ function plan(count: number): PlannedTrial[] {
   }));
 }
 
-/** Runs a sweep of short trials with two workers, one of which is killed again and again, and checks its results one by one. */
+/** Runs a sweep of short trials with two workers at a time, the first of which are killed, and checks its results one by one. */
 export async function killWorkers(options: KillOptions): Promise<void> {
   const { store, home, leaseSeconds, trials, kills } = options;
   const { id } = await store.createSweep(exampleSweep({ attempts: 20 }), plan(trials));
@@ -73,23 +73,24 @@ export async function killWorkers(options: KillOptions): Promise<void> {
   };
   let killed = 0;
   let disturbed = options.disturb === undefined;
-  start();
   try {
     while ((await left()) > 0) {
+      if (killed < kills) {
+        // All workers are killed before others start, so that the trials can't end before the last kill, however long a start takes.
+        const pair = [start(), start()];
+        // From their first trials on, so that workers are killed at their work and not while they start.
+        await Promise.all(pair.map(({ begun }) => begun));
+        await sleep(next(120));
+        for (const { child } of pair) if (child.exitCode === null && child.kill("SIGKILL")) killed++;
+        while (living.size > 0) await sleep(5);
+        continue;
+      }
+      while (living.size < 2) start();
       if (!disturbed && (await left()) < (2 * trials) / 3) {
         disturbed = true;
         await options.disturb!();
       }
-      if (killed === kills) {
-        if (living.size === 0) start();
-        await sleep(100);
-        continue;
-      }
-      // From its first trial on, so that a worker is killed at its work and not while it starts.
-      const { child, begun } = start();
-      await begun;
-      await sleep(next(120));
-      if (child.exitCode === null && child.kill("SIGKILL")) killed++;
+      await sleep(100);
     }
   } finally {
     for (const child of living) child.kill("SIGTERM");
@@ -97,6 +98,7 @@ export async function killWorkers(options: KillOptions): Promise<void> {
   }
   assert.deepEqual(errors, []);
   assert.ok(killed >= kills, `${killed} of ${kills} kills`);
+  assert.ok(disturbed, "the trials ended before they were disturbed");
   const ended = await store.listTrials(id);
   assert.equal(ended.length, trials);
   for (const { number, status, outcome, values } of ended) {

@@ -1,4 +1,4 @@
-// A worker process whose trials take milliseconds: the real queue and worker, a descent of a few steps in place of a training run.
+// A worker process whose trials take a tenth of a second: the real queue and worker, a descent of a few steps in place of a training run.
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openTrialStore } from "../openTrialStore.ts";
@@ -15,7 +15,7 @@ const executor = (): TrialExecutor => ({
     for (let step = 1; step <= shortSteps; step++) {
       x = descend(x, rate);
       onProgress({ step, numSteps: shortSteps, loss: x * x, runId: `${process.pid}` });
-      await sleep(4);
+      await sleep(20);
       if (signal.aborted) return { kind: "stopped" };
     }
     return {
