@@ -1,7 +1,7 @@
 // Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
 // Options after the part's name go to it.
 //
-// npm run bench -- [--part steps|newton-schulz|curvature|decay|positions|code-search|vq-step] [options]
+// npm run bench -- [--part steps|newton-schulz|curvature|decay|positions|code-search|convolution|vq-step] [options]
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -18,6 +18,7 @@ const parts = {
   decay: ["decay.ts", "Decay of matrices and logged spectra"],
   positions: ["positions.ts", "Positions"],
   "code-search": ["codeSearch.ts", "Search of the nearest code"],
+  convolution: ["convolution.ts", "Convolutions"],
   "vq-step": ["vqStep.ts", "Training steps with a quantizer"],
 } as const satisfies Record<string, readonly [script: string, heading: string]>;
 type Part = keyof typeof parts;

@@ -1,6 +1,7 @@
+import { DType } from "@jax-js/jax";
 import type { Equation } from "../jaxpr.ts";
 import { isFloat, type Lowering, unsupported, type Value } from "../lowering.ts";
-import { sizeOf } from "../view.ts";
+import { sizeOf, type View } from "../view.ts";
 import { pad, slice } from "./movement.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
@@ -25,7 +26,7 @@ function dilate(lowering: Lowering, value: Value, dilation: readonly number[]): 
     const size = shape[axis]!;
     if (size <= 1) return;
     result = lowering.reshape(result, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
-    result = pad(lowering, lowering.toDense(result), [axis + 1], [[0, step - 1]]);
+    result = pad(lowering, result, [axis + 1], [[0, step - 1]]);
     result = lowering.reshape(result, [...shape.slice(0, axis), size * step, ...shape.slice(axis + 1)]);
     result = slice(lowering, result, [axis], [[0, (size - 1) * step + 1]]);
   });
@@ -34,23 +35,150 @@ function dilate(lowering: Lowering, value: Value, dilation: readonly number[]): 
 
 /** Pads (or, with negative widths, cuts) the last axes. */
 function padOrCut(lowering: Lowering, value: Value, padding: readonly (readonly [number, number])[]): Value {
-  const first = value.view.shape.length - padding.length;
+  const shape = value.view.shape;
+  const axes = range(padding.length, shape.length - padding.length);
   let result = value;
-  padding.forEach(([before, after], i) => {
-    const size = result.view.shape[first + i]!;
-    if (before < 0 || after < 0) {
-      result = slice(lowering, result, [first + i], [[Math.max(0, -before), size - Math.max(0, -after)]]);
-    }
-    if (before > 0 || after > 0) {
-      result = pad(
-        lowering,
-        lowering.toDense(result),
-        [first + i],
-        [[Math.max(0, before), Math.max(0, after)]],
-      );
-    }
-  });
+  if (padding.some((widths) => Math.min(...widths) < 0)) {
+    const kept = padding.map(
+      ([before, after], i) => [Math.max(0, -before), shape[axes[i]!]! - Math.max(0, -after)] as const,
+    );
+    result = slice(lowering, result, axes, kept);
+  }
+  if (padding.some((widths) => Math.max(...widths) > 0)) {
+    const added = padding.map(([before, after]) => [Math.max(0, before), Math.max(0, after)] as const);
+    result = pad(lowering, result, axes, added);
+  }
   return result;
+}
+
+/**
+ * An order of the axes for copies of windows of the last ones: the spatial axes together, behind them the innermost of the others, the rest
+ * before them as it lies in memory.
+ */
+function windowOrder({ axes, shape }: View, first: number): number[] {
+  const smallest = (axis: number) => Math.min(...axes[axis]!.map(({ stride }) => stride || Infinity));
+  const others = range(first).sort((a, b) => smallest(b) - smallest(a));
+  const inner = others.findLast((axis) => shape[axis]! > 1);
+  const before = others.filter((axis) => axis !== inner);
+  return [...before, ...range(shape.length - first, first), ...(inner === undefined ? [] : [inner])];
+}
+
+/** The same value, in memory in the order of {@link windowOrder}. */
+function arrangeForWindows(lowering: Lowering, value: Value, first: number): Value {
+  const order = windowOrder(value.view, first);
+  const arranged = lowering.toDense(lowering.transpose(value, order));
+  return lowering.transpose(
+    arranged,
+    order.map((_, axis) => order.indexOf(axis)),
+  );
+}
+
+/**
+ * All windows of the last axes: `[…, H, W]` → `[…, a…, b…]` with element (a, b) = x[a·stride + b·dilation]. One Gather copies rows of the
+ * innermost other axis.
+ */
+function windows(
+  lowering: Lowering,
+  value: Value,
+  outShape: readonly number[],
+  kernelShape: readonly number[],
+  strides: readonly number[],
+  dilation: readonly number[],
+): Value {
+  const { graph } = lowering;
+  const rank = value.view.shape.length;
+  const first = rank - outShape.length;
+  const spatial = range(outShape.length, first);
+  const inputShape = value.view.shape.slice(first);
+  const order = windowOrder(value.view, first);
+  const tensor = lowering.dense(lowering.transpose(value, order));
+  const shape = value.view.shape;
+  const sizes = order.map((axis) => shape[axis]!);
+  const at = order.indexOf(spatial[0]!);
+  const flat = graph.reshape(tensor, [
+    ...sizes.slice(0, at),
+    sizeOf(inputShape),
+    ...sizes.slice(at + outShape.length),
+  ]);
+  // The larger group of places outside: what a convolution reads and what the gradient of its kernel reads are then one tensor.
+  const outer = sizeOf(outShape) >= sizeOf(kernelShape);
+  const placesOf = (extents: readonly number[], steps: readonly number[]) => {
+    let places = [0];
+    extents.forEach((extent, i) => {
+      places = places.flatMap((place) =>
+        range(extent).map((index) => place * inputShape[i]! + index * steps[i]!),
+      );
+    });
+    return places;
+  };
+  const [a, b] = [placesOf(outShape, strides), placesOf(kernelShape, dilation)];
+  const [slow, fast] = outer ? [a, b] : [b, a];
+  const table = slow.flatMap((place) => fast.map((offset) => place + offset));
+  const gathered = graph.op(
+    "Gather",
+    [flat, graph.indices(table)],
+    flat.type,
+    [...flat.shape.slice(0, at), table.length, ...flat.shape.slice(at + 1)],
+    { axis: at },
+  );
+  const groups = outer ? [outShape, kernelShape] : [kernelShape, outShape];
+  const result = lowering.contiguous(
+    graph.reshape(gathered, [...flat.shape.slice(0, at), ...groups.flat(), ...flat.shape.slice(at + 1)]),
+    value.dtype,
+  );
+  const n = outShape.length;
+  const axesA = range(n, at + (outer ? 0 : n));
+  const axesB = range(n, at + (outer ? n : 0));
+  const placed = order.map((axis, i) => [axis, i > at ? i + n : i] as const).filter(([axis]) => axis < first);
+  const perm = placed.sort(([p], [q]) => p - q).map(([, i]) => i);
+  return lowering.transpose(result, [...perm, ...axesA, ...axesB]);
+}
+
+const mebibyte = 2 ** 20;
+
+/**
+ * Whether to copy all windows and multiply. ONNX Runtime's Conv has no kernel for float64. Else it needs no copy, but runs long windows (those
+ * of a kernel's gradient are as large as the image) slowly and on one thread, and wants channels before pixels, which costs two
+ * transposes where they come last. With rows of a few channels, or copies that no cache holds, it is the faster one. Measured with
+ * `npm run bench -- --part convolution`.
+ */
+function isProductFaster(x: Value, w: Value, outputShape: readonly number[], v: number): boolean {
+  if (x.dtype === DType.Float64) return true;
+  if (v > 0) return false;
+  const places = sizeOf(outputShape.slice(2));
+  const window = sizeOf(w.view.shape.slice(2));
+  const [images, channels] = x.view.shape as [number, number];
+  const bytes = 4 * images * channels * places * window;
+  // In a gradient of a kernel the images' numbers stand where channels are, and the other way round.
+  return places < window
+    ? images >= 16 && bytes <= 64 * mebibyte
+    : channels >= 16 && window > 1 && bytes <= 16 * mebibyte;
+}
+
+/** As a matrix product over all windows of the input. */
+function convolveByProduct(
+  lowering: Lowering,
+  x: Value,
+  w: Value,
+  v: number,
+  outShape: readonly number[],
+  params: ConvParams,
+): Value {
+  const n = outShape.length;
+  const kernelShape = w.view.shape.slice(v + 2);
+  const patches = windows(lowering, x, outShape, kernelShape, params.strides, params.rhsDilation);
+  const batchShape = x.view.shape.slice(0, v);
+  const [numImages, channels] = x.view.shape.slice(v) as [number, number];
+  const outChannels = w.view.shape[v]!;
+  // [V…, N, O, a…, C, b…], summed over C and b.
+  const shape = [...batchShape, numImages, outChannels, ...outShape, channels, ...kernelShape];
+  const left = lowering.broadcast(
+    lowering.transpose(patches, [...range(v + 1), ...range(n, v + 2), v + 1, ...range(n, v + 2 + n)]),
+    shape,
+    [v + 1],
+  );
+  const right = lowering.broadcast(w, shape, [v, ...range(n, v + 2)]);
+  return lowering.contract(left, right, shape, range(n + 1, v + 2 + n), () => "rows");
 }
 
 function convolve(lowering: Lowering, [lhs, rhs]: readonly Value[], equation: Equation): Value {
@@ -77,6 +205,10 @@ function convolve(lowering: Lowering, [lhs, rhs]: readonly Value[], equation: Eq
     return lowering.contract(xs, ws, shape, [shape.length - 1], () => "rows");
   }
   x = dilate(lowering, x, params.lhsDilation);
+  if (isProductFaster(x, w, output.shape, v)) {
+    x = padOrCut(lowering, arrangeForWindows(lowering, x, v + 2), params.padding);
+    return convolveByProduct(lowering, x, w, v, output.shape.slice(v + 2), params);
+  }
   const simplePadding = params.padding.every(([before, after]) => before >= 0 && after >= 0);
   if (!simplePadding) x = padOrCut(lowering, x, params.padding);
   const pads = simplePadding ? params.padding : params.padding.map(() => [0, 0] as const);
@@ -110,8 +242,9 @@ function convolve(lowering: Lowering, [lhs, rhs]: readonly Value[], equation: Eq
 }
 
 const conv: PrimitiveRule = {
-  support: "floats, up to 3 spatial axes",
-  operators: "Conv (grouped under vmap), with Pad and Slice for dilated or cut inputs",
+  support: "floats, in float32 up to 3 spatial axes",
+  operators:
+    "Conv (grouped under vmap), with Pad and Slice for dilated or cut inputs; Gather and Gemm for float64 and where faster",
   lower: (lowering, inputs, equation) => [convolve(lowering, inputs, equation)],
 };
 

@@ -133,23 +133,17 @@ export function pad(
   widths: readonly (readonly [number, number])[],
 ): Value {
   const { graph } = lowering;
-  return alongAxes(lowering, value, axes, (tensor, positions) =>
-    graph.op(
+  return alongAxes(lowering, value, axes, (tensor, positions) => {
+    const side = (which: 0 | 1) =>
+      tensor.shape.map((_, position) => widths[positions.indexOf(position)]?.[which] ?? 0);
+    // Widths of all dimensions: ONNX Runtime, where it moves a Transpose behind a Pad, reads those of listed axes wrongly.
+    return graph.op(
       "Pad",
-      [
-        tensor,
-        graph.indices([...widths.map(([before]) => before), ...widths.map(([, after]) => after)]),
-        null,
-        graph.indices(positions),
-      ],
+      [tensor, graph.indices([...side(0), ...side(1)])],
       tensor.type,
-      withSizes(
-        tensor,
-        positions,
-        positions.map((position, i) => tensor.shape[position]! + widths[i]![0] + widths[i]![1]),
-      ),
-    ),
-  );
+      tensor.shape.map((size, i) => size + side(0)[i]! + side(1)[i]!),
+    );
+  });
 }
 
 const transpose: PrimitiveRule = {

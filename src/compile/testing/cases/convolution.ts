@@ -157,12 +157,61 @@ table.addUnsupported(
   (x: np.Array, w: np.Array) => lax.conv(x, w, [1], "VALID"),
   () => [int32([1, 1, 4], [1, 2, 3, 4]), int32([1, 1, 2], [1, -1])],
 );
-table.addUnsupported(
+table.add(
   "conv",
-  "of float64",
-  (x: np.Array, w: np.Array) => lax.conv(x, w, [1], "VALID"),
-  () => [sample(Float64, [1, 2, 4], 1), sample(Float64, [3, 2, 2], 2)],
+  "of float64, strided, dilated and under vmap, with gradients",
+  (x: np.Array, w: np.Array) => {
+    const conv = (a: np.Array, b: np.Array) =>
+      lax.convGeneralDilated(
+        a,
+        b,
+        [2, 1],
+        [
+          [1, 0],
+          [0, 2],
+        ],
+        { rhsDilation: [1, 2] },
+      );
+    const loss = (a: np.Array, b: np.Array) => np.square(vmap(conv)(a, b)).sum();
+    return [vmap(conv)(x.ref, w.ref), grad(loss, { argnums: [0, 1] })(x, w)];
+  },
+  () => [sample(Float64, [2, 3, 2, 5, 5], 1), sample(Float64, [2, 4, 2, 2, 3], 2)],
+  { relative: 1e-12, absolute: 1e-12 },
 );
+
+// Enough channels and images that windows are copied and multiplied.
+for (const [order, toChannelsFirst] of [
+  ["channels last", [0, 3, 1, 2]],
+  ["channels first", [0, 1, 2, 3]],
+  ["images innermost", [3, 0, 1, 2]],
+] as const) {
+  const shape = toChannelsFirst.map((_, axis) => [16, 16, 5, 6][toChannelsFirst.indexOf(axis as 0)]!);
+  for (const [kind, strides, padding] of [
+    ["same", [1, 1], "SAME"],
+    [
+      "strided, uneven padding",
+      [2, 1],
+      [
+        [0, 1],
+        [2, 0],
+      ],
+    ],
+  ] as const) {
+    const conv = (x: np.Array, w: np.Array) =>
+      lax.convGeneralDilated(x.transpose([...toChannelsFirst]), w, [...strides], padding as "SAME");
+    table.add(
+      "conv",
+      `by a product, ${order}, ${kind}`,
+      (x: np.Array, w: np.Array) => [
+        conv(x.ref, w.ref),
+        grad((a: np.Array, b: np.Array) => np.square(conv(a, b)).sum(), { argnums: [0, 1] })(x, w),
+      ],
+      () => [randomArray(13, shape), randomArray(14, [5, 16, 3, 3])],
+      // Sums of up to 480 products of sums of 144.
+      { relative: 1e-5, absolute: 2e-3 },
+    );
+  }
+}
 
 interface PoolCase {
   readonly name: string;
