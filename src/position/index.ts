@@ -77,6 +77,7 @@ export {
 } from "./ropeScaling.ts";
 export {
   applyRotary,
+  checkRotary,
   disposeRotaryTables,
   type RotaryOptions,
   type RotaryPairing,
