@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { init, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import { type CompileOptions, compile, compileStep, graphRewrites, toEngine } from "../src/compile/index.ts";
@@ -18,6 +19,7 @@ import {
   advanceFrame,
   type Document,
   type Layout,
+  type LayoutName,
   layoutPositions,
   layouts,
   type RotaryPairing,
@@ -26,7 +28,13 @@ import {
 } from "../src/position/index.ts";
 import { kernelTimes, sumOf } from "./kernelTimes.ts";
 
-const { values: flags } = parseArgs({ options: { rounds: { type: "string", default: "13" } } });
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "13" },
+    only: { type: "string", multiple: true, default: ["steps", "layouts", "generation"] },
+    "first-call": { type: "string" },
+  },
+});
 const rounds = Number(flags.rounds);
 await init();
 
@@ -187,25 +195,38 @@ async function measureSteps(): Promise<void> {
   }
 }
 
-/** Wall-clock time in milliseconds, median over runs after a few others. */
-function timeLayout(layout: Layout, document: Document): number {
-  const times: number[] = [];
-  for (let i = -10; i < 101; i++) {
-    const start = performance.now();
-    layoutPositions(layout, document);
-    if (i >= 0) times.push(performance.now() - start);
-  }
-  return median(times);
+/** 100,000 tokens. */
+const longDocument: Document = Array.from({ length: 200 }, () => [
+  { kind: "text", length: 244 } as const,
+  { kind: "image", height: 16, width: 16 } as const,
+]).flat();
+
+/** Wall-clock time in milliseconds. */
+function timeLayout(layout: Layout): number {
+  const start = performance.now();
+  layoutPositions(layout, longDocument);
+  return performance.now() - start;
+}
+
+/** The same for the first call in a process, which nothing was compiled for. */
+function timeFirstCall(name: string): number {
+  const result = execFileSync(process.execPath, [import.meta.filename, "--first-call", name], {
+    encoding: "utf8",
+  });
+  return Number(result);
 }
 
 function measureLayouts(): void {
-  const document: Document = Array.from({ length: 200 }, () => [
-    { kind: "text", length: 244 } as const,
-    { kind: "image", height: 16, width: 16 } as const,
-  ]).flat();
-  console.log("position ids of 100,000 tokens with 200 images of 16 × 16, ms");
+  console.log(
+    "position ids of 100,000 tokens with 200 images of 16 × 16, ms: first call of a process, median and least of 9; median of later calls",
+  );
   for (const [name, layout] of Object.entries(layouts)) {
-    console.log(`${name.padEnd(38)}${timeLayout(layout, document).toFixed(2).padStart(6)}`);
+    const first = Array.from({ length: 9 }, () => timeFirstCall(name));
+    for (let i = 0; i < 10; i++) timeLayout(layout);
+    const later = Array.from({ length: 101 }, () => timeLayout(layout));
+    console.log(
+      `${name.padEnd(38)}${[median(first), Math.min(...first), median(later)].map((value) => value.toFixed(2).padStart(7)).join("")}`,
+    );
   }
 }
 
@@ -275,6 +296,10 @@ async function measureGeneration(): Promise<void> {
   }
 }
 
-await measureSteps();
-measureLayouts();
-await measureGeneration();
+if (flags["first-call"] !== undefined) {
+  console.log(timeLayout(layouts[flags["first-call"] as LayoutName]));
+} else {
+  if (flags.only.includes("steps")) await measureSteps();
+  if (flags.only.includes("layouts")) measureLayouts();
+  if (flags.only.includes("generation")) await measureGeneration();
+}

@@ -79,7 +79,7 @@ describe("configurations that can't be used", () => {
       "odd head size",
       ["--set", "model.modelDim=18", "--set", "model.numHeads=6"],
       1,
-      /headDim 3: expected an even size/,
+      /headDim 3: expected a positive even integer/,
     ],
     [
       "width that heads don't divide",

@@ -464,6 +464,11 @@ describe("codes as tokens", () => {
     // Two steps of the same numbers but for where codes lie: the losses differ by far more than rounding.
     const { loss } = (JSON.parse(flat.stdout) as typeof other).validation;
     assert.ok(Math.abs(loss - other.validation.loss) > 1e-5, `${loss} ${other.validation.loss}`);
+    const vision = ["--set", "model.ropePairing=half-per-axis", "--set", "model.allocation={kind: per-axis}"];
+    const third = await rotor(folder.path, "train", "codes.json", ...set, ...vision, "--json");
+    assert.equal(third.code, 0, third.stderr);
+    const { validation } = JSON.parse(third.stdout) as typeof other;
+    assert.ok(Math.abs(validation.loss - other.validation.loss) > 1e-5);
   });
 
   test("codes of a file", async () => {

@@ -176,6 +176,11 @@ test("the patch encoder sees the whole image, and where a patch is; a convolutio
   assert.ok(changes(patch, far()) > 1e-4);
   assert.ok(changes(patch, swapped()) > 1e-4);
   assert.equal(changes(convolutional, far()), 0);
+  const pairings = ["half", "interleaved", "half-per-axis"] as const;
+  const results = pairings.map((ropePairing) =>
+    first(configOf({ ...encoders.patch!, ropePairing } as ImageEncoderOptions), images(9, 1)).join(),
+  );
+  assert.equal(new Set(results).size, 3);
 });
 
 test("options that can't be used are refused", () => {
@@ -191,7 +196,7 @@ test("options that can't be used are refused", () => {
   refuses({ encoder: { kind: "convolutional", channels: [4], numBlocks: -1 } }, /^numBlocks -1: /);
   refuses(
     { encoder: { kind: "patch", patchSize: 4, numLayers: 1, modelDim: 12, numHeads: 2 } },
-    /^headDim 6 of the patch encoder: expected a multiple of 4/,
+    /^per-axis allocation: 6 components that turn: expected a multiple of 4 for 2 axes/,
   );
   const config = configOf(encoders.patch!);
   assert.throws(

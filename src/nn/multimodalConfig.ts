@@ -1,10 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import { allocateFrequencies, type FrequencyAllocation } from "../position/index.ts";
-import {
-  resolveTransformerConfig,
-  type TransformerConfig,
-  type TransformerOptions,
-} from "./transformerConfig.ts";
+import { resolveWithAxes, type TransformerConfig, type TransformerOptions } from "./transformerConfig.ts";
 
 /** Images as patches of continuous numbers. */
 export interface PatchInputOptions {
@@ -25,8 +20,6 @@ export interface MultimodalOptions extends Omit<TransformerOptions, "position"> 
   readonly position?: "rope" | "none";
   /** Coordinates of a position, `A`: the axes of the layout. Default 2. */
   readonly numAxes?: number;
-  /** Which axis drives which frequency. Default cyclic. */
-  readonly allocation?: FrequencyAllocation;
   /** Default null: no patches. */
   readonly patch?: PatchInputOptions | null;
   /** Number of image codes, `C`: ids `vocabSize … vocabSize + C − 1` of a sequence are codes. Default null: none. */
@@ -37,7 +30,6 @@ export interface MultimodalOptions extends Omit<TransformerOptions, "position"> 
 export interface MultimodalConfig extends TransformerConfig {
   readonly position: "rope" | "none";
   readonly numAxes: number;
-  readonly allocation: FrequencyAllocation;
   readonly patch: Required<PatchInputOptions> | null;
   readonly codeVocabSize: number | null;
 }
@@ -48,33 +40,19 @@ export interface MultimodalConfig extends TransformerConfig {
  * @throws ConfigError naming the option, its value and what is allowed
  */
 export function resolveMultimodalConfig(options: MultimodalOptions): MultimodalConfig {
-  const {
-    numAxes = 2,
-    allocation = { kind: "cyclic" },
-    patch = null,
-    codeVocabSize = null,
-    ...text
-  } = options;
+  const { numAxes = 2, patch = null, codeVocabSize = null, ...text } = options;
   const { position = "rope" } = text;
   if (position !== "rope" && position !== "none") {
     throw new ConfigError(`position "${position}": expected rope or none for text with images`);
   }
   const config: MultimodalConfig = {
-    ...resolveTransformerConfig({ ...text, position }),
+    ...resolveWithAxes({ ...text, position }, numAxes),
     position,
     numAxes,
-    allocation,
     patch: patch === null ? null : { ...patch, predict: patch.predict ?? false },
     codeVocabSize,
   };
-  const { rotaryDim, numKvHeads, ropeBase, ropeScaling, vocabSize } = config;
-  allocateFrequencies(allocation, {
-    numAxes,
-    rotaryDim,
-    numHeads: numKvHeads,
-    base: ropeBase,
-    scaling: ropeScaling,
-  });
+  const { vocabSize } = config;
   if (patch !== null) {
     if (!Number.isInteger(patch.dim) || patch.dim < 1) {
       throw new ConfigError(`patch.dim ${patch.dim}: expected a positive integer`);

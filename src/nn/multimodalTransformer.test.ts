@@ -301,6 +301,7 @@ test("every choice of positions gives its own logits, and without positions none
     ...encodings.map(([name, allocation]) => last(layouts[name], { allocation })),
     last(layouts["tie-v2"], { ropeBase: 100 }),
     last(layouts["tie-v2"], { ropePairing: "interleaved" }),
+    last(layouts["tie-v2"], { ropePairing: "half-per-axis" }),
     last(layouts["tie-v2"], { rotaryDim: 6 }),
     last(layouts["tie-v2"], { ropeScaling: { kind: "linear", factor: 3 } }),
     last(layouts["tie-v2"], { position: "none" }),

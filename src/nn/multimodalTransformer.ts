@@ -5,6 +5,7 @@ import { causalBias, type HeadsObserver, maskBias } from "./attention.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
 import type { MultimodalConfig } from "./multimodalConfig.ts";
+import { rotaryOptions } from "./positionEncoding.ts";
 import {
   embeddingAndHead,
   initTransformer,
@@ -192,16 +193,7 @@ export function multimodalRotary(positions: np.Array, config: MultimodalConfig):
     positions.dispose();
     return null;
   }
-  const { headDim, numAxes, allocation, numKvHeads, ropeBase, ropePairing, ropeScaling, rotaryDim } = config;
-  return rotaryTables(positions, headDim, {
-    numAxes,
-    allocation,
-    numHeads: numKvHeads,
-    base: ropeBase,
-    pairing: ropePairing,
-    scaling: ropeScaling,
-    rotaryDim,
-  });
+  return rotaryTables(positions, config.headDim, { ...rotaryOptions(config), numAxes: config.numAxes });
 }
 
 /**

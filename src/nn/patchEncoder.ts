@@ -1,12 +1,18 @@
 import { numpy as np, random } from "@jax-js/jax";
-import { ConfigError } from "../errors.ts";
-import { disposeRotaryTables, type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
+import {
+  disposeRotaryTables,
+  type RotaryPairing,
+  type RotaryTables,
+  rotaryTables,
+  rotaryTablesRef,
+} from "../position/index.ts";
 import { type AffineParams, affine, initAffine } from "./affine.ts";
 import { depthToSpace, spaceToDepth } from "./convolution.ts";
 import type { MlpKind } from "./mlp.ts";
 import { initNorm, type NormParams, norm } from "./norm.ts";
+import { rotaryOptions } from "./positionEncoding.ts";
 import { type BlockParams, initBlock, keysPerBlock, transformerBlock } from "./transformerBlock.ts";
-import { resolveTransformerConfig, type TransformerConfig } from "./transformerConfig.ts";
+import { resolveWithAxes, type TransformerConfig } from "./transformerConfig.ts";
 
 /** Sizes of an encoder of patches and transformer blocks (ViT), and of the decoder that mirrors it. */
 export interface PatchOptions {
@@ -22,6 +28,8 @@ export interface PatchOptions {
   readonly mlp?: MlpKind;
   /** Base of the rotary frequencies over rows and columns. Default 100: images have few patches a side. */
   readonly ropeBase?: number;
+  /** Default `"half"`; `"half-per-axis"` is that of the vision encoder of Gemma 4. */
+  readonly ropePairing?: RotaryPairing;
 }
 
 /** {@link PatchOptions} with every default filled in. */
@@ -45,23 +53,18 @@ export interface PatchEncoderParams {
  * @throws ConfigError if sizes don't fit; rows and columns share a head, so that its size must be divisible by 4
  */
 export function resolvePatchConfig(options: PatchOptions): PatchConfig {
-  const { kind, patchSize, mlp = "gelu", ropeBase = 100, ...sizes } = options;
-  const transformer = resolveTransformerConfig({ ...sizes, mlp, ropeBase, vocabSize: 1 });
-  if (transformer.headDim % 4 !== 0) {
-    throw new ConfigError(
-      `headDim ${transformer.headDim} of the patch encoder: expected a multiple of 4, for rows and columns`,
-    );
-  }
-  return { kind, patchSize, transformer };
+  const { kind, patchSize, ...rest } = options;
+  const defaults = { mlp: "gelu", ropeBase: 100, vocabSize: 1, allocation: { kind: "per-axis" } } as const;
+  return { kind, patchSize, transformer: resolveWithAxes({ ...defaults, ...rest }, 2) };
 }
 
 /** Rotary tables of a grid: row and column of every patch, each with its own frequencies. */
-function gridTables(height: number, width: number, { headDim, ropeBase }: TransformerConfig): RotaryTables {
+function gridTables(height: number, width: number, config: TransformerConfig): RotaryTables {
   const values = Float64Array.from({ length: 2 * height * width }, (_, i) => {
     const patch = i >> 1;
     return i % 2 === 0 ? Math.floor(patch / width) : patch % width;
   });
-  return rotaryTables({ values, numAxes: 2 }, headDim, { base: ropeBase, allocation: { kind: "per-axis" } });
+  return rotaryTables({ values, numAxes: 2 }, config.headDim, rotaryOptions(config));
 }
 
 function initPatches(

@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { numpy as np, random, tree } from "@jax-js/jax";
 import { compile } from "../compile/index.ts";
 import { ConfigError, ShapeError } from "../errors.ts";
-import { layoutPositions, positionOf, tieV2 } from "../position/index.ts";
+import {
+  type FrequencyAllocation,
+  layoutPositions,
+  positionOf,
+  type RotaryPairing,
+  rotaryPairings,
+  tieV2,
+} from "../position/index.ts";
 import {
   type DecodeCache,
   decode,
@@ -71,6 +78,66 @@ test("a cache gives what the whole gives, eagerly and compiled", async () => {
   }
 });
 
+const allocations: FrequencyAllocation[] = [
+  { kind: "cyclic" },
+  { kind: "sections", sections: [3, 1] },
+  { kind: "interleaved-sections", sections: [3, 1] },
+  { kind: "per-axis" },
+  { kind: "per-head", heads: [1, 1] },
+];
+
+/** Components `a` and `b` of pair `j` of a head of 8, for two axes. */
+const members: Record<RotaryPairing, (j: number) => readonly [number, number]> = {
+  half: (j) => [j, j + 4],
+  interleaved: (j) => [2 * j, 2 * j + 1],
+  "half-per-axis": (j) => [4 * (j >> 1) + (j % 2), 4 * (j >> 1) + (j % 2) + 2],
+};
+
+test("a pairing is an order of the columns of queries and keys, under every allocation", () => {
+  const results = allocations.map((allocation) => {
+    const expected = logits({ placePositions: grid, allocation });
+    for (const pairing of rotaryPairings) {
+      const columns = Array.from({ length: 16 }, (_, i) => i);
+      for (const head of [0, 8]) {
+        for (let j = 0; j < 4; j++) {
+          members[pairing](j).forEach((own, member) => {
+            columns[head + own] = head + members.half(j)[member]!;
+          });
+        }
+      }
+      const order = np.array(Int32Array.from(columns));
+      const { blocks, ...rest } = params();
+      const ordered = blocks.map((block) => ({
+        ...block,
+        attention: {
+          ...block.attention,
+          wq: block.attention.wq.slice([], order.ref),
+          wk: block.attention.wk.slice([], order.ref),
+        },
+      }));
+      order.dispose();
+      const config = resolveTransformerConfig({
+        ...options,
+        placePositions: grid,
+        allocation,
+        ropePairing: pairing,
+      });
+      const own = transformer({ ...rest, blocks: ordered }, tokens(), config).dataSync();
+      // Sums in another order.
+      assert.ok(largest(own, expected) < 1e-4, `${allocation.kind}, ${pairing}: ${largest(own, expected)}`);
+      if (pairing !== "half") {
+        const other = logits({ placePositions: grid, allocation, ropePairing: pairing });
+        assert.ok(largest(other, expected) > 1e-2, `${allocation.kind}, ${pairing}: no difference`);
+      }
+    }
+    return expected;
+  });
+  results.forEach((own, i) => {
+    // The last frequency is 1/1000: where it alone has another axis, logits move by 1/1000.
+    for (const other of results.slice(0, i)) assert.ok(largest(own, other) > 5e-4);
+  });
+});
+
 test("positions that don't fit are refused", () => {
   const resolve = (extra: Partial<TransformerOptions>) => () =>
     resolveTransformerConfig({ ...options, ...extra });
@@ -80,6 +147,18 @@ test("positions that don't fit are refused", () => {
   );
   for (const placePositions of [[], [[]], [[1, 2], [1]], [[Number.NaN]]])
     assert.throws(resolve({ placePositions }), ConfigError);
+  assert.throws(
+    resolve({ ropePairing: "quarter" as never }),
+    /pairing "quarter": expected half, interleaved, half-per-axis/,
+  );
+  assert.throws(
+    resolve({ placePositions: grid, rotaryDim: 6, ropePairing: "half-per-axis" }),
+    /half-per-axis: 6 components that turn: expected a multiple of 4 for 2 axes/,
+  );
+  assert.throws(
+    resolve({ placePositions: grid, allocation: { kind: "sections", sections: [2, 1] } }),
+    /sections 2,1: add up to 3, expected 4/,
+  );
   const config = resolveTransformerConfig({ ...options, placePositions: grid.slice(0, 5) });
   const own = params();
   const given = tokens();

@@ -68,10 +68,17 @@ export function checkLength(name: string, length: number, config: TransformerCon
   }
 }
 
-/** Options of the rotary tables. */
-function rotaryOptions(config: TransformerConfig): RotaryOptions {
-  const { ropeBase, ropePairing, ropeScaling, rotaryDim } = config;
-  return { base: ropeBase, pairing: ropePairing, scaling: ropeScaling, rotaryDim };
+/** Options of the rotary tables, but for the axes of positions. */
+export function rotaryOptions(config: TransformerConfig): RotaryOptions {
+  const { ropeBase, ropePairing, ropeScaling, rotaryDim, allocation, numKvHeads } = config;
+  return {
+    base: ropeBase,
+    pairing: ropePairing,
+    scaling: ropeScaling,
+    rotaryDim,
+    allocation,
+    numHeads: numKvHeads,
+  };
 }
 
 /**

@@ -340,7 +340,7 @@ test("impossible configurations and inputs are named, and inputs survive", () =>
         return true;
       },
     );
-  refuses({}, /headDim 3: expected an even size/);
+  refuses({}, /headDim 3: expected a positive even integer/);
   refuses({ numHeads: 5 }, /modelDim 12: expected a multiple of numHeads 5/);
   refuses({ headDim: 4, numKvHeads: 3 }, /numKvHeads 3: expected a divisor of numHeads 4/);
   refuses({ headDim: 4, numLayers: 0 }, /numLayers 0/);

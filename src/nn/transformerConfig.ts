@@ -1,5 +1,10 @@
 import { ConfigError } from "../errors.ts";
-import { type RopeScaling, type RotaryPairing, ropeFrequencies } from "../position/index.ts";
+import {
+  checkRotary,
+  type FrequencyAllocation,
+  type RopeScaling,
+  type RotaryPairing,
+} from "../position/index.ts";
 import type { MlpKind } from "./mlp.ts";
 import type { NormKind } from "./norm.ts";
 import { type PositionKind, t5Buckets } from "./positionEncoding.ts";
@@ -39,9 +44,11 @@ export interface TransformerOptions {
   readonly ropeScaling?: RopeScaling | null;
   /** Components of a head that turn, the first ones. Default `headDim`, all (GPT-NeoX turns a quarter). */
   readonly rotaryDim?: number;
+  /** Which axis drives which frequency. Default cyclic: with `A` axes, each turns every A-th frequency. */
+  readonly allocation?: FrequencyAllocation;
   /**
-   * Position vectors of the places of a sequence, for rotary positions: of `A` axes, each of which turns every A-th frequency. Sequences
-   * can't be longer than there are. Default null: `0, 1, 2, …`.
+   * Position vectors of the places of a sequence, for rotary positions, all of as many axes. Sequences can't be longer than there are.
+   * Default null: `0, 1, 2, …`.
    */
   readonly placePositions?: readonly (readonly number[])[] | null;
   /** Longest sequence of the training, and the size of a learned table of positions. Default 1024. */
@@ -74,6 +81,15 @@ function positiveInteger(name: string, value: number): void {
  * @throws ConfigError naming the option, its value and what is allowed
  */
 export function resolveTransformerConfig(options: TransformerOptions): TransformerConfig {
+  return resolveWithAxes(options, options.placePositions?.[0]?.length ?? 1);
+}
+
+/**
+ * {@link resolveTransformerConfig} for positions of so many axes.
+ *
+ * @throws ConfigError as there
+ */
+export function resolveWithAxes(options: TransformerOptions, numAxes: number): TransformerConfig {
   const { modelDim, numHeads } = options;
   for (const name of ["vocabSize", "numLayers", "modelDim", "numHeads"] as const)
     positiveInteger(name, options[name]);
@@ -103,6 +119,7 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
     ropePairing: options.ropePairing ?? "half",
     ropeScaling: options.ropeScaling ?? null,
     rotaryDim: options.rotaryDim ?? headDim,
+    allocation: options.allocation ?? { kind: "cyclic" },
     placePositions: options.placePositions ?? null,
     maxLength: options.maxLength ?? 1024,
     initStd: options.initStd ?? 0.02,
@@ -112,20 +129,20 @@ export function resolveTransformerConfig(options: TransformerOptions): Transform
   if (numHeads % config.numKvHeads !== 0) {
     throw new ConfigError(`numKvHeads ${config.numKvHeads}: expected a divisor of numHeads ${numHeads}`);
   }
-  if (config.position === "rope" && headDim % 2 !== 0) {
-    throw new ConfigError(`headDim ${headDim}: expected an even size for rotary positions`);
-  }
   if (!(config.ropeBase > 1)) throw new ConfigError(`ropeBase ${config.ropeBase}: expected a number above 1`);
-  if (config.position === "rope") {
-    const { rotaryDim } = config;
-    if (!Number.isInteger(rotaryDim) || rotaryDim % 2 !== 0 || rotaryDim <= 0 || rotaryDim > headDim) {
-      throw new ConfigError(
-        `rotaryDim ${rotaryDim}: expected a positive even integer up to headDim ${headDim}`,
-      );
-    }
-    ropeFrequencies(rotaryDim, config.ropeBase, config.ropeScaling);
-  }
   checkPlacePositions(config);
+  if (config.position === "rope") {
+    const { rotaryDim, ropeBase, ropePairing, ropeScaling, allocation, numKvHeads } = config;
+    checkRotary(headDim, {
+      rotaryDim,
+      base: ropeBase,
+      pairing: ropePairing,
+      scaling: ropeScaling,
+      allocation,
+      numAxes,
+      numHeads: numKvHeads,
+    });
+  }
   if (!positionKinds.includes(config.position)) {
     throw new ConfigError(`position "${config.position}": expected ${positionKinds.join(", ")}`);
   }

@@ -47,6 +47,13 @@ function whole(what: string, value: number, least: number): void {
   }
 }
 
+function checkSide(what: string, side: number, merge: number): void {
+  whole(what, side, 1);
+  if (side % merge !== 0) {
+    throw new ConfigError(`${what} ${side}: expected a multiple of spatialMergeSize ${merge}`);
+  }
+}
+
 /**
  * @throws ConfigError naming the size of a segment that is no positive whole number, a side that merging doesn't divide, or a kind that
  *   doesn't exist. A text may be empty.
@@ -60,17 +67,8 @@ export function checkSegment(segment: Segment): void {
     case "video": {
       const { kind, height, width, spatialMergeSize = 1 } = segment;
       whole(`${kind} spatialMergeSize`, spatialMergeSize, 1);
-      for (const [name, side] of [
-        ["height", height],
-        ["width", width],
-      ] as const) {
-        whole(`${kind} ${name}`, side, 1);
-        if (side % spatialMergeSize !== 0) {
-          throw new ConfigError(
-            `${kind} ${name} ${side}: expected a multiple of spatialMergeSize ${spatialMergeSize}`,
-          );
-        }
-      }
+      checkSide(`${kind} height`, height, spatialMergeSize);
+      checkSide(`${kind} width`, width, spatialMergeSize);
       if (segment.kind === "image") return;
       whole("video frames", segment.frames, 1);
       const { secondsPerFrame = 1 } = segment;

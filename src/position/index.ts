@@ -28,7 +28,15 @@ export {
   type FrequencyAllocationOptions,
   frequencyAllocationKinds,
 } from "./frequencyAllocation.ts";
-export { type Layout, layoutPositions, type Placement, type VideoFrame } from "./layout.ts";
+export {
+  type GridAxis,
+  type Layout,
+  layoutPositions,
+  mesh,
+  type Placement,
+  placeText,
+  type VideoFrame,
+} from "./layout.ts";
 export { flat } from "./layouts/flat.ts";
 export { type LayoutName, layoutNamed, layouts } from "./layouts/index.ts";
 export { type MropeOptions, mrope, mropeInterleaved } from "./layouts/mrope.ts";
@@ -77,6 +85,7 @@ export {
 } from "./ropeScaling.ts";
 export {
   applyRotary,
+  checkRotary,
   disposeRotaryTables,
   type RotaryOptions,
   type RotaryPairing,
@@ -87,7 +96,6 @@ export {
 } from "./rotary.ts";
 export { sinusoidalPositions } from "./sinusoidal.ts";
 export {
-  concatenatePositions,
   type Float32Loss,
   float32Loss,
   positionOf,

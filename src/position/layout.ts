@@ -3,11 +3,13 @@ import {
   checkDocument,
   checkSegment,
   type Document,
+  documentLength,
   type Segment,
   segmentLength,
+  type TokenGrid,
   tokenGrid,
 } from "./document.ts";
-import { concatenatePositions, type TokenPositions } from "./tokenPositions.ts";
+import type { TokenPositions } from "./tokenPositions.ts";
 
 /** Positions of the tokens of one segment, and where the document goes on. */
 export interface Placement {
@@ -31,7 +33,7 @@ export interface VideoFrame {
  * A position rule: from a document to a position vector per token. Which axis drives which frequency and which channels are paired
  * are other choices ({@link FrequencyAllocation}, {@link RotaryPairing}).
  *
- * One's own layout is one function, `place`; `text` helps with text.
+ * One's own layout is one function, `place`; {@link placeText} and {@link mesh} help.
  */
 export interface Layout {
   readonly name: string;
@@ -39,49 +41,73 @@ export interface Layout {
   readonly axes: readonly string[];
   /**
    * Places a checked segment. `start` is the coordinate, on all axes, that a text token would get there; 0 at the beginning of a
-   * document.
+   * document. The values may be new, or `target` itself, filled: that saves a copy.
    */
-  readonly place: (segment: Segment, start: number) => Placement;
+  readonly place: (segment: Segment, start: number, target: Float64Array) => Placement;
   /**
    * Places one frame of a video that began at `start`, by nothing that comes later; absent if the layout must know how many frames
    * there are. The frames one by one must give what `place` gives for the whole.
    */
-  readonly placeFrame?: (frame: VideoFrame, start: number) => Placement;
+  readonly placeFrame?: (frame: VideoFrame, start: number, target: Float64Array) => Placement;
 }
 
-/** `count` numbers from `start`, `step` apart. */
-export function ramp(count: number, start: number, step = 1): Float64Array {
-  const values = new Float64Array(count);
-  for (let i = 0; i < count; i++) values[i] = start + i * step;
-  return values;
-}
-
-/** Text tokens on the diagonal: `start, start + 1, …` on all axes. */
-export function text(length: number, start: number, numAxes: number): Placement {
-  const values = new Float64Array(length * numAxes);
-  for (let n = 0, at = 0; n < length; n++) {
-    for (let axis = 0; axis < numAxes; axis++) values[at++] = start + n;
-  }
-  return { values, next: start + length };
-}
-
-/** The grid whose axes have these coordinates, the last axis fastest. */
-export function mesh(axes: readonly Float64Array[]): Float64Array {
-  const numAxes = axes.length;
-  const values = new Float64Array(axes.reduce((size, axis) => size * axis.length, numAxes));
-  let stride = values.length;
-  for (let a = 0; a < numAxes; a++) {
-    const coordinates = axes[a]!;
-    const period = stride;
-    stride /= coordinates.length;
-    // The first period, then copies of it: every axis but the first repeats.
-    for (let i = 0, at = a; i < coordinates.length; i++) {
-      const value = coordinates[i]!;
-      for (const end = (i + 1) * stride; at < end; at += numAxes) values[at] = value;
+/**
+ * Text tokens on the diagonal: `start, start + 1, …` on all axes.
+ *
+ * @param target - `[length, A]`: where to write, and what is returned
+ */
+export function placeText(
+  length: number,
+  start: number,
+  numAxes: number,
+  target: Float64Array = new Float64Array(length * numAxes),
+): Placement {
+  // One, two or three axes without a loop over them: most of a long document is text.
+  if (numAxes === 1) {
+    for (let n = 0; n < length; n++) target[n] = start + n;
+  } else if (numAxes === 2) {
+    for (let n = 0, at = 0; n < length; n++, at += 2) target[at] = target[at + 1] = start + n;
+  } else if (numAxes === 3) {
+    for (let n = 0, at = 0; n < length; n++, at += 3) {
+      target[at] = target[at + 1] = target[at + 2] = start + n;
     }
-    for (let at = period + a; at < values.length; at += numAxes) values[at] = values[at - period]!;
+  } else {
+    for (let n = 0; n < length; n++) target.fill(start + n, n * numAxes, (n + 1) * numAxes);
   }
-  return values;
+  return { values: target, next: start + length };
+}
+
+/** Coordinates of the rows, columns or frames of a grid: `start + i·step`, `i = 0 … size − 1`. */
+export interface GridAxis {
+  readonly size: number;
+  readonly start: number;
+  /** Default 1. */
+  readonly step?: number;
+}
+
+/**
+ * Positions of a grid in raster order, the last axis fastest.
+ *
+ * @param target - `[tokens, A]`: where to write, and what is returned
+ */
+export function mesh(
+  axes: readonly GridAxis[],
+  target: Float64Array = new Float64Array(axes.reduce((total, { size }) => total * size, axes.length)),
+): Float64Array {
+  const numAxes = axes.length;
+  // Axis after axis in loops over numbers alone: the first call counts, before anything is compiled.
+  let repeats = target.length / numAxes;
+  for (let axis = 0; axis < numAxes; axis++) {
+    const { size, start, step = 1 } = axes[axis]!;
+    repeats /= size;
+    for (let at = axis; at < target.length; ) {
+      for (let i = 0; i < size; i++) {
+        const value = start + i * step;
+        for (const end = at + repeats * numAxes; at < end; at += numAxes) target[at] = value;
+      }
+    }
+  }
+  return target;
 }
 
 /** What a layout of Rotor's own is made of: text is on the diagonal, an image is a video of one frame. */
@@ -95,15 +121,15 @@ interface GridRule {
 /** A layout that places all frames together, knowing how many there are. */
 export function wholeGridLayout(
   { name, axes, video }: GridRule,
-  placeGrid: (grid: { frames: number; height: number; width: number }, start: number) => Placement,
+  placeGrid: (grid: TokenGrid, start: number, target: Float64Array) => Placement,
 ): Layout {
   return {
     name,
     axes,
-    place(segment, start) {
-      if (segment.kind === "text") return text(segment.length, start, axes.length);
+    place(segment, start, target) {
+      if (segment.kind === "text") return placeText(segment.length, start, axes.length, target);
       if (segment.kind === "video" && !video) throw noVideo(name);
-      return placeGrid(tokenGrid(segment), start);
+      return placeGrid(tokenGrid(segment), start, target);
     },
   };
 }
@@ -111,25 +137,24 @@ export function wholeGridLayout(
 /** A layout that places frame after frame. */
 export function framewiseLayout(
   { name, axes, video }: GridRule,
-  placeFrame: (frame: VideoFrame, start: number) => Placement,
+  placeFrame: (frame: VideoFrame, start: number, target: Float64Array) => Placement,
 ): Layout {
   const layout: Layout = {
     name,
     axes,
-    place(segment, start) {
-      if (segment.kind === "text") return text(segment.length, start, axes.length);
+    place(segment, start, target) {
+      if (segment.kind === "text") return placeText(segment.length, start, axes.length, target);
       if (segment.kind === "video" && !video) throw noVideo(name);
       const { frames, height, width } = tokenGrid(segment);
       // An image has no time.
       const secondsPerFrame = segment.kind === "video" ? (segment.secondsPerFrame ?? 1) : 0;
-      const values = new Float64Array(frames * height * width * axes.length);
+      const size = height * width * axes.length;
       let next = start;
       for (let index = 0; index < frames; index++) {
-        const placed = placeFrame({ index, height, width, secondsPerFrame }, start);
-        values.set(placed.values, index * height * width * axes.length);
-        next = placed.next;
+        const own = frames === 1 ? target : target.subarray(index * size, (index + 1) * size);
+        ({ next } = placeFrame({ index, height, width, secondsPerFrame }, start, own));
       }
-      return { values, next };
+      return { values: target, next };
     },
   };
   return video ? { ...layout, placeFrame } : layout;
@@ -146,14 +171,16 @@ function noVideo(name: string): ConfigError {
  */
 export function layoutPositions(layout: Layout, document: Document): TokenPositions {
   checkDocument(document);
-  const parts: TokenPositions[] = [];
-  let start = 0;
+  const numAxes = layout.axes.length;
+  const values = new Float64Array(documentLength(document) * numAxes);
+  let [start, offset] = [0, 0];
   for (const segment of document) {
-    const { values, next } = placeSegment(layout, segment, start);
-    parts.push({ values, numAxes: layout.axes.length });
-    start = next;
+    const end = offset + segmentLength(segment) * numAxes;
+    start = placeInto(layout, segment, start, values.subarray(offset, end));
+    offset = end;
   }
-  return concatenatePositions(parts, layout.axes.length);
+  checkFinite(layout, values);
+  return { values, numAxes };
 }
 
 /**
@@ -163,12 +190,28 @@ export function layoutPositions(layout: Layout, document: Document): TokenPositi
  */
 export function placeSegment(layout: Layout, segment: Segment, start: number): Placement {
   checkSegment(segment);
-  const placed = layout.place(segment, start);
-  const wanted = segmentLength(segment) * layout.axes.length;
-  if (placed.values.length !== wanted || !Number.isFinite(placed.next)) {
+  const values = new Float64Array(segmentLength(segment) * layout.axes.length);
+  const next = placeInto(layout, segment, start, values);
+  checkFinite(layout, values);
+  return { values, next };
+}
+
+function checkFinite({ name, axes }: Layout, values: Float64Array): void {
+  if (![Number.NaN, Infinity, -Infinity].some((value) => values.includes(value))) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  throw new ConfigError(
+    `layout ${name}: places token ${Math.floor(at / axes.length)} at ${values[at]} on axis ${axes[at % axes.length]}; expected finite numbers`,
+  );
+}
+
+/** @returns where the document goes on */
+function placeInto(layout: Layout, segment: Segment, start: number, target: Float64Array): number {
+  const { values, next } = layout.place(segment, start, target);
+  if (values.length !== target.length || !Number.isFinite(next)) {
     throw new ConfigError(
-      `layout ${layout.name}: gives ${placed.values.length} coordinates and goes on at ${placed.next} for a ${segment.kind}; expected ${wanted} and a finite number`,
+      `layout ${layout.name}: gives ${values.length} coordinates and goes on at ${next} for a ${segment.kind}; expected ${target.length} and a finite number`,
     );
   }
-  return placed;
+  if (values !== target) target.set(values);
+  return next;
 }

@@ -16,9 +16,11 @@ import {
   layoutNamed,
   layoutPositions,
   layouts,
+  mesh,
   mrope,
   packedPositions,
   parseDocument,
+  placeText,
   positionDelta,
   positionOf,
   type Segment,
@@ -252,6 +254,37 @@ test("a user's own layout is one function", () => {
       "layout short: gives 1 coordinates and goes on at 1 for a text; expected 2 and a finite number",
     ),
   );
+  const lost: Layout = {
+    ...spaced,
+    name: "lost",
+    axes: ["h", "w"],
+    place: (segment, start, target) => {
+      if (segment.kind === "text") return placeText(segment.length, start, 2, target);
+      return {
+        values: mesh([
+          { size: 1, start },
+          { size: 2, start, step: Number.NaN },
+        ]),
+        next: start + 2,
+      };
+    },
+  };
+  assert.deepEqual(placed(lost, "text:2"), [
+    [0, 0],
+    [1, 1],
+  ]);
+  assert.throws(
+    () => placed(lost, "text:2 image:1x2"),
+    new ConfigError("layout lost: places token 2 at NaN on axis w; expected finite numbers"),
+  );
+  for (const numAxes of [1, 2, 3, 4]) {
+    const { values, next } = placeText(3, 0.5, numAxes);
+    assert.deepEqual(
+      [...values],
+      [0.5, 1.5, 2.5].flatMap((n) => Array<number>(numAxes).fill(n)),
+    );
+    assert.equal(next, 3.5);
+  }
 });
 
 test("Qwen3-VL's text between frames makes blocks of them, and merged patches are one token", () => {

@@ -85,6 +85,7 @@ export function advanceFrame(
   const { values, next } = layout.placeFrame(
     { index: video.frames, height, width, secondsPerFrame },
     video.start,
+    new Float64Array(height * width * layout.axes.length),
   );
   return {
     positions: { values, numAxes: layout.axes.length },

@@ -65,8 +65,32 @@ export function rotaryTables(
   headDim: number,
   options: RotaryOptions = {},
 ): RotaryTables {
+  const { pairing = "half" } = options;
+  const plain = plainPositions(positions);
+  const numAxes = plain === null ? (options.numAxes ?? 1) : plain.numAxes;
+  if (options.numAxes !== undefined && options.numAxes !== numAxes) {
+    throw new ShapeError(`rotary: positions have ${numAxes} axes, expected numAxes ${options.numAxes}`);
+  }
+  const allocated = checkRotary(headDim, { ...options, numAxes });
+  if (plain !== null) return { ...constantTables(plain, allocated, pairing), pairing, headDim };
+  const traced = positions as np.Array;
+  if (options.numAxes !== undefined && traced.shape.at(-1) !== numAxes) {
+    throw new ShapeError(
+      `rotary: positions are ${traced.dtype}[${traced.shape.join()}], expected a last axis of numAxes ${numAxes}`,
+    );
+  }
+  return { ...tracedTables(traced, options.numAxes !== undefined, allocated, pairing), pairing, headDim };
+}
+
+/**
+ * Whether sizes fit together, as {@link rotaryTables} checks them.
+ *
+ * @returns what turns how
+ * @throws ConfigError if they don't
+ */
+export function checkRotary(headDim: number, options: RotaryOptions): AllocatedFrequencies {
   const { base = 10000, pairing = "half", scaling = null, allocation = { kind: "cyclic" } } = options;
-  const rotaryDim = options.rotaryDim ?? headDim;
+  const { rotaryDim = headDim, numAxes = 1, numHeads } = options;
   if (!Number.isInteger(headDim) || headDim <= 0 || headDim % 2 !== 0) {
     throw new ConfigError(`rotary: headDim ${headDim}: expected a positive even integer`);
   }
@@ -78,12 +102,6 @@ export function rotaryTables(
   if (!rotaryPairings.includes(pairing)) {
     throw new ConfigError(`rotary: pairing "${pairing}": expected ${rotaryPairings.join(", ")}`);
   }
-  const plain = plainPositions(positions);
-  const numAxes = plain === null ? (options.numAxes ?? 1) : plain.numAxes;
-  if (options.numAxes !== undefined && options.numAxes !== numAxes) {
-    throw new ShapeError(`rotary: positions have ${numAxes} axes, expected numAxes ${options.numAxes}`);
-  }
-  const { numHeads } = options;
   const allocated = allocateFrequencies(allocation, {
     numAxes,
     rotaryDim,
@@ -91,20 +109,12 @@ export function rotaryTables(
     scaling,
     ...(numHeads === undefined ? {} : { numHeads }),
   });
-  const pairs = rotaryDim / 2;
-  if (pairing === "half-per-axis" && pairs % numAxes !== 0) {
+  if (pairing === "half-per-axis" && rotaryDim % (2 * numAxes) !== 0) {
     throw new ConfigError(
       `rotary: pairing half-per-axis: ${rotaryDim} components that turn: expected a multiple of ${2 * numAxes} for ${numAxes} axes`,
     );
   }
-  if (plain !== null) return { ...constantTables(plain, allocated, pairing), pairing, headDim };
-  const traced = positions as np.Array;
-  if (options.numAxes !== undefined && traced.shape.at(-1) !== numAxes) {
-    throw new ShapeError(
-      `rotary: positions are ${traced.dtype}[${traced.shape.join()}], expected a last axis of numAxes ${numAxes}`,
-    );
-  }
-  return { ...tracedTables(traced, options.numAxes !== undefined, allocated, pairing), pairing, headDim };
+  return allocated;
 }
 
 /** Axes of a head that is split into pairs; `members` is 2, or 1 for what both have. */

@@ -11,17 +11,6 @@ export function positionOf({ values, numAxes }: TokenPositions, token: number): 
   return [...values.subarray(token * numAxes, (token + 1) * numAxes)];
 }
 
-/** Positions of one sequence after those of another. */
-export function concatenatePositions(parts: readonly TokenPositions[], numAxes: number): TokenPositions {
-  const values = new Float64Array(parts.reduce((total, part) => total + part.values.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    values.set(part.values, offset);
-    offset += part.values.length;
-  }
-  return { values, numAxes };
-}
-
 /** Where float32 can no longer tell neighbouring tokens apart. */
 export interface Float32Loss {
   /** Index of the first token whose position is lost. */

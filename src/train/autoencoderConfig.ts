@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { imageFits } from "../data/index.ts";
+import { rotaryPairings } from "../position/index.ts";
 
 const positive = z.number().positive();
 const weight = z.number().nonnegative();
@@ -22,6 +23,7 @@ const encoderSchema = z.discriminatedUnion("kind", [
     mlpDim: count.optional(),
     mlp: z.enum(["gelu", "gelu-tanh", "swiglu", "relu2"]).optional(),
     ropeBase: z.number().gt(1).optional(),
+    ropePairing: z.enum(rotaryPairings).optional(),
   }),
 ]);
 

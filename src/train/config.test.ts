@@ -232,6 +232,32 @@ test("what is wrong is named with its path, its value and what is allowed", asyn
   await assert.rejects(loadConfig("tiny", ["steps"]), /--set steps: expected path=value/);
 });
 
+test("models of codes take every pairing and allocation, if their layout has axes", async () => {
+  const load = (...set: string[]) => loadConfig("codes-mnist", set);
+  for (const ropePairing of ["half", "interleaved", "half-per-axis"]) {
+    for (const kind of ["cyclic", "per-axis"]) {
+      const { model } = await load(
+        "model.layout=tie-v2",
+        `model.ropePairing=${ropePairing}`,
+        `model.allocation={kind: ${kind}}`,
+      );
+      assert.deepEqual(model, { ...model, layout: "tie-v2", ropePairing, allocation: { kind } });
+    }
+  }
+  await assert.rejects(
+    load("model.ropePairing=half-per-axis"),
+    /config: model\.ropePairing half-per-axis: layout flat has one axis; expected half or interleaved/,
+  );
+  await assert.rejects(
+    load("model.layout=v2pe", "model.allocation={kind: sections, sections: [16]}"),
+    /config: model\.allocation sections: layout v2pe has one axis; expected cyclic or per-head/,
+  );
+  await assert.rejects(
+    load("model.layout=tie-v2", "model.ropePairing=quarter"),
+    /config: model\.ropePairing "quarter": expected one of "half"\|"interleaved"\|"half-per-axis"/,
+  );
+});
+
 test("a published rotary configuration can be expressed, and its mistakes are named", async () => {
   const { model } = await loadConfig("tiny", [
     "model.ropeScaling={kind: yarn, factor: 4, originalMaxLength: 64, truncate: false}",
@@ -254,6 +280,14 @@ test("a published rotary configuration can be expressed, and its mistakes are na
   await assert.rejects(
     loadConfig("tiny", ["model.ropeScaling={kind: linear, faktor: 4}"]),
     /config: model\.ropeScaling\.factor is missing|model\.ropeScaling\.faktor: unknown key; did you mean factor\?/,
+  );
+  await assert.rejects(
+    loadConfig("tiny", ["model.ropePairing=half-per-axis"]),
+    /config: model\.ropePairing half-per-axis: positions of text have one axis; expected half or interleaved/,
+  );
+  await assert.rejects(
+    loadConfig("tiny", ["model.allocation={kind: per-axis}"]),
+    /config: model\.allocation per-axis: positions of text have one axis; expected cyclic or per-head/,
   );
   await assert.rejects(
     loadConfig("tiny", ["model.position=absolute"]),

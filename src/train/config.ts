@@ -5,7 +5,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { positionKinds } from "../nn/index.ts";
-import { type LayoutName, layouts } from "../position/index.ts";
+import { type LayoutName, layouts, rotaryPairings } from "../position/index.ts";
 import { type CoefficientTableName, coefficientTable, coefficientTables } from "../spectral/index.ts";
 import { autoencoderModelSchema, imageDataSchema, quantizerSchema } from "./autoencoderConfig.ts";
 import { coefficientsProblem, coefficientTableSchema, readCoefficientsFile } from "./coefficientsFile.ts";
@@ -57,6 +57,16 @@ const ropeScalingSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
+const axisCounts = z.array(countOrZero).nonempty();
+
+const allocationSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("cyclic") }),
+  z.strictObject({ kind: z.literal("sections"), sections: axisCounts }),
+  z.strictObject({ kind: z.literal("interleaved-sections"), sections: axisCounts }),
+  z.strictObject({ kind: z.literal("per-axis") }),
+  z.strictObject({ kind: z.literal("per-head"), heads: axisCounts }),
+]);
+
 const modelSchema = z.strictObject({
   numLayers: count,
   modelDim: count,
@@ -71,9 +81,10 @@ const modelSchema = z.strictObject({
   tiedHead: z.boolean().optional(),
   position: z.enum(positionKinds).optional(),
   ropeBase: z.number().gt(1).optional(),
-  ropePairing: z.enum(["half", "interleaved"]).optional(),
+  ropePairing: z.enum(rotaryPairings).optional(),
   ropeScaling: ropeScalingSchema.nullable().optional(),
   rotaryDim: count.optional(),
+  allocation: allocationSchema.optional(),
   maxLength: count.optional(),
   initStd: positive.optional(),
   /** By default as many ids as the tokenizer has. */
@@ -413,8 +424,28 @@ function knownKeys(schema: z.ZodObject, at: readonly PropertyKey[], value: unkno
   return [...new Set(objectsAt(schema, at, value).flatMap(({ shape }) => Object.keys(shape)))];
 }
 
+/** Choices between axes, for models whose positions have one: they would change nothing. @throws ConfigError */
+function checkAxes(config: TrainConfig): void {
+  if (config.task === "autoencoder") return;
+  const { ropePairing, allocation } = config.model;
+  if (config.task === "codes" && layouts[config.model.layout].axes.length > 1) return;
+  const why = config.task === "codes" ? `layout ${config.model.layout} has` : "positions of text have";
+  if (ropePairing === "half-per-axis") {
+    throw new ConfigError(
+      `config: model.ropePairing half-per-axis: ${why} one axis; expected half or interleaved`,
+    );
+  }
+  if (allocation !== undefined && allocation.kind !== "cyclic" && allocation.kind !== "per-head") {
+    throw new ConfigError(
+      `config: model.allocation ${allocation.kind}: ${why} one axis; expected cyclic or per-head`,
+    );
+  }
+}
+
 /** What a schema of single options doesn't see. @throws ConfigError */
-function checkTogether({ optimizer, training }: TrainConfig): void {
+function checkTogether(config: TrainConfig): void {
+  checkAxes(config);
+  const { optimizer, training } = config;
   if (training.evaluateAverage && training.emaDecay === null)
     throw new ConfigError("config: training.evaluateAverage true: expected training.emaDecay as well");
   if (

@@ -1,9 +1,10 @@
-import { framewiseLayout, type Layout, ramp } from "../layout.ts";
+import { framewiseLayout, type Layout, mesh } from "../layout.ts";
 
 /** Raster order on one axis: plain RoPE-1D, whatever the tokens are. */
 export function flat(): Layout {
-  return framewiseLayout({ name: "flat", axes: ["n"], video: true }, ({ index, height, width }, start) => {
+  const rule = { name: "flat", axes: ["n"], video: true };
+  return framewiseLayout(rule, ({ index, height, width }, start, target) => {
     const first = start + index * height * width;
-    return { values: ramp(height * width, first), next: first + height * width };
+    return { values: mesh([{ size: height * width, start: first }], target), next: first + height * width };
   });
 }

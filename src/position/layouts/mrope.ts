@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import { framewiseLayout, type Layout, mesh, ramp } from "../layout.ts";
+import { framewiseLayout, type Layout, mesh } from "../layout.ts";
 
 const axes = ["t", "h", "w"];
 
@@ -32,12 +32,24 @@ export function mrope({ tokensPerSecond = null, advance = "all-axes" }: MropeOpt
     throw new ConfigError(`mrope: advance "${advance}": expected all-axes or grid`);
   }
   const name = tokensPerSecond === null ? "mrope" : "mrope-seconds";
-  return framewiseLayout({ name, axes, video: true }, ({ index, height, width, secondsPerFrame }, start) => {
+  const rule = { name, axes, video: true };
+  return framewiseLayout(rule, ({ index, height, width, secondsPerFrame }, start, target) => {
     const time = tokensPerSecond === null ? index : truncatedTime(index, secondsPerFrame, tokensPerSecond);
-    const values = mesh([Float64Array.of(start + time), ramp(height, start), ramp(width, start)]);
+    const values = meshFrame(start + time, height, width, start, target);
     const size = advance === "grid" ? Math.max(height, width) : Math.max(height, width, time + 1);
     return { values, next: start + size };
   });
+}
+
+function meshFrame(time: number, height: number, width: number, start: number, target: Float64Array) {
+  return mesh(
+    [
+      { size: 1, start: time },
+      { size: height, start },
+      { size: width, start },
+    ],
+    target,
+  );
 }
 
 /** In float32, as the models were trained: the product decides on which side of a whole number it falls. */
@@ -56,9 +68,9 @@ function truncatedTime(index: number, secondsPerFrame: number, tokensPerSecond: 
 export function mropeInterleaved(): Layout {
   return framewiseLayout(
     { name: "mrope-interleaved", axes, video: true },
-    ({ index, height, width }, start) => {
+    ({ index, height, width }, start, target) => {
       const first = start + index * Math.max(height, width);
-      const values = mesh([Float64Array.of(first), ramp(height, first), ramp(width, first)]);
+      const values = meshFrame(first, height, width, first, target);
       return { values, next: first + Math.max(height, width) };
     },
   );

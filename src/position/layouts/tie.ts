@@ -1,4 +1,12 @@
-import { framewiseLayout, type Layout, mesh, type Placement, ramp, wholeGridLayout } from "../layout.ts";
+import type { TokenGrid } from "../document.ts";
+import {
+  framewiseLayout,
+  type GridAxis,
+  type Layout,
+  mesh,
+  type Placement,
+  wholeGridLayout,
+} from "../layout.ts";
 
 const axesOf = (dimensions: 2 | 3) => (dimensions === 2 ? ["h", "w"] : ["t", "h", "w"]);
 
@@ -17,10 +25,10 @@ export function tie(dimensions: 2 | 3 = 2): Layout {
     axes: axesOf(dimensions),
     video: dimensions === 3,
   };
-  return wholeGridLayout(rule, (grid, start) =>
-    placed(grid, start, dimensions, (size, tokens) => {
+  return wholeGridLayout(rule, (grid, start, target) =>
+    placed(grid, start, target, dimensions, (size, tokens) => {
       const step = (tokens + 1) / (size + 1);
-      return ramp(size, start - 1 + step, step);
+      return { size, start: start - 1 + step, step };
     }),
   );
 }
@@ -36,8 +44,9 @@ export function tie(dimensions: 2 | 3 = 2): Layout {
  */
 export function tieV2(dimensions: 2 | 3 = 2): Layout {
   const name = dimensions === 2 ? "tie-v2" : "tie-v2-3d";
-  return wholeGridLayout({ name, axes: axesOf(dimensions), video: dimensions === 3 }, (grid, start) =>
-    placed(grid, start, dimensions, (size, tokens) => ramp(size, start + (tokens - size) / 2)),
+  const rule = { name, axes: axesOf(dimensions), video: dimensions === 3 };
+  return wholeGridLayout(rule, (grid, start, target) =>
+    placed(grid, start, target, dimensions, centred(start)),
   );
 }
 
@@ -49,8 +58,12 @@ export function tieV2(dimensions: 2 | 3 = 2): Layout {
  * Source: Tencent-Hunyuan/HunyuanImage-3.0, `build_2d_rope` (2025-10).
  */
 export function hunyuanImage3(): Layout {
-  return wholeGridLayout({ name: "hunyuan-image-3", axes: axesOf(2), video: false }, (grid, start) =>
-    placed(grid, start, 2, (size, tokens) => ramp(size, start + (tokens - size) / 2).map(Math.trunc)),
+  const rule = { name: "hunyuan-image-3", axes: axesOf(2), video: false };
+  return wholeGridLayout(rule, (grid, start, target) =>
+    placed(grid, start, target, 2, (size, tokens) => ({
+      size,
+      start: Math.trunc(start + (tokens - size) / 2),
+    })),
   );
 }
 
@@ -62,22 +75,32 @@ export function hunyuanImage3(): Layout {
 export function streaming(): Layout {
   return framewiseLayout(
     { name: "streaming-3d", axes: axesOf(3), video: true },
-    ({ index, height, width }, start) => {
+    ({ index, height, width }, start, target) => {
       const first = start + index * height * width;
-      return placed({ frames: 1, height, width }, first, 3, (size, tokens) =>
-        ramp(size, first + (tokens - size) / 2),
-      );
+      return placed({ frames: 1, height, width }, first, target, 3, centred(first));
     },
   );
 }
 
+/** An axis in the middle of the interval of the grid, in steps of 1. */
+const centred =
+  (start: number) =>
+  (size: number, tokens: number): GridAxis => ({ size, start: start + (tokens - size) / 2 });
+
 function placed(
-  { frames, height, width }: { frames: number; height: number; width: number },
+  { frames, height, width }: TokenGrid,
   start: number,
+  target: Float64Array,
   dimensions: 2 | 3,
-  coordinates: (size: number, tokens: number) => Float64Array,
+  axisOf: (size: number, tokens: number) => GridAxis,
 ): Placement {
   const tokens = frames * height * width;
   const sizes = dimensions === 2 ? [height, width] : [frames, height, width];
-  return { values: mesh(sizes.map((size) => coordinates(size, tokens))), next: start + tokens };
+  return {
+    values: mesh(
+      sizes.map((size) => axisOf(size, tokens)),
+      target,
+    ),
+    next: start + tokens,
+  };
 }

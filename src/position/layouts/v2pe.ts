@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import { framewiseLayout, type Layout, ramp } from "../layout.ts";
+import { framewiseLayout, type Layout, mesh } from "../layout.ts";
 
 /**
  * V2PE of InternVL3: one axis; a text token lies 1 after the token before it, a visual token δ after it.
@@ -11,9 +11,13 @@ import { framewiseLayout, type Layout, ramp } from "../layout.ts";
  */
 export function v2pe(delta = 1 / 16): Layout {
   if (!(delta > 0 && delta <= 1)) throw new ConfigError(`v2pe: delta ${delta}: expected a number in (0, 1]`);
-  return framewiseLayout({ name: "v2pe", axes: ["n"], video: true }, ({ index, height, width }, start) => {
+  const rule = { name: "v2pe", axes: ["n"], video: true };
+  return framewiseLayout(rule, ({ index, height, width }, start, target) => {
     const tokens = height * width;
     const before = start - 1 + index * tokens * delta;
-    return { values: ramp(tokens, before + delta, delta), next: before + tokens * delta + 1 };
+    return {
+      values: mesh([{ size: tokens, start: before + delta, step: delta }], target),
+      next: before + tokens * delta + 1,
+    };
   });
 }
