@@ -2,6 +2,7 @@ export { checkTrials } from "./checkTrials.ts";
 export { type MeasuredWorkers, measureWorkers, type WorkerPlan } from "./measureWorkers.ts";
 export { openSharedFiles } from "./openSharedFiles.ts";
 export { openTrialStore, outboxOf } from "./openTrialStore.ts";
+export { pinTrials } from "./pinTrials.ts";
 export { type PlannedTrial, planTrials } from "./planTrials.ts";
 export { ProcessExecutor } from "./processExecutor.ts";
 export { resultsCsv } from "./resultsCsv.ts";
