@@ -146,7 +146,10 @@ export class SweepWorker {
     await beating;
     if (trouble !== null) throw trouble;
     if (isLost) {
-      this.#tell({ kind: "note", message: `trial ${trial.id}: another worker has taken it over, or its sweep is deleted` });
+      this.#tell({
+        kind: "note",
+        message: `trial ${trial.id}: another worker has taken it over, or its sweep is deleted`,
+      });
       return;
     }
     if (attempt.kind === "outcome") {
