@@ -13,6 +13,8 @@ set -euo pipefail
 # A file that only you can read: chmod 600.
 ROTOR_DATABASE_URL="$(cat "${ROTOR_DATABASE_FILE:-$HOME/.rotor-database}")"
 export ROTOR_DATABASE_URL
+# An empty one would mean sweeps on this node only.
+: "${ROTOR_DATABASE_URL:?the file of the database is empty}"
 # A folder that all nodes have mounted.
 export ROTOR_SHARED="${ROTOR_SHARED:-$HOME/rotor-shared}"
 

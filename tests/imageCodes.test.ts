@@ -2,39 +2,8 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type Image, readCodeFile, readImage, writeCodeFile, writePng } from "../src/data/index.ts";
-import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
-
-/** A grey image with a bright spot. */
-function spot(height: number, width: number, seed: number): Image {
-  const pixels = new Uint8Array(height * width);
-  const [top, left] = [(seed * 7) % height, (seed * 5) % width];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++)
-      pixels[y * width + x] = 250 * Math.exp(-((y - top) ** 2 + (x - left) ** 2) / 8);
-  }
-  return { height, width, channels: 1, pixels };
-}
-
-/** Images of 8 × 8 and a configuration that trains on them in about a second. */
-async function writeMicroImages(folder: string, overrides: Record<string, unknown> = {}): Promise<string> {
-  for (let i = 0; i < 24; i++) {
-    await writePng(path.join(folder, "images", i % 4 === 0 ? "inner" : "", `i${i}.png`), spot(8, 8, i));
-  }
-  const config = {
-    name: "micro-vq",
-    task: "autoencoder",
-    model: { encoder: { kind: "convolutional", channels: [8], numBlocks: 0 } },
-    quantizer: { kind: "simvq", numCodes: 20, dim: 4 },
-    data: { source: "images", size: 8, colours: "grey", validationFraction: 0.25 },
-    optimizer: { kind: "adamw", learningRate: 0.01, weightDecay: 0 },
-    training: { steps: 10, batchSize: 6, threads: 1, checkpointEvery: 5 },
-    ...overrides,
-  };
-  const file = path.join(folder, "micro-vq.json");
-  writeFileSync(file, JSON.stringify(config));
-  return file;
-}
+import { readCodeFile, readImage, writeCodeFile, writePng } from "../src/data/index.ts";
+import { rotor, spot, temporaryFolder, writeMicroConfig, writeMicroImages } from "./command.ts";
 
 const folder = temporaryFolder();
 let run = "";

@@ -103,7 +103,7 @@ parameters: { optimizer.learningRate: [0.001, 0.01] }
 workers: 2
 threads: 1
 `,
-    { steps: 200, checkpointEvery: 10, logEvery: 5 },
+    { steps: 400, checkpointEvery: 10, logEvery: 5 },
   );
   /** Waits until a run has a checkpoint of at least this step. */
   const waitForStep = async (least: number) => {
@@ -116,6 +116,9 @@ threads: 1
   };
   const first = start(folder.path, ["sweep", file]);
   await waitForStep(20);
+  const refused = await rotor(folder.path, "sweep", "delete", "latest");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^rotor: sweep sweep-\S+: .+; stop the workers first, or use --force\n$/);
   first.child.kill("SIGINT");
   const stopped = await first.finished;
   assert.equal(stopped.code, 130, stopped.stderr);
@@ -143,6 +146,15 @@ threads: 1
   using runs = new RunStore(path.join(folder.path, ".rotor"));
   assert.equal(runs.listRuns().filter(({ status }) => status === "finished").length, 2);
   assert.match(last.stdout, /no fit: the sweep has one batch size, 4/);
+
+  const status = await rotor(folder.path, "sweep", "status");
+  assert.match(status.stdout, /^micro +sweep-[\s\S]*\n2 finished\n[\s\S]*\nlowest loss: trial [12], /);
+  const deleted = await rotor(folder.path, "sweep", "delete", "micro");
+  assert.equal(deleted.stdout, `deleted ${half.id}: 2 trials, 2 runs\n`, deleted.stderr);
+  assert.deepEqual(runs.listRuns(), []);
+  assert.deepEqual(readdirSync(path.join(folder.path, ".rotor", "runs")), []);
+  assert.match((await rotor(folder.path, "sweep", "list")).stdout, /^no sweeps in /);
+  assert.match((await rotor(folder.path, "sweep", "delete", "micro")).stderr, /there are no sweeps yet/);
 });
 
 test("--dry-run prints the trials and measures workers, and leaves nothing", async () => {

@@ -209,6 +209,7 @@ function buildProgram(done: (code: number) => void): Command {
   ] as const;
   sweep
     .command("run", { isDefault: true })
+    .description("run a sweep, or go on with one (the default)")
     .argument("[file]", "a sweep file in YAML")
     .option("--set <path=value>", "override one option of the base configuration (repeatable)", collect, [])
     .option("--workers <n>", "trials that run at the same time", positiveInteger)
@@ -224,6 +225,7 @@ function buildProgram(done: (code: number) => void): Command {
     });
   sweep
     .command("list")
+    .description("list all sweeps, newest first")
     .option("--json", "print JSON")
     .option(...homeOption)
     .action(async (flags) => {
@@ -232,6 +234,8 @@ function buildProgram(done: (code: number) => void): Command {
     });
   sweep
     .command("show")
+    .alias("status")
+    .description("show what has become of each trial of a sweep")
     .argument("[sweep]", "id, beginning of an id, name, or latest", "latest")
     .option("--json", "print JSON")
     .option(...homeOption)
@@ -241,12 +245,25 @@ function buildProgram(done: (code: number) => void): Command {
     });
   sweep
     .command("export")
+    .description("write the results of a sweep as CSV")
     .argument("[sweep]", "id, beginning of an id, name, or latest", "latest")
     .option("--csv <file>", "write the results here instead of printing them")
     .option(...homeOption)
     .action(async (reference, flags) => {
       const { exportSweep } = await import("./sweepsCommand.ts");
       done(await exportSweep(reference, flags));
+    });
+  sweep
+    .command("delete")
+    .description("delete sweeps, with the runs of their trials on this machine")
+    .argument("<sweeps...>", "id, beginning of an id, name, or latest")
+    .option("--force", "also a sweep whose trials run: their workers stop them")
+    .option("--keep-runs", "keep the runs of the trials")
+    .option(...sharedOption)
+    .option(...homeOption)
+    .action(async (references, flags) => {
+      const { deleteSweeps } = await import("./sweepsCommand.ts");
+      done(await deleteSweeps(references, flags));
     });
 
   program

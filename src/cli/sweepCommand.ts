@@ -12,6 +12,7 @@ import {
   outboxOf,
   type PlannedTrial,
   ProcessExecutor,
+  pinTrials,
   planTrials,
   resultsCsv,
   runSweep,
@@ -63,7 +64,7 @@ export async function sweepCommand(file: string | undefined, flags: SweepFlags):
   const loaded = await loadSweep(file, overrides);
   const definition = { ...loaded.definition, name: flags.name ?? loaded.definition.name };
   const sweep = { definition, base: loaded.base, codeVersion: version };
-  const trials = planTrials(definition, loaded.base);
+  const trials = await pinTrials(planTrials(definition, loaded.base), flags.home);
   if (flags.dryRun === true) return await dryRun(sweep, trials, flags);
   await checkTrials(trials, flags.home);
   await using store = await openTrialStore(flags.home);
@@ -164,14 +165,15 @@ const shownTrials = 20;
 
 /** Prints the trials, and how long they will take. */
 async function dryRun(
-  { definition }: Pick<SweepRecord, "definition">,
+  { definition, base }: Pick<SweepRecord, "definition" | "base">,
   trials: readonly PlannedTrial[],
   flags: SweepFlags,
 ): Promise<number> {
-  // Nothing is kept: the token files go to a temporary folder.
+  // Nothing is kept: the token files go to a temporary folder. Codes need their autoencoder's run, and keep nothing anyway.
   const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
+  const home = base.task === "codes" ? flags.home : scratch;
   try {
-    await checkTrials(trials, scratch);
+    await checkTrials(trials, home);
     const paths = Object.keys(definition.parameters);
     out(
       table([
@@ -183,7 +185,7 @@ async function dryRun(
     );
     if (trials.length > shownTrials) out(`… and ${trials.length - shownTrials} more`);
     out("");
-    const chosen = await chooseWorkers(definition, flags, trials, scratch);
+    const chosen = await chooseWorkers(definition, flags, trials, home);
     const rounds = definition.adaptive === null ? "" : ` and up to ${definition.adaptive.rounds} more rounds`;
     out(`${trials.length} trials${rounds}, ${chosen.reason}`);
     if (chosen.stepsPerSecond !== null) {

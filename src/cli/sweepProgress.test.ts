@@ -119,5 +119,7 @@ test("the table of trials says what became of each", () => {
     "    1      1  1          0.1           1:01  loss 2.0000",
     "    2      2  3          0.1           1:01  diverged: the loss is NaN",
     "    3      1  3          0.1                 waiting",
+    "",
+    "lowest loss: trial 1, batchSize 1, learningRate 0.1, run r",
   ]);
 });

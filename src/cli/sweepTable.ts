@@ -35,12 +35,21 @@ export function stateText({ status, outcome, progress, attempts }: TrialRecord):
   return `${status}, step ${progress.step}/${progress.numSteps}${loss}${again}`;
 }
 
-/** All trials of a sweep. */
+/** The trial with the lowest loss, and its run; null if none has finished. */
+function bestText(sweep: SweepRecord, trials: readonly TrialRecord[]): string | null {
+  const finished = trials.filter(({ status }) => status === "finished");
+  if (finished.length === 0) return null;
+  const best = finished.reduce((a, b) => (b.outcome!.validationLoss! < a.outcome!.validationLoss! ? b : a));
+  return `lowest loss: trial ${best.number}, ${trialText(sweep, best)}, run ${best.outcome!.runId}`;
+}
+
+/** All trials of a sweep, and which is best. */
 export function trialTable(sweep: SweepRecord, trials: readonly TrialRecord[]): string {
   const paths = Object.keys(sweep.definition.parameters);
   const withSeed = sweep.definition.seeds.length > 1;
   const withRound = trials.some(({ round }) => round > 0);
-  return table([
+  const best = bestText(sweep, trials);
+  const rows = table([
     [
       "trial",
       ...(withRound ? ["round"] : []),
@@ -58,4 +67,5 @@ export function trialTable(sweep: SweepRecord, trials: readonly TrialRecord[]): 
       stateText(trial),
     ]),
   ]);
+  return best === null ? rows : `${rows}\n\n${best}`;
 }

@@ -1,6 +1,12 @@
 import picocolors from "picocolors";
 import { writeFileAtomically } from "../data/index.ts";
-import { openTrialStore, resultsCsv } from "../sweeps/index.ts";
+import {
+  deleteSweep,
+  openSharedFiles,
+  openTrialStore,
+  resultsCsv,
+  SharedCheckpoints,
+} from "../sweeps/index.ts";
 import { table } from "./format.ts";
 import { trialTable } from "./sweepTable.ts";
 
@@ -74,6 +80,35 @@ export async function exportSweep(
   else {
     writeFileAtomically(csv, text);
     out(`written to ${csv}`);
+  }
+  return 0;
+}
+
+export interface DeleteSweepsFlags {
+  readonly home: string;
+  readonly force?: boolean;
+  readonly keepRuns?: boolean;
+  readonly shared?: string;
+}
+
+/** `rotor sweep delete` */
+export async function deleteSweeps(
+  references: readonly string[],
+  { home, force = false, keepRuns = false, shared }: DeleteSweepsFlags,
+): Promise<number> {
+  const files = shared === undefined ? null : new SharedCheckpoints(await openSharedFiles(shared));
+  await using store = await openTrialStore(home);
+  const ids = new Set<string>();
+  for (const reference of references) ids.add((await store.getSweep(reference)).id);
+  for (const id of ids) {
+    const { trials, runs, elsewhere } = await deleteSweep(store, id, {
+      home,
+      force,
+      keepRuns,
+      shared: files,
+    });
+    const missing = elsewhere === 0 ? "" : `; ${elsewhere} runs were not in ${home}`;
+    out(`deleted ${id}: ${trials} trials, ${runs} runs${missing}`);
   }
   return 0;
 }

@@ -182,6 +182,11 @@ export class RunStore {
     });
   }
 
+  /** Whether a run of exactly this id is there. */
+  hasRun(id: string): boolean {
+    return this.#guard(() => this.#database.prepare("SELECT 1 FROM run WHERE id = ?").get(id) !== undefined);
+  }
+
   /** Newest first. */
   listRuns(limit = 1000): RunRecord[] {
     return this.#guard(() =>

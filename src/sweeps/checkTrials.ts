@@ -17,7 +17,9 @@ export async function checkTrials(trials: readonly PlannedTrial[], home: string)
       // Data are opened once for trials that differ in what decides no size.
       const { optimizer, schedule: _, name: __, ...rest } = config;
       const { seed: ___, steps: ____, ...sizes } = config.training;
-      const key = JSON.stringify({ ...rest, training: sizes, decay: optimizer.matrixDecay });
+      // All sizes of batches fit codes, and each look at the data encodes all images.
+      const training = config.task === "codes" ? null : sizes;
+      const key = JSON.stringify({ ...rest, training, decay: optimizer.matrixDecay });
       if (opened.has(key)) continue;
       opened.add(key);
       const task = await openTask(config, home);

@@ -56,6 +56,18 @@ test("no job is left when all trials have ended", async () => {
   assert.equal((await query(`SELECT FROM rotor_queue.job WHERE name = '${id}'`)).rowCount, 0);
 });
 
+test("no job and no queue is left of a sweep that was deleted", async () => {
+  await using store = await PostgresTrialStore.open(server.url(), 10);
+  const { id } = await store.createSweep(exampleSweep(), examplePlan(3));
+  await store.claim("b:1:0", id);
+  await store.endUnfinished(id, "enough", true);
+  assert.equal((await query(`SELECT FROM rotor_queue.job WHERE name = '${id}'`)).rowCount, 0);
+  assert.equal((await query(`SELECT FROM rotor_queue.queue WHERE name = '${id}'`)).rowCount, 1);
+  await store.deleteSweep(id);
+  assert.equal((await query(`SELECT FROM rotor_queue.queue WHERE name = '${id}'`)).rowCount, 0);
+  assert.equal((await query(`SELECT FROM rotor.result WHERE trial_id LIKE '${id}%'`)).rowCount, 0);
+});
+
 test("a result that comes after the lease but before another claim counts, and the job goes", async () => {
   await using store = await PostgresTrialStore.open(server.url(), 10);
   const { id } = await store.createSweep(exampleSweep(), examplePlan(1));

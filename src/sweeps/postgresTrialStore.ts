@@ -6,6 +6,7 @@ import type { PlannedTrial } from "./planTrials.ts";
 import { chooseSweep } from "./sweepReference.ts";
 import {
   type Claim,
+  endedOutcome,
   type NewSweep,
   newSweepId,
   type SweepRecord,
@@ -13,6 +14,9 @@ import {
   type TrialProgress,
   type TrialRecord,
   type TrialStore,
+  trialsLeft,
+  trialsRun,
+  unfinished,
 } from "./trialStore.ts";
 
 /**
@@ -465,6 +469,64 @@ export class PostgresTrialStore implements TrialStore {
       if (numbers.length > 0) await this.#enqueue(client, sweepId, numbers);
       return numbers.length;
     });
+  }
+
+  async endUnfinished(sweepId: string, message: string, running: boolean): Promise<void> {
+    await this.#transaction(async (client) => {
+      const db = inside(client);
+      if (running) {
+        // The job first, as everywhere.
+        const { rows } = await client.query<{ job_id: string }>(
+          "SELECT job_id FROM rotor.trial WHERE sweep_id = $1 AND state = 'running'",
+          [sweepId],
+        );
+        if (rows.length > 0)
+          await this.#boss.deleteJob(
+            sweepId,
+            rows.map(({ job_id }) => job_id),
+            { db },
+          );
+      }
+      const { rows } = await client.query<TrialRow>(
+        "SELECT * FROM rotor.trial WHERE sweep_id = $1 AND state <> 'ended' FOR UPDATE",
+        [sweepId],
+      );
+      if (rows.length === 0) return;
+      const workers: string[] = [];
+      for (const row of running ? [] : rows.filter(({ state }) => state === "running")) {
+        const [job] = await this.#boss.findJobs(sweepId, { id: row.job_id!, db });
+        // pg-boss takes a job back when heartbeats stop.
+        if (job?.state === "active" && job.retryCount === row.job_attempt) workers.push(row.worker!);
+      }
+      if (workers.length > 0) throw trialsRun(sweepId, workers);
+      // A claim that holds its job at this moment waits for the trial, finds it ended and deletes the job.
+      const jobs = await this.#boss.fetch(sweepId, { db, batchSize: rows.length });
+      if (jobs.length > 0)
+        await this.#boss.deleteJob(
+          sweepId,
+          jobs.map(({ id }) => id),
+          { db },
+        );
+      await client.query(
+        `WITH ended AS (
+           UPDATE rotor.trial SET state = 'ended', fence = fence + 1 WHERE sweep_id = $1 AND state <> 'ended' RETURNING id, fence
+         )
+         INSERT INTO rotor.result (trial_id, fence, outcome)
+         SELECT id, fence, item -> 'outcome' FROM ended JOIN json_array_elements($2) AS item ON item ->> 'id' = id`,
+        [
+          sweepId,
+          JSON.stringify(rows.map(({ id, progress }) => ({ id, outcome: endedOutcome(progress, message) }))),
+        ],
+      );
+    });
+  }
+
+  async deleteSweep(sweepId: string): Promise<void> {
+    const left = unfinished(await this.getSweep(sweepId));
+    if (left > 0) throw trialsLeft(sweepId, left);
+    // The sweep goes last: as long as it is there, it can be deleted again.
+    await this.#guard(() => this.#boss.deleteQueue(sweepId));
+    await this.#guard(() => this.#pool.query("DELETE FROM rotor.sweep WHERE id = $1", [sweepId]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { DataError } from "../errors.ts";
 import { fitSweep, type SweepRow } from "../scaling/index.ts";
-import { stepSize } from "../train/index.ts";
+import { stepSize, type TrainConfig } from "../train/index.ts";
 import { type PlannedTrial, planTrial } from "./planTrials.ts";
 import { learningRatePath } from "./sweepFile.ts";
 import type { SweepRecord, TrialRecord } from "./trialStore.ts";
@@ -117,9 +117,12 @@ export function refineLearningRates(sweep: SweepRecord, trials: readonly TrialRe
       proposals(group.map(row), targets.get(batchSize), resolution, perRound)
         .map(rounded)
         .flatMap((rate) =>
-          definition.seeds.map((seed) =>
-            planTrial(definition, base, { ...group[0]!.values, [learningRatePath]: rate }, seed),
-          ),
+          definition.seeds.map((seed) => {
+            const { values, config } = group[0]!;
+            const trial = planTrial(definition, base, { ...values, [learningRatePath]: rate }, seed);
+            // What the data are was settled when the sweep began.
+            return { ...trial, config: { ...trial.config, data: config.data } as TrainConfig };
+          }),
         ),
     );
   });

@@ -8,6 +8,7 @@ import type { PlannedTrial } from "./planTrials.ts";
 import { chooseSweep } from "./sweepReference.ts";
 import {
   type Claim,
+  endedOutcome,
   type NewSweep,
   newSweepId,
   type SweepRecord,
@@ -15,6 +16,8 @@ import {
   type TrialProgress,
   type TrialRecord,
   type TrialStore,
+  trialsLeft,
+  trialsRun,
 } from "./trialStore.ts";
 
 /** Each entry brings a store from the version of its index to the next. */
@@ -320,6 +323,43 @@ export class SqliteTrialStore implements TrialStore {
         .run(sweepId);
       this.#database.prepare(`DELETE FROM result WHERE trial_id IN (${failed})`).run(sweepId);
       return Number(changes);
+    });
+  }
+
+  async endUnfinished(sweepId: string, message: string, running: boolean): Promise<void> {
+    this.#transaction(() => {
+      const rows = this.#database
+        .prepare(
+          "SELECT id, state, worker, lease_until, progress FROM trial WHERE sweep_id = ? AND state <> 'ended'",
+        )
+        .all(sweepId) as unknown as (Pick<TrialRow, "id" | "state" | "worker" | "progress"> & {
+        lease_until: number | null;
+      })[];
+      const workers = rows.flatMap(({ state, worker, lease_until }) =>
+        state === "running" && lease_until! >= Date.now() && !isDead(worker!) ? [worker!] : [],
+      );
+      if (workers.length > 0 && !running) throw trialsRun(sweepId, workers);
+      const end = this.#database.prepare(
+        "UPDATE trial SET state = 'ended', fence = fence + 1, lease_until = NULL WHERE id = ?",
+      );
+      const record = this.#database.prepare(
+        "INSERT INTO result (trial_id, fence, outcome, recorded_at) SELECT id, fence, ?, ? FROM trial WHERE id = ?",
+      );
+      for (const { id, progress } of rows) {
+        end.run(id);
+        const known = progress === null ? null : (JSON.parse(progress) as TrialProgress);
+        record.run(JSON.stringify(endedOutcome(known, message)), new Date().toISOString(), id);
+      }
+    });
+  }
+
+  async deleteSweep(sweepId: string): Promise<void> {
+    this.#transaction(() => {
+      const { left } = this.#database
+        .prepare("SELECT count(*) AS left FROM trial WHERE sweep_id = ? AND state <> 'ended'")
+        .get(sweepId) as { left: number };
+      if (left > 0) throw trialsLeft(sweepId, left);
+      this.#database.prepare("DELETE FROM sweep WHERE id = ?").run(sweepId);
     });
   }
 

@@ -5,7 +5,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { writeFileAtomically } from "../data/index.ts";
 import { DatabaseAwayError } from "../errors.ts";
 import type { TrialExecutor } from "./trialExecutor.ts";
-import type { Claim, TrialOutcome, TrialProgress, TrialStore } from "./trialStore.ts";
+import {
+  type Claim,
+  endedOutcome,
+  type TrialOutcome,
+  type TrialProgress,
+  type TrialStore,
+} from "./trialStore.ts";
 
 export interface SweepWorkerOptions {
   readonly store: TrialStore;
@@ -94,7 +100,7 @@ export class SweepWorker {
     const { trial, definition } = claim;
     if (trial.attempts > definition.attempts) {
       const message = `given up: none of ${definition.attempts} attempts came to an end`;
-      await this.#record(claim, { ...unknownOutcome(claim), status: "failed", message }, signal);
+      await this.#record(claim, endedOutcome(trial.progress, message), signal);
       return;
     }
     this.#tell({ kind: "begin", claim });
@@ -140,7 +146,10 @@ export class SweepWorker {
     await beating;
     if (trouble !== null) throw trouble;
     if (isLost) {
-      this.#tell({ kind: "note", message: `trial ${trial.id}: another worker has taken it over` });
+      this.#tell({
+        kind: "note",
+        message: `trial ${trial.id}: another worker has taken it over, or its sweep is deleted`,
+      });
       return;
     }
     if (attempt.kind === "outcome") {
@@ -150,7 +159,7 @@ export class SweepWorker {
       this.#tell({ kind: "stopped", claim });
     } else if (trial.attempts >= definition.attempts) {
       const message = `${attempt.message} (attempt ${trial.attempts} of ${definition.attempts})`;
-      await this.#record(claim, { ...unknownOutcome(claim, progress), status: "failed", message }, signal);
+      await this.#record(claim, endedOutcome(progress ?? trial.progress, message), signal);
     } else {
       await this.#patiently(() => store.giveBack(claim, true, progress), signal);
       this.#tell({ kind: "note", message: `trial ${trial.id}: ${attempt.message}; it is tried again` });
@@ -201,16 +210,4 @@ export class SweepWorker {
   #tell(event: WorkerEvent): void {
     this.#options.onEvent?.(event);
   }
-}
-
-function unknownOutcome(claim: Claim, progress = claim.trial.progress): TrialOutcome {
-  return {
-    status: "failed",
-    message: null,
-    validationLoss: null,
-    trainLoss: progress?.loss ?? null,
-    steps: progress?.step ?? 0,
-    seconds: 0,
-    runId: progress?.runId ?? null,
-  };
 }

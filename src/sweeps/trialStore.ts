@@ -1,3 +1,4 @@
+import { RunStoreError } from "../errors.ts";
 import type { TrainConfig } from "../train/index.ts";
 import type { PlannedTrial } from "./planTrials.ts";
 import type { SweepDefinition } from "./sweepFile.ts";
@@ -122,6 +123,43 @@ export interface TrialStore extends AsyncDisposable {
   giveBack(claim: Claim, counted: boolean, progress: TrialProgress | null): Promise<void>;
   /** Lets the failed trials of a sweep run again, with all their attempts. @returns how many */
   retryFailed(sweepId: string): Promise<number>;
+
+  /**
+   * Ends all trials that haven't ended, as failed. Whoever runs one learns with its next heartbeat that its claim is lost.
+   *
+   * @param running - whether to end trials that run, too; those whose worker is known to have ended don't count as running
+   * @throws RunStoreError if trials run and should go on; nothing has changed then
+   */
+  endUnfinished(sweepId: string, message: string, running: boolean): Promise<void>;
+  /** Forgets a sweep with its trials and results. @throws RunStoreError if a trial hasn't ended */
+  deleteSweep(sweepId: string): Promise<void>;
+}
+
+/** What became of a trial that was ended from outside. */
+export function endedOutcome(progress: TrialProgress | null, message: string): TrialOutcome {
+  return {
+    status: "failed",
+    message,
+    validationLoss: null,
+    trainLoss: progress?.loss ?? null,
+    steps: progress?.step ?? 0,
+    seconds: 0,
+    runId: progress?.runId ?? null,
+  };
+}
+
+/** Says which trials of a sweep run, and that they are in the way. */
+export function trialsRun(sweepId: string, workers: readonly string[]): RunStoreError {
+  const places = [...new Set(workers.map((worker) => worker.split(":").slice(0, 2).join(":")))];
+  const [count, verb] = workers.length === 1 ? ["a trial", "runs"] : [`${workers.length} trials`, "run"];
+  return new RunStoreError(
+    `sweep ${sweepId}: ${count} ${verb} (${places.join(", ")}); stop the workers first, or use --force`,
+  );
+}
+
+/** Says that a sweep can't be deleted yet. */
+export function trialsLeft(sweepId: string, count: number): RunStoreError {
+  return new RunStoreError(`sweep ${sweepId}: ${count} trials haven't ended: expected none`);
 }
 
 /** Trials that will still change. */

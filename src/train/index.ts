@@ -24,7 +24,14 @@ export {
   treeOfTensors,
 } from "./checkpoint.ts";
 export { CodeSampler, type SampleCodesOptions } from "./codeSampler.ts";
-export { codesTask, codesTransformer, loadCodesModel, sampleGrid, vocabularyOf } from "./codesTask.ts";
+export {
+  codesTask,
+  codesTransformer,
+  loadCodesModel,
+  pinCodes,
+  sampleGrid,
+  vocabularyOf,
+} from "./codesTask.ts";
 export {
   type CodeVocabulary,
   codeOffsets,

@@ -185,6 +185,59 @@ export function testTrialStore({ name, open, endLeases }: StoreContract): void {
     assert.equal(await store.claim(worker("a"), id), null);
   });
 
+  test(`${name}: a sweep whose trials run is deleted only when asked to, and then its claims are lost`, async () => {
+    await using store = await open();
+    await using other = await open();
+    const kept = await store.createSweep(exampleSweep(), examplePlan(1));
+    const { id } = await store.createSweep(exampleSweep(), examplePlan(4));
+    const ended = (await store.claim(worker("a"), id))!;
+    await store.record(ended, exampleOutcome(1));
+    const running = (await store.claim(worker("a"), id))!;
+    await store.heartbeat(running, { step: 3, numSteps: 5, loss: 2, runId: "begun" });
+    const before = await store.listTrials(id);
+    await assert.rejects(other.endUnfinished(id, "enough", false), {
+      name: "RunStoreError",
+      message: `sweep ${id}: a trial runs (${hostname()}:${process.pid}); stop the workers first, or use --force`,
+    });
+    await assert.rejects(other.deleteSweep(id), /: 3 trials haven't ended: expected none$/);
+    assert.deepEqual(await store.listTrials(id), before);
+    assert.equal(await store.heartbeat(running, null), true);
+
+    await other.endUnfinished(id, "enough", true);
+    assert.equal(await store.claim(worker("a"), id), null);
+    assert.equal(await store.heartbeat(running, null), false);
+    await store.giveBack(running, true, null);
+    assert.equal(await store.record(running, exampleOutcome(2)), false);
+    assert.deepEqual(
+      (await store.listTrials(id)).map(({ status, outcome }) => [status, outcome!.message, outcome!.runId]),
+      [
+        ["finished", null, "run"],
+        ["failed", "enough", "begun"],
+        ["failed", "enough", null],
+        ["failed", "enough", null],
+      ],
+    );
+    await other.deleteSweep(id);
+    await assert.rejects(store.getSweep(id), /not in/);
+    assert.deepEqual(await store.listTrials(id), []);
+    assert.equal((await store.claim(worker("a"), kept.id))!.trial.number, 1);
+  });
+
+  test(`${name}: trials that were ended run again once each, if the sweep wasn't deleted after all`, async () => {
+    await using store = await open();
+    const { id } = await store.createSweep(exampleSweep(), examplePlan(3));
+    await store.claim(worker("a"), id);
+    await store.giveBack((await store.claim(worker("a"), id))!, true, null);
+    await endLeases();
+    // Nobody runs a trial any more.
+    await store.endUnfinished(id, "enough", false);
+    await store.endUnfinished(id, "enough", false);
+    assert.equal((await store.getSweep(id)).counts.failed, 3);
+    assert.equal(await store.retryFailed(id), 3);
+    for (const number of [1, 2, 3]) assert.equal((await store.claim(worker("a"), id))!.trial.number, number);
+    assert.equal(await store.claim(worker("a"), id), null);
+  });
+
   test(`${name}: of many claims at once, each gets another trial`, async () => {
     const stores = await Promise.all([open(), open(), open()]);
     const { id } = await stores[0]!.createSweep(exampleSweep(), examplePlan(9));
