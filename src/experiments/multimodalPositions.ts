@@ -80,7 +80,7 @@ const multimodalPositions: Experiment = {
   ],
   async run(context): Promise<ExperimentReport> {
     const comparison = await compareArms(
-      comparisonPlan(context.size, { task: "images", arms, steps: 1500 }),
+      comparisonPlan(context.size, { task: "images", arms, steps: 4000 }),
       context,
     );
     const verdicts = claims.map((claim) => armVerdict(comparison, claim));
