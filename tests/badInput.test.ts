@@ -207,7 +207,7 @@ describe("files that can't be used", () => {
     [
       "no configuration of that name",
       () => ["train", "large"],
-      /config "large": expected a preset \(tiny, small, medium, gpt2-small, vq-mnist, codes-mnist\)/,
+      /config "large": expected a preset \(tiny, small, medium, gpt2-small, vq-mnist, vq-photographs, codes-mnist\)/,
     ],
     ["missing configuration file", () => ["train", "none.yaml"], /config "none\.yaml": no such file/],
     [

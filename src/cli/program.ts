@@ -51,7 +51,7 @@ function buildProgram(done: (code: number) => void): Command {
   program
     .command("train")
     .description(
-      "train a model: a preset (tiny, small, medium, gpt2-small, vq-mnist, codes-mnist) or a configuration file",
+      "train a model: a preset (tiny, small, medium, gpt2-small, vq-mnist, vq-photographs, codes-mnist) or a configuration file",
     )
     .argument("[config]", "preset, or a .yaml, .json, .ts or .js file")
     .option(
