@@ -9,6 +9,7 @@ import { ImageSampler, type ImageSet } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { CodeUsage } from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
+import { spreadPlaces } from "./autoencoderTask.ts";
 import { observeCodes } from "./codeHealth.ts";
 import {
   type AutoencoderConfig,
@@ -376,4 +377,21 @@ test("batches of images are a function of the step, and every image comes once p
   const [place] = sampler.indices(5);
   assert.ok(Math.abs(sampler.batch(5)[9]! - images.pixels[64 * place! + 9]! / 255) < 1e-7);
   assert.throws(() => new ImageSampler({ images, batchSize: 0, seed: 0 }), ConfigError);
+});
+
+test("places are spread: each once, and every beginning over all tenths", () => {
+  for (const total of [1, 2, 3, 7, 64, 960, 1248]) {
+    const all = spreadPlaces(total, total + 5);
+    assert.deepEqual(
+      [...all].sort((a, b) => a - b),
+      Array.from({ length: total }, (_, i) => i),
+    );
+    assert.deepEqual(spreadPlaces(total, 5), all.slice(0, 5));
+  }
+  for (const total of [960, 1248]) {
+    const places = spreadPlaces(total, 16);
+    assert.equal(new Set(places.map((place) => Math.floor((10 * place) / total))).size, 10);
+    // Digits of a period of ten don't repeat all the time either.
+    assert.ok(new Set(places.map((place) => place % 10)).size > 4, String(places));
+  }
 });

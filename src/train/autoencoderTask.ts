@@ -208,11 +208,20 @@ export function autoencoderSteps(
   };
 }
 
-/** SSIM takes far longer than the rest, so that it is measured on the first images alone. */
+/** SSIM takes far longer than the rest, so that it is measured on so many images alone. */
 const imagesForSsim = 64;
 
 /** Images that are drawn beside their reconstructions. */
 const imagesOfPicture = 16;
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
+
+/** The first of `total` places in an order of which every beginning is spread over all: steps of about a golden section, each place once. */
+export function spreadPlaces(total: number, count: number): number[] {
+  let step = Math.max(1, Math.round(total * ((Math.sqrt(5) - 1) / 2)));
+  while (greatestDivisor(total, step) !== 1) step++;
+  return Array.from({ length: Math.min(count, total) }, (_, i) => (i * step) % total);
+}
 
 /**
  * An autoencoder of images and its data.
@@ -268,14 +277,15 @@ export function autoencoderTaskOn(
   );
   tree.dispose(params as never);
 
+  /** Of `evalSize` of the images that are evaluated. */
   async function reconstructBatch(
     current: EngineLeaves<Tree>,
     variables: EngineLeaves<Tree> | undefined,
-    batch: number,
+    chosen: readonly number[],
   ) {
     // Spread over the data, so that few images stand for all of it.
-    const places = Int32Array.from({ length: evalSize }, (_, i) =>
-      Math.floor(((batch * evalSize + i) * data.validation.count) / numEvaluated),
+    const places = Int32Array.from(chosen, (index) =>
+      Math.floor((index * data.validation.count) / numEvaluated),
     );
     const originals = imageBatch(data.validation, places);
     const out = (await evaluated(
@@ -292,18 +302,22 @@ export function autoencoderTaskOn(
   ): Promise<TaskEvaluation> {
     const usage = quantizer?.codebookSizes.map((size) => new CodeUsage(size)) ?? [];
     const pixels = height * width * channels;
-    let [squares, quantizationError, similarity, compared] = [0, 0, 0, 0];
+    const compared = new Set(
+      Math.min(height, width) > 10 ? spreadPlaces(numBatches * evalSize, imagesForSsim) : [],
+    );
+    let [squares, quantizationError, similarity] = [0, 0, 0];
     for (let batch = 0; batch < numBatches; batch++) {
-      const { originals, made, out } = await reconstructBatch(current, variables, batch);
+      const chosen = Array.from({ length: evalSize }, (_, i) => batch * evalSize + i);
+      const { originals, made, out } = await reconstructBatch(current, variables, chosen);
       for (let i = 0; i < made.length; i++) squares += (made[i]! - originals[i]!) ** 2;
       if (out.error !== undefined) quantizationError += out.error.data[0]! / numBatches;
       const indices = out.indices?.data;
       for (const [i, each] of usage.entries())
         each.add((indices as Int32Array).filter((_, at) => at % usage.length === i));
-      for (let i = 0; i < evalSize && compared < imagesForSsim && Math.min(height, width) > 10; i++) {
+      for (const [i, index] of chosen.entries()) {
+        if (!compared.has(index)) continue;
         const part = (values: Float32Array) => values.subarray(i * pixels, (i + 1) * pixels);
         similarity += ssim(part(originals), part(made), { height, width, channels });
-        compared++;
       }
     }
     const loss = squares / (numBatches * evalSize * pixels);
@@ -314,7 +328,7 @@ export function autoencoderTaskOn(
       loss,
       metrics: {
         psnr: -10 * Math.log10(loss),
-        ...(compared === 0 ? {} : { ssim: similarity / compared }),
+        ...(compared.size === 0 ? {} : { ssim: similarity / compared.size }),
         ...(quantizer === null
           ? {}
           : {
@@ -345,7 +359,8 @@ export function autoencoderTaskOn(
     picture: {
       name: "reconstructions",
       async draw(current, variables) {
-        const { originals, made } = await reconstructBatch(current, variables, 0);
+        const chosen = spreadPlaces(numBatches * evalSize, evalSize);
+        const { originals, made } = await reconstructBatch(current, variables, chosen);
         const shown = Math.min(imagesOfPicture, evalSize);
         const images = (values: ArrayLike<number>) => {
           const set = imagesFromBatch(values, image as ImageSet);
