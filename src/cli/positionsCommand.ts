@@ -73,7 +73,15 @@ function mergedDocument(document: Document, size: number | undefined): Document 
  * @throws ConfigError for an unknown name, or an option that none of them takes
  */
 function chosenLayouts({ layout, compare = "", delta, tokensPerSecond }: PositionsFlags): Layout[] {
-  const names = [...new Set([layout, ...compare.split(",").filter((name) => name !== "")])];
+  const names = [
+    ...new Set([
+      layout,
+      ...compare
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== ""),
+    ]),
+  ];
   const options: Record<string, { readonly flag: string; readonly make: Layout | undefined }> = {
     v2pe: { flag: "--delta", make: delta === undefined ? undefined : v2pe(delta) },
     "mrope-seconds": {
