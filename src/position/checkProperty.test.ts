@@ -116,6 +116,22 @@ test("documents made by a generator are shrunk as it does it", async () => {
   });
 });
 
+test("what a layout refuses is passed over, also where a property looks at a part", async () => {
+  const even: Layout = {
+    ...layouts.mrope,
+    place(segment, start, target) {
+      if (segment.kind === "video" && segment.frames % 2 === 1) throw new ConfigError("frames come in pairs");
+      if (segment.kind === "text") throw new ConfigError("no text");
+      return layouts.mrope.place(segment, start, target);
+    },
+  };
+  assert.equal(await found(even, "text compatibility"), "not applicable");
+  assert.equal(await found(even, "image compatibility"), "held");
+  assert.equal(await found(even, "equivalence"), "image:2x2");
+  assert.equal(await found(even, "causality"), "held");
+  assert.equal(await found(even, "video compatibility"), "held");
+});
+
 test("one's own layout is judged as any other", async () => {
   const verdicts = await checkProperties(overlapping(2));
   const words = Object.entries(verdicts).map(([name, found]) => [
@@ -169,4 +185,25 @@ test("what can't be checked is an error that says why", async () => {
     },
   };
   await assert.rejects(checkProperty(faulty, "causality"), /^RangeError: a mistake$/);
+  const lost: Layout = {
+    ...flat,
+    place: (_, start, target) => ({ values: target.fill(Number.NaN), next: start }),
+  };
+  await rejects(
+    lost,
+    "causality",
+    {},
+    /layout flat: places token 0 at NaN on axis n; expected finite numbers/,
+  );
+  await rejects(
+    flat,
+    "causality",
+    {
+      documents: fc.constant([
+        { kind: "image", height: 0, width: 1 },
+        { kind: "text", length: 1 },
+      ]),
+    },
+    /image height 0: expected a whole number, 1 or more/,
+  );
 });

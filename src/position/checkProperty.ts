@@ -50,15 +50,43 @@ const loadFastCheck = (): Promise<FastCheck> => import("fast-check");
 /** There are thousands of documents of so many tokens. */
 const mostTokens = 5;
 
+/** That a layout has no rule for a document, unlike what is wrong with its positions. */
+class Refusal extends Error {}
+
+/** The layout with its refusals marked. */
+function marked(layout: Layout): Layout {
+  const attempt = <T>(place: () => T): T => {
+    try {
+      return place();
+    } catch (error) {
+      throw error instanceof ConfigError ? new Refusal(error.message) : error;
+    }
+  };
+  const { name, axes, placeFrame } = layout;
+  return {
+    name,
+    axes,
+    place: (...segment) => attempt(() => layout.place(...segment)),
+    ...(placeFrame === undefined
+      ? {}
+      : { placeFrame: (...frame) => attempt(() => layout.placeFrame!(...frame)) }),
+  };
+}
+
+/** Null if the layout refuses. */
+function unlessRefused<T>(action: () => T): T | null {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Refusal) return null;
+    throw error;
+  }
+}
+
 /** Null if the property says nothing of the document or the layout refuses it; else whether it holds. */
 function holds(layout: Layout, { appliesTo, check }: LayoutProperty, document: Document): boolean | null {
   if (documentLength(document) === 0 || !appliesTo(document)) return null;
-  try {
-    return check(layout, document) === null;
-  } catch (error) {
-    if (error instanceof ConfigError) return null;
-    throw error;
-  }
+  return unlessRefused(() => check(marked(layout), document) === null);
 }
 
 /**
@@ -70,12 +98,13 @@ function holds(layout: Layout, { appliesTo, check }: LayoutProperty, document: D
  *   found is such a part of a given document, not always a given document.
  * - Documents of a generator are shrunk as the generator does it, and no others are tried.
  *
- * A layout refuses a made document by throwing `ConfigError`; other errors of one's own layout are thrown on.
+ * A layout refuses a made document by throwing `ConfigError`, and the document is passed over; other errors are thrown on, as are those about
+ * positions that are not finite or not one per token.
  *
  * @param layout - one of `layouts`, or one's own
  * @param property - name of one of `layoutProperties`, or one's own
- * @throws ConfigError if no property has that name, `numRuns` is no positive whole number, there are no documents, or one of those given
- *   can't be placed
+ * @throws ConfigError if no property has that name, `numRuns` is no positive whole number, there are no documents, one of those given
+ *   can't be placed, or a layout of one's own gives impossible positions
  *
  * @example
  * const found = await checkProperty(layouts.mrope, "symmetry", { documents: [parseDocument("text:9 image:3x4 text:2")] });
@@ -207,15 +236,12 @@ function smaller(
   return document;
 }
 
-/** Whether the layout has a rule for video. */
+/** Whether the layout has a rule for video, be it only for sizes that others divide. */
 function placesVideo(layout: Layout): boolean {
-  try {
-    layoutPositions(layout, [{ kind: "video", frames: 1, height: 1, width: 1 }]);
-    return true;
-  } catch (error) {
-    if (error instanceof ConfigError) return false;
-    throw error;
-  }
+  return [1, 4].some((size) => {
+    const video = { kind: "video", frames: size, height: size, width: size } as const;
+    return unlessRefused(() => layoutPositions(marked(layout), [video])) !== null;
+  });
 }
 
 const plain = { noNullPrototype: true } as const;
