@@ -2,4 +2,4 @@
 import { writeFileSync } from "node:fs";
 import { positionsPage } from "./positionsPage.ts";
 
-writeFileSync(new URL("../docs/methods/positions.md", import.meta.url), positionsPage());
+writeFileSync(new URL("../docs/methods/positions.md", import.meta.url), await positionsPage());

@@ -25,8 +25,8 @@ test("docs/primitives.md is what the compiler says now", () => {
   assert.equal(readFileSync(path.join(root, "docs/primitives.md"), "utf8"), primitiveTable());
 });
 
-test("docs/methods/positions.md is what the layouts are now", () => {
-  assert.equal(readFileSync(path.join(root, "docs/methods/positions.md"), "utf8"), positionsPage());
+test("docs/methods/positions.md is what the layouts are now", async () => {
+  assert.equal(readFileSync(path.join(root, "docs/methods/positions.md"), "utf8"), await positionsPage());
 });
 
 test("links between pages lead somewhere", () => {

@@ -97,6 +97,30 @@ test("rotor positions --svg draws every token of every layout", async () => {
   assert.doesNotMatch(svg, /NaN|Infinity|undefined/);
 });
 
+test("the picture names segments in their colours, in lines that fit, and axes as the layout has them", async () => {
+  using folder = temporaryFolder();
+  const many = Array.from({ length: 20 }, (_, i) => `text:${i + 1} image:2x${i + 1}`).join(" ");
+  const flags = ["--layout", "tie-v2", "--compare", " flat,", "--svg", "picture.svg"];
+  const { code, stdout } = await rotor(folder.path, "positions", many, ...flags);
+  assert.equal(code, 0);
+  assert.match(stdout, /^flat \(n\)$/m);
+  assert.match(stdout, /^ +┌─+ n$/m);
+  const svg = readFileSync(path.join(folder.path, "picture.svg"), "utf8");
+  const lines = [...svg.matchAll(/<text x="36" y="(\d+)">(<tspan.*<\/tspan>)<\/text>/g)];
+  const words = lines.map(([, , line]) => line!.replace(/<[^>]*>/g, ""));
+  assert.equal(words.join(" "), many);
+  assert.ok(words.every((line) => line.length <= 96));
+  const baselines = lines.map(([, y]) => Number(y));
+  assert.ok(lines.length > 2 && baselines.every((y, i) => y === 18 * (i + 1)));
+  const firstRow = Number(/<g transform="translate\(0 (\d+)\)">/.exec(svg)![1]);
+  assert.ok(firstRow > baselines.at(-1)!);
+  // A grid has the same colour above and in the panel.
+  for (const colour of ["#0072b2", "#d55e00"]) {
+    const own = new RegExp(`<tspan fill="${colour}">(image:2x\\d+)<.*<g fill="${colour}"><title>\\1<`, "s");
+    assert.match(svg, own);
+  }
+});
+
 test("rotor positions --conformance writes what the repository holds", async () => {
   using folder = temporaryFolder();
   const { code, stdout } = await rotor(folder.path, "positions", "--conformance", "vectors");

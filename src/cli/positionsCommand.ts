@@ -32,7 +32,7 @@ export interface PositionsFlags {
 }
 
 /** `rotor positions` */
-export function positionsCommand(text: string | undefined, flags: PositionsFlags): number {
+export async function positionsCommand(text: string | undefined, flags: PositionsFlags): Promise<number> {
   if (flags.conformance !== undefined) {
     if (text !== undefined)
       throw new ConfigError(`--conformance: writes documents of its own; "${text}" is too much`);
@@ -43,7 +43,8 @@ export function positionsCommand(text: string | undefined, flags: PositionsFlags
     throw new ConfigError('positions: expected a document, for example "text:5 image:4x6 text:3"');
   }
   const document = mergedDocument(parseDocument(text), flags.spatialMerge);
-  const reports = chosenLayouts(flags).map((layout) => layoutReport(layout, document));
+  const reports: LayoutReport[] = [];
+  for (const layout of chosenLayouts(flags)) reports.push(await layoutReport(layout, document));
   for (const { precision } of reports) {
     if (precision !== null) process.stderr.write(`rotor: ${precision}\n`);
   }
@@ -72,7 +73,15 @@ function mergedDocument(document: Document, size: number | undefined): Document 
  * @throws ConfigError for an unknown name, or an option that none of them takes
  */
 function chosenLayouts({ layout, compare = "", delta, tokensPerSecond }: PositionsFlags): Layout[] {
-  const names = [...new Set([layout, ...compare.split(",").filter((name) => name !== "")])];
+  const names = [
+    ...new Set([
+      layout,
+      ...compare
+        .split(",")
+        .map((name) => name.trim())
+        .filter((name) => name !== ""),
+    ]),
+  ];
   const options: Record<string, { readonly flag: string; readonly make: Layout | undefined }> = {
     v2pe: { flag: "--delta", make: delta === undefined ? undefined : v2pe(delta) },
     "mrope-seconds": {

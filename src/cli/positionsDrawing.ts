@@ -14,6 +14,11 @@ export function planePoint(report: LayoutReport, position: readonly number[]): [
   return [at("w"), at("h")];
 }
 
+/** What the directions of the plane show. */
+export function planeNames({ axes }: LayoutReport): [right: string, down: string] {
+  return axes.length === 1 ? [axes[0]!, axes[0]!] : ["w", "h"];
+}
+
 /** Smallest and largest coordinate of a report, the same for both directions so that shapes stay. */
 export function planeRange(report: LayoutReport): [low: number, high: number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -48,5 +53,6 @@ export function drawPlane(report: LayoutReport, size = 40): string {
   });
   const label = (value: number) => String(+value.toFixed(1)).padStart(6);
   const body = cells.map((row, i) => `${label(low + i * perLine)} │${row.join(" ").trimEnd()}`);
-  return [`${"".padStart(6)} ┌${"─".repeat(2 * lines)} w`, ...body, "h".padStart(6)].join("\n");
+  const [right, down] = planeNames(report);
+  return [`${"".padStart(6)} ┌${"─".repeat(2 * lines)} ${right}`, ...body, down.padStart(6)].join("\n");
 }

@@ -1,4 +1,5 @@
 import {
+  checkProperties,
   type Document,
   float32Loss,
   formatDocument,
@@ -7,14 +8,12 @@ import {
   type LayoutPropertyName,
   layoutMeasures,
   layoutPositions,
-  layoutProperties,
   positionOf,
   segmentLength,
 } from "../position/index.ts";
-import { findCounterExample } from "./counterExample.ts";
 
-/** Whether a layout has a property. */
-export interface PropertyVerdict {
+/** Whether a layout has a property, with the counter-example in words. */
+export interface ReportedVerdict {
   /** `"not applicable"`: the layout has no rule for what the property speaks of. */
   readonly verdict: "held" | "broken" | "not applicable";
   /** A small document that breaks it, as the command reads it. */
@@ -36,25 +35,26 @@ export interface LayoutReport extends LayoutMeasures {
   readonly layout: string;
   readonly axes: readonly string[];
   readonly segments: readonly PlacedSegment[];
-  readonly properties: Readonly<Record<LayoutPropertyName, PropertyVerdict>>;
+  readonly properties: Readonly<Record<LayoutPropertyName, ReportedVerdict>>;
   /** Warning about positions that float32 can't hold; null if all are. */
   readonly precision: string | null;
 }
 
 /** What a search finds for every property. */
-export function propertyVerdicts(layout: Layout): Record<LayoutPropertyName, PropertyVerdict> {
-  return Object.fromEntries(
-    Object.entries(layoutProperties).map(([name, property]): [string, PropertyVerdict] => {
-      const found = findCounterExample(layout, property);
-      if (found === undefined) return [name, { verdict: "not applicable" }];
-      if (found === null) return [name, { verdict: "held" }];
-      const { document, violation } = found;
-      return [
-        name,
-        { verdict: "broken", counterExample: formatDocument(document), message: violation.message },
-      ];
-    }),
-  ) as Record<LayoutPropertyName, PropertyVerdict>;
+export async function reportedVerdicts(
+  layout: Layout,
+): Promise<Readonly<Record<LayoutPropertyName, ReportedVerdict>>> {
+  const entries = Object.entries(await checkProperties(layout)).map(([name, found]) => [
+    name,
+    found.verdict === "broken"
+      ? {
+          verdict: "broken",
+          counterExample: formatDocument(found.document),
+          message: found.violation.message,
+        }
+      : { verdict: found.verdict },
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /**
@@ -62,7 +62,7 @@ export function propertyVerdicts(layout: Layout): Record<LayoutPropertyName, Pro
  *
  * @throws ConfigError if the layout can't place the document
  */
-export function layoutReport(layout: Layout, document: Document): LayoutReport {
+export async function layoutReport(layout: Layout, document: Document): Promise<LayoutReport> {
   const tokens = layoutPositions(layout, document);
   let offset = 0;
   const segments = document
@@ -83,7 +83,7 @@ export function layoutReport(layout: Layout, document: Document): LayoutReport {
     axes: layout.axes,
     segments,
     ...layoutMeasures(layout, document),
-    properties: propertyVerdicts(layout),
+    properties: await reportedVerdicts(layout),
     precision:
       loss === null
         ? null

@@ -1,27 +1,57 @@
-import { planePoint, planeRange } from "./positionsDrawing.ts";
+import { planeNames, planePoint, planeRange } from "./positionsDrawing.ts";
 import type { LayoutReport } from "./positionsReport.ts";
 
+const textColour = "#333333";
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const [panel, margin, titleHeight] = [280, 36, 28];
 const axisColours: Record<string, string> = { t: "#d55e00", h: "#009e73", w: "#0072b2", n: "#333333" };
+/** Characters of a line of the heading, and its height. */
+const [lineLength, lineHeight] = [96, 18];
 const escapeXml = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const shown = (value: number) => String(+value.toFixed(2));
 
+/** Colours of the segments: text is dark, images and videos take turns. */
+function segmentColours(report: LayoutReport): string[] {
+  let visual = 0;
+  return report.segments.map(({ kind }) =>
+    kind === "text" ? textColour : colours[visual++ % colours.length]!,
+  );
+}
+
+/** The segments in their colours, as lines that fit into the picture. */
+function heading(report: LayoutReport): string[] {
+  const lines: { width: number; words: string[] }[] = [];
+  const inks = segmentColours(report);
+  report.segments.forEach(({ segment }, i) => {
+    const last = lines.at(-1);
+    const line =
+      last !== undefined && last.width + segment.length < lineLength ? last : { width: 0, words: [] };
+    if (line !== last) lines.push(line);
+    line.width += segment.length + 1;
+    line.words.push(`<tspan fill="${inks[i]}">${escapeXml(segment)}</tspan>`);
+  });
+  return lines.map(
+    ({ words }, i) => `<text x="${margin}" y="${lineHeight * (i + 1)}">${words.join(" ")}</text>`,
+  );
+}
+
 /**
- * A picture of where tokens lie: a row per layout, on the left the plane of h (down) and w (to the right), on the right every
+ * A picture of where tokens lie: above the segments in their colours, then a row per layout, on the left the plane of h (down) and w (to the right), on the right every
  * coordinate against the number of the token.
  */
 export function positionsSvg(document: string, reports: readonly LayoutReport[]): string {
   const [width, rowHeight] = [2 * (panel + 2 * margin), panel + 2 * margin + titleHeight];
-  const height = titleHeight + reports.length * rowHeight;
+  const words = heading(reports[0]!);
+  const headingHeight = titleHeight + lineHeight * (words.length - 1);
+  const height = headingHeight + reports.length * rowHeight;
   const rows = reports.map((report, i) => {
-    const top = titleHeight + i * rowHeight;
+    const top = headingHeight + i * rowHeight;
     return `<g transform="translate(0 ${top})"><text x="${margin}" y="18" font-weight="bold">${escapeXml(report.layout)}</text>${plane(report)}${curves(report)}</g>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">
 <title>Positions of ${escapeXml(document)}</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
-<text x="${margin}" y="18">${escapeXml(document)}</text>
+${words.join("\n")}
 ${rows.join("\n")}
 </svg>
 `;
@@ -37,9 +67,8 @@ function plane(report: LayoutReport): string {
   const [left, top] = [margin, titleHeight + margin / 2];
   const scale = panel / (high - low + 1);
   const size = Math.max(1, Math.min(scale * 0.8, 10));
-  let visual = 0;
-  const marks = report.segments.map(({ kind, positions, segment }) => {
-    const colour = kind === "text" ? "#333333" : colours[visual++ % colours.length]!;
+  const inks = segmentColours(report);
+  const marks = report.segments.map(({ kind, positions, segment }, i) => {
     const points = positions.map((position) => {
       const [x, y] = planePoint(report, position).map((value) => (value - low + 0.5) * scale) as [
         number,
@@ -49,9 +78,9 @@ function plane(report: LayoutReport): string {
         ? `<circle cx="${shown(left + x)}" cy="${shown(top + y)}" r="${shown(size / 2)}"/>`
         : `<rect x="${shown(left + x - size / 2)}" y="${shown(top + y - size / 2)}" width="${shown(size)}" height="${shown(size)}"/>`;
     });
-    return `<g fill="${colour}"><title>${escapeXml(segment)}</title>${points.join("")}</g>`;
+    return `<g fill="${inks[i]}"><title>${escapeXml(segment)}</title>${points.join("")}</g>`;
   });
-  return frame(left, low, high, "w", "h") + marks.join("");
+  return frame(left, low, high, ...planeNames(report)) + marks.join("");
 }
 
 function curves(report: LayoutReport): string {

@@ -366,9 +366,8 @@ function buildProgram(done: (code: number) => void): Command {
     .option("--json", "print one line of JSON")
     .option("--conformance <folder>", "write test vectors for other implementations, and stop")
     .action(async (document, flags) => {
-      // It brings fast-check, which no other command needs.
       const { positionsCommand } = await import("./positionsCommand.ts");
-      done(positionsCommand(document, flags));
+      done(await positionsCommand(document, flags));
     });
 
   const quiet = (command: Command) => {

@@ -1,5 +1,11 @@
 export { alibiBias, alibiSlopes } from "./alibi.ts";
 export {
+  type CheckPropertyOptions,
+  checkProperties,
+  checkProperty,
+  type PropertyVerdict,
+} from "./checkProperty.ts";
+export {
   type ConformanceCase,
   type ConformanceFile,
   conformanceFiles,

@@ -41,7 +41,8 @@ export interface Layout {
   readonly axes: readonly string[];
   /**
    * Places a checked segment. `start` is the coordinate, on all axes, that a text token would get there; 0 at the beginning of a
-   * document. The values may be new, or `target` itself, filled: that saves a copy.
+   * document. The values may be new, or `target` itself, filled: that saves a copy. What the layout has no rule for, it refuses by
+   * throwing `ConfigError`.
    */
   readonly place: (segment: Segment, start: number, target: Float64Array) => Placement;
   /**

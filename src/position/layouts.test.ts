@@ -355,6 +355,15 @@ test("bad documents and layouts are named", () => {
     () => advanceFrame(tieV2(3), startCursor, { height: 2, width: 2 }),
     "layout tie-v2-3d: can't place a frame without knowing how many there are; expected a whole video, or a layout such as streaming-3d",
   );
+  const texts = [parseDocument("text:3")];
+  refuses(
+    () => batchPositions(layouts.flat, texts, { padding: "top" as "left" }),
+    'batch: padding "top": expected left or right',
+  );
+  refuses(
+    () => batchPositions(layouts.flat, texts, { length: 3.5 }),
+    "batch: length 3.5: expected a whole number",
+  );
   const { cursor } = advanceFrame(layouts.mrope, startCursor, { height: 2, width: 2 });
   refuses(
     () => advanceFrame(layouts.mrope, cursor, { height: 2, width: 3 }),

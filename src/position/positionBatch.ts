@@ -25,7 +25,7 @@ export interface PositionBatchOptions {
 /**
  * Positions of a padded batch: every document has those that it has alone.
  *
- * @throws ConfigError if there is no document, or one is longer than `length`
+ * @throws ConfigError if there is no document, one is longer than `length`, or an option is not one of those allowed
  */
 export function batchPositions(
   layout: Layout,
@@ -36,6 +36,12 @@ export function batchPositions(
   const lengths = documents.map(documentLength);
   const longest = Math.max(...lengths);
   const rowLength = length ?? longest;
+  if (!Number.isSafeInteger(rowLength)) {
+    throw new ConfigError(`batch: length ${rowLength}: expected a whole number`);
+  }
+  if (padding !== "left" && padding !== "right") {
+    throw new ConfigError(`batch: padding "${padding}": expected left or right`);
+  }
   if (longest > rowLength) {
     throw new ConfigError(`batch: a document has ${longest} tokens, expected at most length ${rowLength}`);
   }

@@ -52,8 +52,8 @@ export interface RotaryTables {
 /**
  * Tables of `cos(angle)` and `±sin(angle)` for rotating heads at the given positions, `angle = p[axis(j)]·θ_j`; shared by all layers.
  *
- * There is no cache of tables: inside `jit` and `compile` they are made once per trace, and eagerly they cost far less than one
- * layer; a cache would own arrays that callers dispose of.
+ * Inside `jit` and `compile`, tables of plain numbers are constants of the compiled function; those of arrays are computed at every call.
+ * Eagerly there is no cache, as it would own arrays that callers dispose of: keep tables with {@link rotaryTablesRef}.
  *
  * @param positions - possibly fractional: plain numbers or {@link TokenPositions} (the tables are then constants, with angles
  *   computed in float64), or an array `float32|int32[L]`, `[B, L]`, with `numAxes` `[L, A]` or `[B, L, A]`, consumed (angles in float32)

@@ -289,6 +289,20 @@ test("a published rotary configuration can be expressed, and its mistakes are na
     loadConfig("tiny", ["model.allocation={kind: per-axis}"]),
     /config: model\.allocation per-axis: positions of text have one axis; expected cyclic or per-head/,
   );
+  for (const choice of [
+    "ropeBase=500",
+    "ropePairing=half",
+    "ropeScaling={kind: linear, factor: 2}",
+    "rotaryDim=8",
+    "allocation={kind: cyclic}",
+  ]) {
+    const [key] = choice.split("=");
+    await assert.rejects(loadConfig("tiny", ["model.position=alibi", `model.${choice}`]), {
+      name: "ConfigError",
+      message: `config: model.${key}: has no effect with position alibi; expected rope`,
+    });
+  }
+  await loadConfig("tiny", ["model.position=none", "model.ropeScaling=null"]);
   await assert.rejects(
     loadConfig("tiny", ["model.position=absolute"]),
     /config: model\.position "absolute": expected one of/,

@@ -424,6 +424,20 @@ function knownKeys(schema: z.ZodObject, at: readonly PropertyKey[], value: unkno
   return [...new Set(objectsAt(schema, at, value).flatMap(({ shape }) => Object.keys(shape)))];
 }
 
+const rotaryKeys = ["ropeBase", "ropePairing", "ropeScaling", "rotaryDim", "allocation"] as const;
+
+/** Choices of rotary positions, for models with others: they would change nothing. @throws ConfigError */
+function checkRotaryKeys(config: TrainConfig): void {
+  if (config.task === "autoencoder") return;
+  const { position = "rope" } = config.model;
+  if (position === "rope") return;
+  for (const key of rotaryKeys) {
+    if (config.model[key] !== undefined && config.model[key] !== null) {
+      throw new ConfigError(`config: model.${key}: has no effect with position ${position}; expected rope`);
+    }
+  }
+}
+
 /** Choices between axes, for models whose positions have one: they would change nothing. @throws ConfigError */
 function checkAxes(config: TrainConfig): void {
   if (config.task === "autoencoder") return;
@@ -444,6 +458,7 @@ function checkAxes(config: TrainConfig): void {
 
 /** What a schema of single options doesn't see. @throws ConfigError */
 function checkTogether(config: TrainConfig): void {
+  checkRotaryKeys(config);
   checkAxes(config);
   const { optimizer, training } = config;
   if (training.evaluateAverage && training.emaDecay === null)
