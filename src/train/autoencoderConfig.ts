@@ -96,7 +96,7 @@ export const quantizerSchema = z.discriminatedUnion("kind", [
   vqOptions.extend({
     /** First codes: drawn, or by k-means of what the first encoder makes of training images. */
     initialization: z.enum(["random", "k-means"]).default("random"),
-    /** Codes with fewer hits per batch, as a moving average, are replaced by vectors of the batch; null for never. */
+    /** Codes with fewer hits per step, as a moving average, are replaced by vectors of the step; null for never. */
     restartBelow: positive.nullable().default(null),
   }),
   simVqSchema,

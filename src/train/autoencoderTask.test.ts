@@ -165,6 +165,86 @@ test("dead codes are replaced by vectors of the batch, and more codes are used",
   assert.ok(with_.dead < 0.7 * without.dead, `${with_.dead} of ${without.dead}`);
 });
 
+/** The same images at every step: whole, or in `accumulate` parts. */
+function inParts(quantizer: object, accumulate: number, training: object = {}) {
+  return run(
+    configOf(quantizer, {
+      optimizer: { kind: "sgd", learningRate: 0.05 },
+      training: { steps: 4, batchSize: 24 / accumulate, accumulate, clipNorm: 0.5, threads: 1, ...training },
+    }),
+    4,
+  );
+}
+
+const ofParts: Record<string, object> = {
+  vq,
+  "vq, ema, k-means": { ...vq, learning: "ema", decay: 0.8, initialization: "k-means" },
+  simvq: { kind: "simvq", numCodes: 32, dim: 4, gradient: "rotation", trainTable: true },
+  fsq: { kind: "fsq", levels: [4, 4, 3] },
+  "lfq, no entropy": { kind: "lfq", dim: 5, entropyWeight: 0, commitment: 0.25 },
+  residual: { kind: "residual", layers: [{ ...vq, learning: "ema" }, vq] },
+  product: { kind: "product", parts: [vq, { kind: "fsq", levels: [5, 5] }] },
+  none: { kind: "none", dim: 4 },
+};
+
+for (const [name, quantizer] of Object.entries(ofParts)) {
+  test(`${name}: three batches per step do what one large batch does, to codes, averages and ages too`, async () => {
+    const [whole, parts] = [await inParts(quantizer, 1), await inParts(quantizer, 3)];
+    whole.results.forEach(({ loss, gradNorm, metrics }, i) => {
+      const other = parts.results[i]!;
+      // The same images in the same order; sums in another.
+      assert.ok(Math.abs(other.loss - loss) < 1e-5 * Math.max(1, loss), `loss ${loss} and ${other.loss}`);
+      assert.ok(Math.abs(other.gradNorm! - gradNorm!) < 1e-4 * gradNorm!);
+      assert.deepEqual(Object.keys(other.metrics), Object.keys(metrics));
+      for (const [key, value] of Object.entries(metrics))
+        assert.ok(Math.abs(other.metrics[key]! - value) < 1e-4 * Math.max(1, value), key);
+    });
+    let moved = 0;
+    for (const [path, data] of whole.end) {
+      const other = parts.end.get(path)!;
+      moved += data.some((value, i) => Math.abs(Number(value) - Number(whole.start.get(path)![i])) > 1e-3)
+        ? 1
+        : 0;
+      data.forEach((value, i) => {
+        assert.ok(
+          Math.abs(Number(other[i]) - Number(value)) < 1e-4 * Math.max(1, Math.abs(Number(value))),
+          path,
+        );
+      });
+    }
+    assert.ok(moved > 3);
+  });
+}
+
+test("restarts see the vectors of all batches of a step, and counts are per step", async () => {
+  const quantizer = { ...vq, numCodes: 512, learning: "ema", decay: 0.5, restartBelow: 0.5 };
+  const steps = async (accumulate: number, numSteps: number) => {
+    const training = { steps: 4, batchSize: 24 / accumulate, accumulate, threads: 1 };
+    const optimizer = { kind: "sgd", learningRate: 0 };
+    return run(configOf(quantizer, { optimizer, training }), numSteps);
+  };
+  const [whole, parts] = [await steps(1, 2), await steps(3, 2)];
+  // 24 images of 4 vectors hit at most 96 codes; the others fall to 0.5·0.5 after two steps and are replaced.
+  const restarted = parts.results[1]!.metrics.restarted!;
+  assert.ok(restarted > 300, String(restarted));
+  assert.equal(restarted, whole.results[1]!.metrics.restarted);
+  const rows = (state: typeof whole) => {
+    const codes = state.end.get("variables.quantizer.codebook") as Float32Array;
+    return new Set(
+      Array.from({ length: 512 }, (_, k) =>
+        codes
+          .slice(4 * k, 4 * k + 4)
+          .map((x) => Math.round(1e4 * x))
+          .join(),
+      ),
+    );
+  };
+  // 96 vectors, drawn over 300 times: nearly all of them are codes now, whichever the draw; a third of them if one batch alone counted.
+  const [a, b] = [rows(whole), rows(parts)];
+  const shared = [...a].filter((row) => b.has(row)).length;
+  assert.ok(shared > 0.8 * a.size && shared > 0.8 * b.size, `${shared} of ${a.size} and ${b.size}`);
+});
+
 test("k-means finds first codes among what the encoder makes of training images", async () => {
   const first = async (initialization: string, seed = 0) => {
     const training = { steps: 1, batchSize: 16, threads: 1, seed };

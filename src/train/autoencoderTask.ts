@@ -22,7 +22,7 @@ import {
   initImageAutoencoder,
   resolveImageAutoencoder,
 } from "../nn/index.ts";
-import type { Tree } from "../optim/index.ts";
+import { mapArrays, type Tree } from "../optim/index.ts";
 import {
   CodeUsage,
   type ImageShape,
@@ -102,7 +102,7 @@ const mostImagesForCodes = 2048;
 export function autoencoderSteps(
   { model, built }: AutoencoderModel,
   sampler: ImageSampler,
-  { batchSize, usageWindow, seed }: AutoencoderConfig["training"],
+  { batchSize, accumulate, usageWindow, seed }: AutoencoderConfig["training"],
 ): StepTask {
   const { quantizer, vq } = built;
   const { height, width, channels } = model.image;
@@ -122,7 +122,8 @@ export function autoencoderSteps(
       );
     }
     const enough = Math.min(mostImagesForCodes, (numCodes * vectorsPerCode) / perImage);
-    const numBatches = Math.ceil(Math.max(enough, numCodes / perImage) / batchSize);
+    const numSteps = Math.ceil(Math.max(enough, numCodes / perImage) / (batchSize * accumulate));
+    const numBatches = numSteps * accumulate;
     const size = batchSize * height * width * channels;
     const all = new Float32Array(numBatches * size);
     for (let i = 0; i < numBatches; i++) all.set(sampler.batch(i), i * size);
@@ -130,8 +131,8 @@ export function autoencoderSteps(
       (own: ImageAutoencoderParams["encoder"], images: np.Array, key: np.Array) => {
         const z = encodeImages(own, images, model);
         const { codes: found, counts } = kMeans(z, numCodes, key, { distance });
-        // The moving averages are of hits per batch.
-        const { params, state } = target.initFrom(found, counts.div(numBatches));
+        // The moving averages are of hits per step.
+        const { params, state } = target.initFrom(found, counts.div(numSteps));
         return { params, state };
       },
       { outputs: "engine", name: "k-means" },
@@ -171,6 +172,21 @@ export function autoencoderSteps(
         key,
       );
       return { loss, aux: quantized === null ? { reconstruction } : { reconstruction, quantized } };
+    },
+    joinAux(parts) {
+      const own = parts as readonly Aux[];
+      const mean = (each: (aux: Aux) => np.Array) =>
+        own
+          .map(each)
+          .reduce((a, b) => a.add(b))
+          .div(own.length);
+      const reconstruction = mean((aux) => aux.reconstruction);
+      if (quantizer === null) return { reconstruction };
+      const joined = mapArrays(
+        (...arrays) => np.concatenate(arrays, 0),
+        ...(own.map(({ quantized: { indices, batch } }) => ({ indices, batch })) as [Tree, ...Tree[]]),
+      );
+      return { reconstruction, quantized: { ...joined, error: mean((aux) => aux.quantized.error) } };
     },
     advance(params, variables, aux, batch) {
       const { reconstruction, quantized } = aux as Partial<Aux> & Pick<Aux, "reconstruction">;

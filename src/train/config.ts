@@ -223,6 +223,8 @@ const scheduleSchema = z.discriminatedUnion("kind", [
 /** Options of training that every task has. */
 const training = {
   steps: count,
+  /** Batches per step: their mean gradient makes one update. */
+  accumulate: count.default(1),
   /** Largest global norm of the gradient; null for no clipping. */
   clipNorm: positive.nullable().default(1),
   /** Decay of an average of the parameters, kept beside them; null for none. */
@@ -245,12 +247,10 @@ const training = {
 
 const languageTrainingSchema = z.strictObject({
   ...training,
-  /** Sequences per step. */
+  /** Sequences per batch. */
   batchSize: count,
   /** Tokens per sequence. */
   length: count,
-  /** Batches per step: their mean gradient makes one update. */
-  accumulate: count.default(1),
   evalBatches: count.default(8),
   /** Steps between samples of text; 0 for only at the end. */
   sampleEvery: countOrZero.default(0),
@@ -262,11 +262,11 @@ const languageTrainingSchema = z.strictObject({
 
 const autoencoderTrainingSchema = z.strictObject({
   ...training,
-  /** Images per step. */
+  /** Images per batch. */
   batchSize: count,
   /** Validation images that are evaluated; by default all. */
   evalImages: count.optional(),
-  /** A code is dead when it wasn't hit in so many batches; usage is the share of the others. */
+  /** A code is dead when it wasn't hit in so many steps; usage is the share of the others. */
   usageWindow: count.default(100),
 });
 
@@ -326,7 +326,7 @@ export const codesConfigSchema = z.strictObject({
   }),
   training: z.strictObject({
     ...training,
-    /** Images per step. */
+    /** Images per batch. */
     batchSize: count,
     /** Validation images that are evaluated; by default all. */
     evalImages: count.optional(),

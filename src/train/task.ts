@@ -39,6 +39,8 @@ export interface StepTask {
     readonly variables: Tree;
     readonly metrics: Readonly<Record<string, np.Array>>;
   };
+  /** What `advance` gets in a step of several batches, of what `loss` kept of each of them: as if they were one. With `advance`. */
+  joinAux?(parts: readonly Tree[]): Tree;
 }
 
 /** What a person is told of a task before it starts. */

@@ -95,11 +95,10 @@ class Trainer {
 
   async run(checkpoint: Checkpoint | null): Promise<TrainResult> {
     const { training } = this.#config;
-    const { threads } = training;
+    const { threads, accumulate } = training;
     const matmulPeak = await measureMatmulPeak(threads);
     const task = this.#task;
-    const { batches: accumulate } = stepSize(this.#config);
-    const runner = new StepRunner(task, this.#optimizer, { ...training, accumulate });
+    const runner = new StepRunner(task, this.#optimizer, training);
     const average = compile((state: Tree) => averagedParameters(state), {
       outputs: "engine",
       name: "average",
