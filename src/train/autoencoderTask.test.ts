@@ -267,6 +267,73 @@ test("k-means finds first codes among what the encoder makes of training images"
   );
 });
 
+test("codes of layers and parts start by k-means, a layer's of what the layers before leave over", async () => {
+  const error = async (kind: "residual" | "product", starts: readonly string[]) => {
+    const list = starts.map((initialization) => ({ ...vq, numCodes: 16, initialization }));
+    const quantizer = kind === "residual" ? { kind, layers: list } : { kind, parts: list };
+    const training = { steps: 1, batchSize: 96, threads: 1 };
+    return (await run(configOf(quantizer, { training }), 1)).results[0]!.metrics.quantizationError!;
+  };
+  const one = (
+    await run(
+      configOf(
+        { ...vq, numCodes: 16, initialization: "k-means" },
+        { training: { steps: 1, batchSize: 96, threads: 1 } },
+      ),
+      1,
+    )
+  ).results[0]!.metrics.quantizationError!;
+  const [both, first, second] = [
+    await error("residual", ["k-means", "k-means"]),
+    await error("residual", ["k-means", "random"]),
+    await error("residual", ["random", "k-means"]),
+  ];
+  // 16 centres of 384 residuals leave much less; codes drawn in ±1/16 leave nearly all.
+  assert.ok(both < 0.5 * first, `${both} and ${first}`);
+  // Drawn codes are short: whichever layer has them does little beside the other.
+  for (const each of [first, second]) assert.ok(each < one && each > 0.5 * one, `${each} and ${one}`);
+  const parts = await Promise.all(
+    [
+      ["k-means", "k-means"],
+      ["random", "k-means"],
+      ["random", "random"],
+    ].map((starts) => error("product", starts)),
+  );
+  assert.ok(parts[0]! < 0.9 * parts[1]! && parts[1]! < 0.8 * parts[2]!, String(parts));
+});
+
+test("dead codes of layers and parts are replaced by vectors that the layer saw", async () => {
+  const layer = { ...vq, numCodes: 64, decay: 0.5, learning: "ema" };
+  const restarting = { ...layer, restartBelow: 0.3 };
+  const options = {
+    optimizer: { kind: "sgd", learningRate: 0 },
+    training: { steps: 4, batchSize: 16, threads: 1, seed: 1 },
+  };
+  const state = async (quantizer: object) => (await run(configOf(quantizer, options), 3)).end;
+  const lists = [
+    [layer, layer],
+    [layer, restarting],
+    [restarting, restarting],
+  ];
+  for (const kind of ["residual", "product"] as const) {
+    const [none, second, both] = await Promise.all(
+      lists.map((list) => state(kind === "residual" ? { kind, layers: list } : { kind, parts: list })),
+    );
+    const name = (i: number, what: string) => `variables.quantizer.layers.${i}.${what}`;
+    const least = (tensors: typeof none, i: number) =>
+      Math.min(...(tensors!.get(name(i, "clusterSize")) as Float32Array));
+    // Hits fall to an eighth in three steps; of codes that restart never below the threshold.
+    assert.ok(least(none, 0) < 0.2 && least(none, 1) < 0.2);
+    assert.ok(least(second, 0) < 0.2 && least(second, 1) >= 0.299);
+    assert.ok(least(both, 0) >= 0.299 && least(both, 1) >= 0.299);
+    assert.deepEqual(second!.get(name(0, "codebook")), none!.get(name(0, "codebook")));
+    // Vectors that a second layer sees are residuals, shorter than what the first one gets.
+    const longest = (tensors: typeof none, i: number) =>
+      Math.max(...(tensors!.get(name(i, "codebook")) as Float32Array).map(Math.abs));
+    if (kind === "residual") assert.ok(longest(both, 1) < longest(both, 0));
+  }
+});
+
 test("health of codes is what counting in plain numbers says", () => {
   const sizes = [5, 7];
   const window = 3;
@@ -405,6 +472,10 @@ test("impossible configurations are one line that names the option", async () =>
   await refuses(
     () => configOf({ ...vq, numcodes: 3 }),
     /^config: quantizer\.numcodes: unknown key; did you mean numCodes\?/,
+  );
+  await refuses(
+    () => configOf({ kind: "residual", layers: [vq, { ...vq, distanc: "cosine" }] }),
+    /^config: quantizer\.layers\.1\.distanc: unknown key; did you mean distance\?/,
   );
   await refuses(
     () => configOf({ kind: "vqq" }),

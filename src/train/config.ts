@@ -398,6 +398,14 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   return inner instanceof z.ZodUnion ? inner.options.flatMap(alternatives) : [inner];
 }
 
+/** What may stand under a key of an object, or at a place of a list. */
+function inside(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType[] {
+  if (schema instanceof z.ZodArray) return alternatives(schema.element);
+  return schema instanceof z.ZodObject && key in schema.shape
+    ? alternatives(schema.shape[key as string]!)
+    : [];
+}
+
 /** The objects that may stand at a path; of alternatives with a `kind`, the one that the value says, if it says one. */
 function objectsAt(schema: z.ZodObject, at: readonly PropertyKey[], value: unknown): z.ZodObject[] {
   const objects = (schemas: readonly z.core.$ZodType[], own: unknown) => {
@@ -405,14 +413,15 @@ function objectsAt(schema: z.ZodObject, at: readonly PropertyKey[], value: unkno
     const chosen = all.filter((schema) => isPlainObject(own) && kindOf(schema) === own.kind);
     return chosen.length > 0 ? chosen : all;
   };
-  let current = objects([schema], value);
-  let inside = value;
+  let current: readonly z.core.$ZodType[] = objects([schema], value);
+  let own = value;
   for (const key of at) {
-    inside = isPlainObject(inside) ? inside[key as string] : undefined;
-    const below = current.flatMap(({ shape }) => (key in shape ? alternatives(shape[key as string]!) : []));
-    current = objects(below, inside);
+    own = (own as PlainObject | undefined)?.[key as string];
+    const below = current.flatMap((each) => inside(each, key));
+    const lists = below.filter((each) => each instanceof z.ZodArray);
+    current = [...(Array.isArray(own) ? lists : []), ...objects(below, own)];
   }
-  return current;
+  return objects(current, own);
 }
 
 function kindOf(schema: z.ZodObject): unknown {
