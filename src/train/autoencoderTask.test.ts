@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -7,12 +7,13 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { EngineArray } from "../compile/index.ts";
 import { ImageSampler, type ImageSet } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import { CodeUsage } from "../quantize/index.ts";
+import { CodeUsage, summarizeUsage } from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
 import { observeCodes } from "./codeHealth.ts";
 import {
   type AutoencoderConfig,
   autoencoderSteps,
+  autoencoderTaskOn,
   buildOptimizer,
   firstDifference,
   flattenState,
@@ -440,8 +441,53 @@ test("a run that is stopped and resumed equals an uninterrupted one bit for bit,
   for (const name of names)
     assert.deepEqual(store.metric(resumed.run.id, name), store.metric(whole.run.id, name), name);
   assert.ok(store.metric(whole.run.id, "restarted").some(({ value }) => value > 0));
+  // Hits of the validation vectors, at every evaluation: what its shares were made of.
+  store.metric(whole.run.id, "validationPerplexity").forEach(({ step, value }) => {
+    const file = path.join(whole.run.directory, "codes", `histogram-${String(step).padStart(8, "0")}.json`);
+    const [codebook] = JSON.parse(readFileSync(file, "utf8")).codebooks as [
+      { numCodes: number; hits: number[][] },
+    ];
+    assert.equal(codebook.numCodes, 32);
+    const { perplexity } = summarizeUsage(codebook.hits.map(([, count]) => count!));
+    assert.ok(Math.abs(perplexity - value) < 1e-9 * value);
+  });
   const { validation } = whole;
   assert.ok(Math.abs(validation!.metrics.psnr! + 10 * Math.log10(validation!.loss)) < 1e-9);
+});
+
+test("a run says when the rotation trick lengthens gradients much, and only then", async () => {
+  const simvq = { kind: "simvq", numCodes: 32, dim: 4, gradient: "rotation" };
+  /** With codes made longer. */
+  const notes = async (quantizer: object, factor = 100) => {
+    const task = autoencoderTaskOn(configOf(quantizer), { train: images, validation: images });
+    const { params, variables } = (await task.init(0)) as never as {
+      params: { quantizer: { transform: EngineArray; layers?: { transform: EngineArray }[] } };
+      variables: never;
+    };
+    const own = params.quantizer.layers ?? [params.quantizer];
+    for (const each of own) {
+      const { data, shape } = each.transform;
+      each.transform = EngineArray.from(
+        Float32Array.from(data as Float32Array, (x) => factor * x),
+        shape,
+      );
+    }
+    const found = await task.notes!(params as never, variables);
+    await task.close();
+    return found;
+  };
+  const [warning] = await notes(simvq);
+  assert.match(warning!, /^rotation trick: codes are [\d.e+]+ times as long as the vectors/);
+  assert.deepEqual(await notes({ ...simvq, maxRatio: 1 }), []);
+  assert.deepEqual(await notes({ ...simvq, gradient: "straight-through" }), []);
+  assert.deepEqual(await notes(simvq, 1), []);
+  const half = { ...simvq, dim: 2 };
+  const plain = { ...half, gradient: "straight-through" };
+  assert.deepEqual(
+    (await notes({ kind: "product", parts: [plain, half] }, 1e4)).map((note) => note.slice(0, 22)),
+    ["part 2, rotation trick"],
+  );
+  assert.equal((await notes({ kind: "product", parts: [half, half] }, 1e4)).length, 2);
 });
 
 test("evaluation goes through codes: its loss is the mean squared error, whatever the size of a batch", async () => {

@@ -23,7 +23,14 @@ import {
   resolveImageAutoencoder,
 } from "../nn/index.ts";
 import { mapArrays, type Tree } from "../optim/index.ts";
-import { CodeUsage, type ImageShape, type Quantized, type QuantizerTree, ssim } from "../quantize/index.ts";
+import {
+  CodeUsage,
+  type ImageShape,
+  type Quantized,
+  type QuantizerTree,
+  rotationWarning,
+  ssim,
+} from "../quantize/index.ts";
 import { type BuiltQuantizer, buildQuantizer } from "./buildQuantizer.ts";
 import { type CodeAges, initCodeAges, observeCodes } from "./codeHealth.ts";
 import type { AutoencoderConfig } from "./config.ts";
@@ -309,11 +316,42 @@ export function autoencoderTaskOn(
               validationQuantizationError: quantizationError,
             }),
       },
+      histograms: usage.map((each) => each.histogram),
     };
+  }
+
+  /** Where the rotation trick lengthens gradients much, on the first batch. */
+  async function notes(
+    { encoder, quantizer: own }: EngineLeaves<Tree>,
+    variables: EngineLeaves<Tree> | undefined,
+  ): Promise<string[]> {
+    if (built.rotated.length === 0) return [];
+    await using through = compile(
+      (params: ImageAutoencoderParams["encoder"], p: QuantizerTree, s: QuantizerTree, images: np.Array) => {
+        const z = encodeImages(params, images, model);
+        const both = () => [tree.ref(p), tree.ref(s)] as const;
+        const q = quantizer!.decode(...both(), quantizer!.encode(...both(), z.ref));
+        tree.dispose([p, s] as never);
+        return { z, q };
+      },
+      { ...(threads === undefined ? {} : { threads }), name: "rotation" },
+    );
+    const images = EngineArray.from(sampler.batch(0), [batchSize, height, width, channels]);
+    const inputs = [encoder, own, (variables as { quantizer: unknown }).quantizer, images];
+    const { z, q } = await through(...(inputs as [never, never, never, never]));
+    const found = built.rotated.map(({ part, start, end }) => {
+      const [from, to] = [z, q].map((x) => x.ref.slice([], [], [], [start, end])) as [np.Array, np.Array];
+      const warning = rotationWarning(from, to);
+      tree.dispose([from, to] as never);
+      return warning === null || part === null ? warning : `part ${part + 1}, ${warning}`;
+    });
+    tree.dispose([z, q] as never);
+    return found.filter((warning) => warning !== null);
   }
 
   return {
     ...autoencoderSteps(resolved, sampler, config.training),
+    notes,
     facts: {
       kind: "autoencoder",
       model,

@@ -21,6 +21,14 @@ export interface Codebook {
   readonly search: NearestCodeOptions;
 }
 
+/** Components whose derivatives are rotated without a bound on their length. */
+export interface RotatedRange {
+  /** Of a product; null for the whole quantizer. */
+  readonly part: number | null;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** A quantizer with what training does besides its step. */
 export interface BuiltQuantizer {
   /** Null for an autoencoder without one. */
@@ -31,11 +39,23 @@ export interface BuiltQuantizer {
   readonly numSearched: number;
   /** Whether it draws noise, and needs a random key. */
   readonly needsKey: boolean;
+  /** Where `rotationWarning` may have something to say. */
+  readonly rotated: readonly RotatedRange[];
   readonly combination: "residual" | "product" | null;
   /** Layers or parts; the quantizer itself where it has none. */
   readonly parts: readonly Quantizer[];
   /** Those whose dead codes can be replaced and first codes be found. */
   readonly codebooks: readonly Codebook[];
+}
+
+/** The range of a quantizer's components, if the rotation trick may lengthen their gradients; else nothing. */
+function rotatedRange(
+  { gradient, maxRatio }: { readonly gradient?: unknown; readonly maxRatio?: unknown },
+  part: number | null,
+  start: number,
+  dim: number,
+): RotatedRange[] {
+  return gradient === "rotation" && maxRatio === undefined ? [{ part, start, end: start + dim }] : [];
 }
 
 /** An object without the keys whose value is undefined. */
@@ -84,6 +104,7 @@ export function buildQuantizer(config: QuantizerConfig): BuiltQuantizer {
         dim: config.dim,
         numSearched: 0,
         needsKey: false,
+        rotated: [],
         combination: null,
         parts: [],
         codebooks: [],
@@ -100,6 +121,7 @@ export function buildQuantizer(config: QuantizerConfig): BuiltQuantizer {
         dim: quantizer.dim,
         numSearched,
         needsKey,
+        rotated: rotatedRange(options, null, 0, quantizer.dim),
         combination: "residual",
         parts,
         codebooks,
@@ -114,11 +136,17 @@ export function buildQuantizer(config: QuantizerConfig): BuiltQuantizer {
       );
       const needsKey = config.parts.some(isNoisy);
       const codebooks = codebooksOf(config.parts, parts, false);
+      let start = 0;
+      const rotated = config.parts.flatMap((part, i) => {
+        start += parts[i]!.dim;
+        return rotatedRange(part, i, start - parts[i]!.dim, parts[i]!.dim);
+      });
       return {
         quantizer,
         dim: quantizer.dim,
         numSearched,
         needsKey,
+        rotated,
         combination: "product",
         parts,
         codebooks,
@@ -131,6 +159,7 @@ export function buildQuantizer(config: QuantizerConfig): BuiltQuantizer {
         dim: quantizer.dim,
         numSearched: searched(config),
         needsKey: isNoisy(config),
+        rotated: rotatedRange(config, null, 0, quantizer.dim),
         combination: null,
         parts: [quantizer],
         codebooks: codebooksOf([config], [quantizer], true),
