@@ -217,6 +217,21 @@ for (const [name, quantizer] of Object.entries(ofParts)) {
   });
 }
 
+test("noise and restarts with several batches per step: a resumed run is an uninterrupted one", async () => {
+  const config = configOf(
+    { ...vq, gradient: "diveq", noiseStd: 0.1, decay: 0.5, restartBelow: 0.5 },
+    { training: { steps: 6, batchSize: 8, accumulate: 3, threads: 1, checkpointEvery: 3 } },
+  );
+  const home = path.join(folder, "parts");
+  const whole = await trainRun({ config: { ...config, name: "whole" }, home });
+  const controller = new AbortController();
+  const reporter = { step: ({ step }: { step: number }) => step === 3 && controller.abort() };
+  await trainRun({ config: { ...config, name: "stopped" }, home, signal: controller.signal, reporter });
+  const resumed = await trainRun({ resume: "stopped", home });
+  const [a, b] = [whole, resumed].map(({ run: { directory } }) => latestCheckpoint(directory));
+  assert.equal(firstDifference(a!.tensors, b!.tensors), null);
+});
+
 test("restarts see the vectors of all batches of a step, and counts are per step", async () => {
   const quantizer = { ...vq, numCodes: 512, learning: "ema", decay: 0.5, restartBelow: 0.5 };
   const steps = async (accumulate: number, numSteps: number) => {
