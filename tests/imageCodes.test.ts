@@ -440,6 +440,18 @@ describe("codes as tokens", () => {
     assert.ok(Math.abs(validation.loss - other.validation.loss) > 1e-5);
   });
 
+  test("two batches per step do what one of twice the size does", async () => {
+    // Of the same validation images, whole batches of which are evaluated.
+    const same = ["--set", "training.evalImages=4", "--json"];
+    const parts = ["--set", "training.batchSize=2", "--set", "training.accumulate=2"];
+    const result = await rotor(folder.path, "train", "codes.json", ...parts, ...same);
+    assert.equal(result.code, 0, result.stderr);
+    const { validation } = JSON.parse(result.stdout) as { validation: { loss: number } };
+    const whole = await rotor(folder.path, "train", "codes.json", ...same);
+    const { loss } = (JSON.parse(whole.stdout) as { validation: { loss: number } }).validation;
+    assert.ok(Math.abs(validation.loss - loss) < 1e-4, `${loss} ${validation.loss}`);
+  });
+
   test("codes of a file", async () => {
     await rotor(folder.path, "encode", run, "images", "-o", "train.codes");
     write("file.json", micro({ run, file: "train.codes", validationFraction: 0.25 }, { sampleImages: 0 }));

@@ -1,9 +1,15 @@
 import { numpy as np } from "@jax-js/jax";
 import picocolors from "picocolors";
-import { compile } from "../compile/index.ts";
+import { compile, EngineArray } from "../compile/index.ts";
 import { type ImageSet, writeFileAtomically } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { CodeUsage, codebookDistance, meanSquaredError, type UsageSummary } from "../quantize/index.ts";
+import {
+  CodeUsage,
+  meanSquaredError,
+  searchRanges,
+  squaresToNearest,
+  type UsageSummary,
+} from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
 import { ImageCodec, type ImageModel, loadImageModel, openConfiguredImages } from "../train/index.ts";
 import { codebookSvg, drawHistogram } from "./codebookDrawing.ts";
@@ -113,19 +119,34 @@ async function distances(model: ImageModel, latents: Float32Array, threads: { th
     const from = Math.floor((i * numVectors) / taken) * dim;
     vectors.set(latents.subarray(from, from + dim), i * dim);
   }
-  await using measure = compile(
-    (params: unknown, state: unknown, z: np.Array) =>
-      codebookDistance(z, quantizer.decode(params, state, np.arange(numCodes))),
-    { ...threads, name: "distances" },
+  await using table = compile(
+    (params: unknown, state: unknown) => quantizer.decode(params, state, np.arange(numCodes)),
+    { ...threads, name: "codes" },
   );
   const { params, state } = variables;
-  const z = np.array(vectors, { shape: [taken, dim] });
-  const out = await measure(params.quantizer as never, state as never, z as never);
-  const value = async (array: np.Array) => (await array.data())[0]!;
+  const codes = (await (
+    await table(params.quantizer as never, state as never)
+  ).data()) as Float32Array<ArrayBuffer>;
+  await using measure = compile(squaresToNearest, { ...threads, name: "distances" });
+  const toNearest = async (from: Float32Array<ArrayBuffer>, to: Float32Array<ArrayBuffer>) => {
+    const [count, others] = [from.length / dim, to.length / dim];
+    let squares = 0;
+    for (const [start, end] of searchRanges(count, others)) {
+      const piece = EngineArray.from(from.slice(start * dim, end * dim), [end - start, dim]);
+      const out = await measure(piece as never, EngineArray.from(to, [others, dim]) as never);
+      squares += (await out.data())[0]!;
+    }
+    return Math.sqrt(squares / count);
+  };
+  const mean = (values: Float32Array, i: number) => {
+    let sum = 0;
+    for (let at = i; at < values.length; at += dim) sum += values[at]!;
+    return (sum * dim) / values.length;
+  };
   return {
-    toNearestCode: await value(out.toNearestCode),
-    toNearestVector: await value(out.toNearestVector),
-    betweenMeans: await value(out.betweenMeans),
+    toNearestCode: await toNearest(vectors, codes),
+    toNearestVector: await toNearest(codes, vectors),
+    betweenMeans: Math.hypot(...Array.from({ length: dim }, (_, i) => mean(vectors, i) - mean(codes, i))),
   };
 }
 

@@ -7,6 +7,7 @@ const liveIntervalMs = 100;
 /** Model, optimizer and data of a run, in two lines. */
 function describeTask({ task, config, item }: StartInfo): string[] {
   const { optimizer, training } = config;
+  const batches = training.accumulate === 1 ? "" : `${training.accumulate} × `;
   if (task.kind === "autoencoder") {
     const { parameters, model, codebookSizes } = task;
     const { latent } = model;
@@ -14,7 +15,7 @@ function describeTask({ task, config, item }: StartInfo): string[] {
     const codes = codebookSizes.length === 0 ? "no quantizer" : `${sizes} codes`;
     return [
       `${compactNumber(parameters.total)} parameters, ${codes}, ${latent.height} × ${latent.width} vectors of ${latent.dim} per image, ` +
-        `${optimizer.kind}, ${training.batchSize} images a step`,
+        `${optimizer.kind}, ${batches}${training.batchSize} images a step`,
       `${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation`,
     ];
   }
@@ -23,13 +24,12 @@ function describeTask({ task, config, item }: StartInfo): string[] {
     const classes = numClasses === 0 ? "" : `, in ${numClasses} classes`;
     return [
       `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
-        `${optimizer.kind}, ${training.batchSize} images of ${codesPerImage} codes a step`,
+        `${optimizer.kind}, ${batches}${training.batchSize} images of ${codesPerImage} codes a step`,
       `codes of run ${task.run}: ${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation${classes}`,
     ];
   }
   const { parameters } = task;
-  const { accumulate, length } = { accumulate: 1, length: 1, ...training };
-  const batches = accumulate === 1 ? "" : `${accumulate} × `;
+  const { length } = { length: 1, ...training };
   return [
     `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
       `${optimizer.kind}, ${batches}${training.batchSize} × ${length} ${item} a step`,

@@ -144,8 +144,7 @@ async function dryRun(config: TrainConfig, home: string): Promise<void> {
     const { facts, itemsPerBatch, flopsPerBatch } = task;
     const optimizer = buildOptimizer(config);
     const { training } = config;
-    const { steps } = training;
-    const accumulate = "accumulate" in training ? training.accumulate : 1;
+    const { steps, accumulate } = training;
     const { total } = facts.parameters;
     out("");
     if (facts.kind === "language") {
@@ -176,7 +175,7 @@ async function dryRun(config: TrainConfig, home: string): Promise<void> {
       );
     }
     out(`epochs          ${task.epochs(steps * accumulate).toFixed(2)}`);
-    const runner = new StepRunner(task, optimizer, { ...training, accumulate });
+    const runner = new StepRunner(task, optimizer, training);
     using state = await runner.init();
     const sum = accumulate === 1 ? "" : `, and ${bytes(runner.sumBytes)} for the sum of gradients`;
     const variables = facts.kind === "autoencoder" ? ", codes" : "";

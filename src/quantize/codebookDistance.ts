@@ -14,6 +14,12 @@ export interface CodebookDistance {
   readonly betweenMeans: np.Array;
 }
 
+/** `Σ ‖x − nearest‖²` over the rows of `x`, with the nearest rows of `to`, Euclidean: `float32[]`. Consumes both. */
+export function squaresToNearest(x: np.Array, to: np.Array): np.Array {
+  const nearest = to.ref.slice(nearestCode(x.ref, to));
+  return np.square(x.sub(nearest)).sum();
+}
+
 /**
  * How far the codebook and the encoder's output are apart, Euclidean. Takes two searches; may be traced.
  *
@@ -27,8 +33,8 @@ export function codebookDistance(z: np.Array, codes: np.Array): CodebookDistance
   checkVectors("codebookDistance", z, dim);
   const flat = z.reshape([-1, dim]);
   const rms = (from: np.Array, to: np.Array) => {
-    const nearest = to.ref.slice(nearestCode(from.ref, to));
-    return np.sqrt(np.mean(np.square(from.sub(nearest)).sum(-1)));
+    const count = from.shape[0]!;
+    return np.sqrt(squaresToNearest(from, to).div(count));
   };
   const toNearestCode = rms(flat.ref, codes.ref);
   const toNearestVector = rms(codes.ref, flat.ref);

@@ -1,5 +1,10 @@
-export { type CodebookDistance, codebookDistance, transformSpectrum } from "./codebookDistance.ts";
-export { countCodes, sumByCode } from "./codeStatistics.ts";
+export {
+  type CodebookDistance,
+  codebookDistance,
+  squaresToNearest,
+  transformSpectrum,
+} from "./codebookDistance.ts";
+export { countCodes, normalize, sumByCode } from "./codeStatistics.ts";
 export { CodeUsage, type CodeUsageOptions, summarizeUsage, type UsageSummary } from "./codeUsage.ts";
 export { type FiniteScalarOptions, finiteScalarQuantizer } from "./finiteScalarQuantizer.ts";
 export {
@@ -12,7 +17,14 @@ export {
 } from "./gradientEstimator.ts";
 export { type GradientComparison, type GradientReportOptions, gradientReport } from "./gradientReport.ts";
 export { type ImageShape, meanSquaredError, psnr, ssim } from "./imageQuality.ts";
-export { type KMeansOptions, type KMeansResult, kMeans } from "./kMeans.ts";
+export {
+  drawCentres,
+  type KMeansOptions,
+  type KMeansResult,
+  kMeans,
+  moveCentres,
+  sumsByNearest,
+} from "./kMeans.ts";
 export { type LookupFreeOptions, lookupFreeQuantizer } from "./lookupFreeQuantizer.ts";
 export {
   type CodeDistance,
@@ -20,6 +32,7 @@ export {
   nearestCode,
   planSearch,
   type SearchPlan,
+  searchRanges,
 } from "./nearestCode.ts";
 export { productQuantizer } from "./productQuantizer.ts";
 export type { Quantized, Quantizer, QuantizerTree, QuantizerVariables } from "./quantizer.ts";

@@ -55,22 +55,55 @@ export function kMeans(
   const flat = lax.stopGradient(z).reshape([numVectors, dim]);
   const data = cosine ? normalize(flat) : flat;
   let codes: np.Array;
-  if (start === undefined) {
-    codes = data.ref.slice(random.permutation(key, numVectors).slice([0, numCodes]));
-  } else {
+  if (start === undefined) codes = drawCentres(data.ref, numCodes, key);
+  else {
     key.dispose();
     codes = cosine ? normalize(lax.stopGradient(start)) : lax.stopGradient(start);
   }
   let counts: np.Array | undefined;
   for (let round = 0; round < iterations; round++) {
     counts?.dispose();
-    const nearest = nearestCode(data.ref, codes.ref, search);
-    counts = countCodes(nearest.ref, numCodes);
-    const sums = sumByCode(data.ref, nearest, numCodes);
-    const divisor = np.maximum(counts.ref, 1).reshape([numCodes, 1]);
-    const means = cosine ? normalize(sums.div(divisor)) : sums.div(divisor);
-    codes = np.where(counts.ref.greater(0).reshape([numCodes, 1]), means, codes);
+    const nearest = sumsByNearest(data.ref, codes.ref, search);
+    counts = nearest.counts;
+    codes = moveCentres(codes, nearest.sums, counts.ref, search);
   }
   data.dispose();
   return { codes, counts: counts! };
+}
+
+/** First centres: `numCodes` different rows of `float32[N, D]`, drawn with the key; consumes both. */
+export function drawCentres(z: np.Array, numCodes: number, key: np.Array): np.Array {
+  const numVectors = z.shape[0]!;
+  return z.slice(random.permutation(key, numVectors).slice([0, numCodes]));
+}
+
+/**
+ * What the vectors nearest to each centre add up to, and their number. Those of several sets of vectors add up to those of all.
+ *
+ * @param z - `float32[N, D]`, of length 1 under cosine distance; consumed
+ * @param codes - `float32[numCodes, D]`, consumed
+ * @returns `sums: float32[numCodes, D]`, `counts: float32[numCodes]`
+ */
+export function sumsByNearest(
+  z: np.Array,
+  codes: np.Array,
+  search: NearestCodeOptions,
+): { readonly sums: np.Array; readonly counts: np.Array } {
+  const numCodes = codes.shape[0]!;
+  const nearest = nearestCode(z.ref, codes, search);
+  const counts = countCodes(nearest.ref, numCodes);
+  return { sums: sumByCode(z, nearest, numCodes), counts };
+}
+
+/** Centres moved to the means of their vectors, those without any left where they are. Consumes its arrays. */
+export function moveCentres(
+  codes: np.Array,
+  sums: np.Array,
+  counts: np.Array,
+  { distance }: NearestCodeOptions,
+): np.Array {
+  const numCodes = codes.shape[0]!;
+  const means = sums.div(np.maximum(counts.ref, 1).reshape([numCodes, 1]));
+  const moved = distance === "cosine" ? normalize(means) : means;
+  return np.where(counts.greater(0).reshape([numCodes, 1]), moved, codes);
 }

@@ -4,7 +4,7 @@ import { grad, jit, numpy as np } from "@jax-js/jax";
 import fc from "fast-check";
 import { compile } from "../compile/index.ts";
 import { ConfigError, DataError, ShapeError } from "../errors.ts";
-import { nearestCode, planSearch } from "./index.ts";
+import { nearestCode, planSearch, searchRanges } from "./index.ts";
 import { arrayOf, normals } from "./testing/values.ts";
 
 const numbers = (x: np.Array) => [...x.dataSync()];
@@ -151,4 +151,25 @@ test("no derivative passes through the search", () => {
     return z.sum().add(index.astype(np.float32).sum());
   };
   assert.deepEqual(grad(loss)(np.array([[1.9]])).js(), [[1]]);
+});
+
+test("ranges of a search cover every vector once and keep within the scores that were asked for", () => {
+  for (const [numVectors, numCodes, scores] of [
+    [10, 3, 12],
+    [7, 100, 10],
+    [5, 2, 1000],
+    [12, 4, 16],
+  ] as const) {
+    const ranges = [...searchRanges(numVectors, numCodes, scores)];
+    const covered = ranges.flatMap(([start, end]) =>
+      Array.from({ length: end - start }, (_, i) => start + i),
+    );
+    assert.deepEqual(
+      covered,
+      Array.from({ length: numVectors }, (_, i) => i),
+    );
+    for (const [start, end] of ranges)
+      assert.ok(end - start === 1 || (end - start) * numCodes <= scores, `${start} to ${end}`);
+  }
+  assert.equal([...searchRanges(16_384, 262_144)].length, 16);
 });

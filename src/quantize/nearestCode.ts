@@ -50,6 +50,21 @@ export function planSearch(numVectors: number, numCodes: number, budgetBytes: nu
   return { vectors: Math.min(numVectors, Math.floor(budgetBytes / (4 * codes))), codes, block };
 }
 
+/**
+ * Ranges of vectors that many searches go through one after the other. A traced search is a list of its chunks, and a graph of
+ * thousands of them takes gigabytes and minutes: of `numVectors · numCodes` scores each range has at most `scores`.
+ *
+ * @param scores - default 2²⁸, 64 chunks of 16 MiB
+ */
+export function* searchRanges(
+  numVectors: number,
+  numCodes: number,
+  scores = 2 ** 28,
+): Generator<readonly [start: number, end: number]> {
+  const size = Math.max(1, Math.floor(scores / numCodes));
+  for (let start = 0; start < numVectors; start += size) yield [start, Math.min(start + size, numVectors)];
+}
+
 /** `x` with zeros in the place of NaN and infinities. */
 function finiteOrZero(x: np.Array): np.Array {
   const finite = np.absolute(x.ref).less(Number.POSITIVE_INFINITY);

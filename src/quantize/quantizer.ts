@@ -22,7 +22,10 @@ export interface Quantized {
   readonly loss: np.Array;
   /** `float32[]`: mean of `(z − q)²` over all components, to watch; no derivative. */
   readonly error: np.Array;
-  /** What {@link Quantizer.update} needs of the batch; no derivative. */
+  /**
+   * What {@link Quantizer.update} needs of the batch; no derivative. The first axis of its arrays is over vectors: those of several
+   * batches, one after the other, are those of the batches as one.
+   */
   readonly batch: QuantizerTree;
 }
 

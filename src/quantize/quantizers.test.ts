@@ -479,6 +479,13 @@ test("indices out of range, or of another shape, are refused before anything is 
   }
 });
 
+test("an unknown estimator of a residual quantizer is told all that there are", () => {
+  assert.throws(
+    () => residualQuantizer([simVq(vq), simVq(vq)], { gradient: "none" as never }),
+    /^ConfigError: residualQuantizer gradient "none": expected one of "straight-through", "rotation", "diveq", "per-layer"$/,
+  );
+});
+
 test("vectors of another width, or that aren't finite, are refused before anything is consumed", () => {
   for (const [name, make] of Object.entries(every)) {
     const quantizer = make("straight-through");

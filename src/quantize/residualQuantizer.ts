@@ -1,10 +1,11 @@
 import { lax, numpy as np, random, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkIndices, checkValues, checkVectors } from "./checks.ts";
+import { checkIndices, checkName, checkValues, checkVectors } from "./checks.ts";
 import {
   checkKey,
   type GradientEstimator,
   type GradientOptions,
+  gradientEstimators,
   quantizeThrough,
   resolveGradient,
 } from "./gradientEstimator.ts";
@@ -78,6 +79,7 @@ export function residualQuantizer(
   const other = quantizers.find((quantizer) => quantizer.dim !== dim);
   if (other !== undefined)
     throw new ConfigError(`residualQuantizer: layers of dim ${dim} and ${other.dim}: expected one dim`);
+  checkName("residualQuantizer gradient", gradient, [...gradientEstimators, "per-layer"]);
   const estimator = gradient === "per-layer" ? null : resolveGradient({ gradient, ...ofEstimator });
   if (estimator === null && Object.keys(ofEstimator).length > 0)
     throw new ConfigError(`${Object.keys(ofEstimator)[0]}: expected without gradient "per-layer"`);

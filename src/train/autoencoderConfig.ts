@@ -52,6 +52,10 @@ const vqOptions = z.strictObject({
   decay: z.number().min(0).lt(1).optional(),
   eps: weight.optional(),
   budgetBytes,
+  /** First codes: drawn, or by k-means of what the first encoder makes of training images. Default random. */
+  initialization: z.enum(["random", "k-means"]).optional(),
+  /** Codes with fewer hits per step, as a moving average, are replaced by vectors of the step; null for never, the default. */
+  restartBelow: positive.nullable().optional(),
   ...gradient,
 });
 
@@ -94,10 +98,8 @@ const partSchema = z.discriminatedUnion("kind", [vqOptions, simVqSchema, fsqSche
 /** Options of a quantizer, with those of the library's functions; `dim` is the size of a latent vector. */
 export const quantizerSchema = z.discriminatedUnion("kind", [
   vqOptions.extend({
-    /** First codes: drawn, or by k-means of what the first encoder makes of training images. */
-    initialization: z.enum(["random", "k-means"]).default("random"),
-    /** Codes with fewer hits per batch, as a moving average, are replaced by vectors of the batch; null for never. */
-    restartBelow: positive.nullable().default(null),
+    initialization: vqOptions.shape.initialization.unwrap().default("random"),
+    restartBelow: vqOptions.shape.restartBelow.unwrap().default(null),
   }),
   simVqSchema,
   fsqSchema,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -7,13 +7,14 @@ import { numpy as np, tree } from "@jax-js/jax";
 import { EngineArray } from "../compile/index.ts";
 import { ImageSampler, type ImageSet } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import { CodeUsage } from "../quantize/index.ts";
+import { CodeUsage, summarizeUsage } from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
 import { spreadPlaces } from "./autoencoderTask.ts";
 import { observeCodes } from "./codeHealth.ts";
 import {
   type AutoencoderConfig,
   autoencoderSteps,
+  autoencoderTaskOn,
   buildOptimizer,
   firstDifference,
   flattenState,
@@ -166,6 +167,101 @@ test("dead codes are replaced by vectors of the batch, and more codes are used",
   assert.ok(with_.dead < 0.7 * without.dead, `${with_.dead} of ${without.dead}`);
 });
 
+/** The same images at every step: whole, or in `accumulate` parts. */
+function inParts(quantizer: object, accumulate: number, training: object = {}) {
+  return run(
+    configOf(quantizer, {
+      optimizer: { kind: "sgd", learningRate: 0.05 },
+      training: { steps: 4, batchSize: 24 / accumulate, accumulate, clipNorm: 0.5, threads: 1, ...training },
+    }),
+    4,
+  );
+}
+
+const ofParts: Record<string, object> = {
+  vq,
+  "vq, ema, k-means": { ...vq, learning: "ema", decay: 0.8, initialization: "k-means" },
+  simvq: { kind: "simvq", numCodes: 32, dim: 4, gradient: "rotation", trainTable: true },
+  fsq: { kind: "fsq", levels: [4, 4, 3] },
+  "lfq, no entropy": { kind: "lfq", dim: 5, entropyWeight: 0, commitment: 0.25 },
+  residual: { kind: "residual", layers: [{ ...vq, learning: "ema" }, vq] },
+  product: { kind: "product", parts: [vq, { kind: "fsq", levels: [5, 5] }] },
+  none: { kind: "none", dim: 4 },
+};
+
+for (const [name, quantizer] of Object.entries(ofParts)) {
+  test(`${name}: three batches per step do what one large batch does, to codes, averages and ages too`, async () => {
+    const [whole, parts] = [await inParts(quantizer, 1), await inParts(quantizer, 3)];
+    whole.results.forEach(({ loss, gradNorm, metrics }, i) => {
+      const other = parts.results[i]!;
+      // The same images in the same order; sums in another.
+      assert.ok(Math.abs(other.loss - loss) < 1e-5 * Math.max(1, loss), `loss ${loss} and ${other.loss}`);
+      assert.ok(Math.abs(other.gradNorm! - gradNorm!) < 1e-4 * gradNorm!);
+      assert.deepEqual(Object.keys(other.metrics), Object.keys(metrics));
+      for (const [key, value] of Object.entries(metrics))
+        assert.ok(Math.abs(other.metrics[key]! - value) < 1e-4 * Math.max(1, value), key);
+    });
+    let moved = 0;
+    for (const [path, data] of whole.end) {
+      const other = parts.end.get(path)!;
+      moved += data.some((value, i) => Math.abs(Number(value) - Number(whole.start.get(path)![i])) > 1e-3)
+        ? 1
+        : 0;
+      data.forEach((value, i) => {
+        assert.ok(
+          Math.abs(Number(other[i]) - Number(value)) < 1e-4 * Math.max(1, Math.abs(Number(value))),
+          path,
+        );
+      });
+    }
+    assert.ok(moved > 3);
+  });
+}
+
+test("noise and restarts with several batches per step: a resumed run is an uninterrupted one", async () => {
+  const config = configOf(
+    { ...vq, gradient: "diveq", noiseStd: 0.1, decay: 0.5, restartBelow: 0.5 },
+    { training: { steps: 6, batchSize: 8, accumulate: 3, threads: 1, checkpointEvery: 3 } },
+  );
+  const home = path.join(folder, "parts");
+  const whole = await trainRun({ config: { ...config, name: "whole" }, home });
+  const controller = new AbortController();
+  const reporter = { step: ({ step }: { step: number }) => step === 3 && controller.abort() };
+  await trainRun({ config: { ...config, name: "stopped" }, home, signal: controller.signal, reporter });
+  const resumed = await trainRun({ resume: "stopped", home });
+  const [a, b] = [whole, resumed].map(({ run: { directory } }) => latestCheckpoint(directory));
+  assert.equal(firstDifference(a!.tensors, b!.tensors), null);
+});
+
+test("restarts see the vectors of all batches of a step, and counts are per step", async () => {
+  const quantizer = { ...vq, numCodes: 512, learning: "ema", decay: 0.5, restartBelow: 0.5 };
+  const steps = async (accumulate: number, numSteps: number) => {
+    const training = { steps: 4, batchSize: 24 / accumulate, accumulate, threads: 1 };
+    const optimizer = { kind: "sgd", learningRate: 0 };
+    return run(configOf(quantizer, { optimizer, training }), numSteps);
+  };
+  const [whole, parts] = [await steps(1, 2), await steps(3, 2)];
+  // 24 images of 4 vectors hit at most 96 codes; the others fall to 0.5·0.5 after two steps and are replaced.
+  const restarted = parts.results[1]!.metrics.restarted!;
+  assert.ok(restarted > 300, String(restarted));
+  assert.equal(restarted, whole.results[1]!.metrics.restarted);
+  const rows = (state: typeof whole) => {
+    const codes = state.end.get("variables.quantizer.codebook") as Float32Array;
+    return new Set(
+      Array.from({ length: 512 }, (_, k) =>
+        codes
+          .slice(4 * k, 4 * k + 4)
+          .map((x) => Math.round(1e4 * x))
+          .join(),
+      ),
+    );
+  };
+  // 96 vectors, drawn over 300 times: nearly all of them are codes now, whichever the draw; a third of them if one batch alone counted.
+  const [a, b] = [rows(whole), rows(parts)];
+  const shared = [...a].filter((row) => b.has(row)).length;
+  assert.ok(shared > 0.8 * a.size && shared > 0.8 * b.size, `${shared} of ${a.size} and ${b.size}`);
+});
+
 test("k-means finds first codes among what the encoder makes of training images", async () => {
   const first = async (initialization: string, seed = 0) => {
     const training = { steps: 1, batchSize: 16, threads: 1, seed };
@@ -186,6 +282,73 @@ test("k-means finds first codes among what the encoder makes of training images"
     run(many, 1),
     (error: Error) => error instanceof DataError && /400 codes from 384 vectors/.test(error.message),
   );
+});
+
+test("codes of layers and parts start by k-means, a layer's of what the layers before leave over", async () => {
+  const error = async (kind: "residual" | "product", starts: readonly string[]) => {
+    const list = starts.map((initialization) => ({ ...vq, numCodes: 16, initialization }));
+    const quantizer = kind === "residual" ? { kind, layers: list } : { kind, parts: list };
+    const training = { steps: 1, batchSize: 96, threads: 1 };
+    return (await run(configOf(quantizer, { training }), 1)).results[0]!.metrics.quantizationError!;
+  };
+  const one = (
+    await run(
+      configOf(
+        { ...vq, numCodes: 16, initialization: "k-means" },
+        { training: { steps: 1, batchSize: 96, threads: 1 } },
+      ),
+      1,
+    )
+  ).results[0]!.metrics.quantizationError!;
+  const [both, first, second] = [
+    await error("residual", ["k-means", "k-means"]),
+    await error("residual", ["k-means", "random"]),
+    await error("residual", ["random", "k-means"]),
+  ];
+  // 16 centres of 384 residuals leave much less; codes drawn in ±1/16 leave nearly all.
+  assert.ok(both < 0.5 * first, `${both} and ${first}`);
+  // Drawn codes are short: whichever layer has them does little beside the other.
+  for (const each of [first, second]) assert.ok(each < one && each > 0.5 * one, `${each} and ${one}`);
+  const parts = await Promise.all(
+    [
+      ["k-means", "k-means"],
+      ["random", "k-means"],
+      ["random", "random"],
+    ].map((starts) => error("product", starts)),
+  );
+  assert.ok(parts[0]! < 0.9 * parts[1]! && parts[1]! < 0.8 * parts[2]!, String(parts));
+});
+
+test("dead codes of layers and parts are replaced by vectors that the layer saw", async () => {
+  const layer = { ...vq, numCodes: 64, decay: 0.5, learning: "ema" };
+  const restarting = { ...layer, restartBelow: 0.3 };
+  const options = {
+    optimizer: { kind: "sgd", learningRate: 0 },
+    training: { steps: 4, batchSize: 16, threads: 1, seed: 1 },
+  };
+  const state = async (quantizer: object) => (await run(configOf(quantizer, options), 3)).end;
+  const lists = [
+    [layer, layer],
+    [layer, restarting],
+    [restarting, restarting],
+  ];
+  for (const kind of ["residual", "product"] as const) {
+    const [none, second, both] = await Promise.all(
+      lists.map((list) => state(kind === "residual" ? { kind, layers: list } : { kind, parts: list })),
+    );
+    const name = (i: number, what: string) => `variables.quantizer.layers.${i}.${what}`;
+    const least = (tensors: typeof none, i: number) =>
+      Math.min(...(tensors!.get(name(i, "clusterSize")) as Float32Array));
+    // Hits fall to an eighth in three steps; of codes that restart never below the threshold.
+    assert.ok(least(none, 0) < 0.2 && least(none, 1) < 0.2);
+    assert.ok(least(second, 0) < 0.2 && least(second, 1) >= 0.299);
+    assert.ok(least(both, 0) >= 0.299 && least(both, 1) >= 0.299);
+    assert.deepEqual(second!.get(name(0, "codebook")), none!.get(name(0, "codebook")));
+    // Vectors that a second layer sees are residuals, shorter than what the first one gets.
+    const longest = (tensors: typeof none, i: number) =>
+      Math.max(...(tensors!.get(name(i, "codebook")) as Float32Array).map(Math.abs));
+    if (kind === "residual") assert.ok(longest(both, 1) < longest(both, 0));
+  }
 });
 
 test("health of codes is what counting in plain numbers says", () => {
@@ -294,8 +457,53 @@ test("a run that is stopped and resumed equals an uninterrupted one bit for bit,
   for (const name of names)
     assert.deepEqual(store.metric(resumed.run.id, name), store.metric(whole.run.id, name), name);
   assert.ok(store.metric(whole.run.id, "restarted").some(({ value }) => value > 0));
+  // Hits of the validation vectors, at every evaluation: what its shares were made of.
+  store.metric(whole.run.id, "validationPerplexity").forEach(({ step, value }) => {
+    const file = path.join(whole.run.directory, "codes", `histogram-${String(step).padStart(8, "0")}.json`);
+    const [codebook] = JSON.parse(readFileSync(file, "utf8")).codebooks as [
+      { numCodes: number; hits: number[][] },
+    ];
+    assert.equal(codebook.numCodes, 32);
+    const { perplexity } = summarizeUsage(codebook.hits.map(([, count]) => count!));
+    assert.ok(Math.abs(perplexity - value) < 1e-9 * value);
+  });
   const { validation } = whole;
   assert.ok(Math.abs(validation!.metrics.psnr! + 10 * Math.log10(validation!.loss)) < 1e-9);
+});
+
+test("a run says when the rotation trick lengthens gradients much, and only then", async () => {
+  const simvq = { kind: "simvq", numCodes: 32, dim: 4, gradient: "rotation" };
+  /** With codes made longer. */
+  const notes = async (quantizer: object, factor = 100) => {
+    const task = autoencoderTaskOn(configOf(quantizer), { train: images, validation: images });
+    const { params, variables } = (await task.init(0)) as never as {
+      params: { quantizer: { transform: EngineArray; layers?: { transform: EngineArray }[] } };
+      variables: never;
+    };
+    const own = params.quantizer.layers ?? [params.quantizer];
+    for (const each of own) {
+      const { data, shape } = each.transform;
+      each.transform = EngineArray.from(
+        Float32Array.from(data as Float32Array, (x) => factor * x),
+        shape,
+      );
+    }
+    const found = await task.notes!(params as never, variables);
+    await task.close();
+    return found;
+  };
+  const [warning] = await notes(simvq);
+  assert.match(warning!, /^rotation trick: codes are [\d.e+]+ times as long as the vectors/);
+  assert.deepEqual(await notes({ ...simvq, maxRatio: 1 }), []);
+  assert.deepEqual(await notes({ ...simvq, gradient: "straight-through" }), []);
+  assert.deepEqual(await notes(simvq, 1), []);
+  const half = { ...simvq, dim: 2 };
+  const plain = { ...half, gradient: "straight-through" };
+  assert.deepEqual(
+    (await notes({ kind: "product", parts: [plain, half] }, 1e4)).map((note) => note.slice(0, 22)),
+    ["part 2, rotation trick"],
+  );
+  assert.equal((await notes({ kind: "product", parts: [half, half] }, 1e4)).length, 2);
 });
 
 test("evaluation goes through codes: its loss is the mean squared error, whatever the size of a batch", async () => {
@@ -326,6 +534,10 @@ test("impossible configurations are one line that names the option", async () =>
   await refuses(
     () => configOf({ ...vq, numcodes: 3 }),
     /^config: quantizer\.numcodes: unknown key; did you mean numCodes\?/,
+  );
+  await refuses(
+    () => configOf({ kind: "residual", layers: [vq, { ...vq, distanc: "cosine" }] }),
+    /^config: quantizer\.layers\.1\.distanc: unknown key; did you mean distance\?/,
   );
   await refuses(
     () => configOf({ kind: "vqq" }),

@@ -1,5 +1,5 @@
 import { numpy as np, random, tree } from "@jax-js/jax";
-import { compile, EngineArray, type EngineLeaves, type EngineTree, toEngine } from "../compile/index.ts";
+import { compile, EngineArray, type EngineLeaves, toEngine } from "../compile/index.ts";
 import {
   type ImageDataset,
   ImageSampler,
@@ -22,18 +22,19 @@ import {
   initImageAutoencoder,
   resolveImageAutoencoder,
 } from "../nn/index.ts";
-import type { Tree } from "../optim/index.ts";
+import { mapArrays, type Tree } from "../optim/index.ts";
 import {
   CodeUsage,
   type ImageShape,
-  kMeans,
   type Quantized,
   type QuantizerTree,
+  rotationWarning,
   ssim,
 } from "../quantize/index.ts";
 import { type BuiltQuantizer, buildQuantizer } from "./buildQuantizer.ts";
 import { type CodeAges, initCodeAges, observeCodes } from "./codeHealth.ts";
 import type { AutoencoderConfig } from "./config.ts";
+import { firstCodes, ofPart, withPart } from "./firstCodes.ts";
 import type { StepTask, Task, TaskEvaluation } from "./task.ts";
 
 /** An autoencoder with its quantizer, as a configuration describes them. */
@@ -94,59 +95,30 @@ interface Aux {
   readonly quantized: Omit<Quantized, "quantized" | "loss">;
 }
 
-/** First codes by k-means come from so many vectors per code; of no more images than that, if those have enough vectors. */
-const vectorsPerCode = 16;
-const mostImagesForCodes = 2048;
-
 /** Reconstruction and quantization of batches of images; see {@link imageAutoencoderLoss}. */
 export function autoencoderSteps(
   { model, built }: AutoencoderModel,
   sampler: ImageSampler,
-  { batchSize, usageWindow, seed }: AutoencoderConfig["training"],
+  training: Pick<
+    AutoencoderConfig["training"],
+    "batchSize" | "accumulate" | "usageWindow" | "seed" | "threads"
+  >,
 ): StepTask {
-  const { quantizer, vq } = built;
+  const { usageWindow, seed } = training;
+  const { quantizer, codebooks } = built;
   const { height, width, channels } = model.image;
-  const restartBelow = vq?.restartBelow ?? null;
+  const restarts = codebooks.filter(({ restartBelow }) => restartBelow !== null);
   const imagesOf = (values: Float32Array<ArrayBuffer>) =>
     EngineArray.from(values, [values.length / (height * width * channels), height, width, channels]);
-
-  /** Codes by k-means of what the first encoder makes of the first batches. */
-  async function kMeansCodes(encoder: EngineTree<Tree>, runSeed: number): Promise<Tree> {
-    const { quantizer: target, distance } = vq!;
-    const numCodes = target.codebookSizes[0]!;
-    const perImage = model.latent.height * model.latent.width;
-    const numVectors = sampler.count * perImage;
-    if (numVectors < numCodes) {
-      throw new DataError(
-        `quantizer.initialization k-means: ${numCodes} codes from ${numVectors} vectors: expected at least as many vectors as codes`,
-      );
-    }
-    const enough = Math.min(mostImagesForCodes, (numCodes * vectorsPerCode) / perImage);
-    const numBatches = Math.ceil(Math.max(enough, numCodes / perImage) / batchSize);
-    const size = batchSize * height * width * channels;
-    const all = new Float32Array(numBatches * size);
-    for (let i = 0; i < numBatches; i++) all.set(sampler.batch(i), i * size);
-    await using codes = compile(
-      (own: ImageAutoencoderParams["encoder"], images: np.Array, key: np.Array) => {
-        const z = encodeImages(own, images, model);
-        const { codes: found, counts } = kMeans(z, numCodes, key, { distance });
-        // The moving averages are of hits per batch.
-        const { params, state } = target.initFrom(found, counts.div(numBatches));
-        return { params, state };
-      },
-      { outputs: "engine", name: "k-means" },
-    );
-    const key = EngineArray.from(Uint32Array.of(mix(runSeed, 1), mix(runSeed, 2)), [2]);
-    return (await codes(encoder as never, imagesOf(all) as never, key as never)) as Tree;
-  }
 
   return {
     async init(runSeed) {
       const { params, state } = initImageAutoencoder(random.key(runSeed), model, quantizer);
       const ages = initCodeAges(quantizer?.codebookSizes ?? []);
       const start = (await toEngine({ params, variables: { quantizer: state, ages } } as never)) as Tree;
-      if (vq?.initialization !== "k-means") return start;
-      const codes = await kMeansCodes(start.params.encoder, runSeed);
+      const drawn = { params: start.params.quantizer, state: start.variables.quantizer };
+      const { encoder } = start.params;
+      const codes = await firstCodes(model, built, sampler, training, encoder, drawn, runSeed);
       return {
         params: { ...start.params, quantizer: codes.params },
         variables: { ...start.variables, quantizer: codes.state },
@@ -154,7 +126,7 @@ export function autoencoderSteps(
     },
     batch(index) {
       const images = imagesOf(sampler.batch(index));
-      if (restartBelow === null && !built.needsKey) return { images } as never;
+      if (restarts.length === 0 && !built.needsKey) return { images } as never;
       const key = EngineArray.from(Uint32Array.of(mix(seed, index, 1), mix(seed, index, 2)), [2]);
       return { images, key } as never;
     },
@@ -172,6 +144,21 @@ export function autoencoderSteps(
       );
       return { loss, aux: quantized === null ? { reconstruction } : { reconstruction, quantized } };
     },
+    joinAux(parts) {
+      const own = parts as readonly Aux[];
+      const mean = (each: (aux: Aux) => np.Array) =>
+        own
+          .map(each)
+          .reduce((a, b) => a.add(b))
+          .div(own.length);
+      const reconstruction = mean((aux) => aux.reconstruction);
+      if (quantizer === null) return { reconstruction };
+      const joined = mapArrays(
+        (...arrays) => np.concatenate(arrays, 0),
+        ...(own.map(({ quantized: { indices, batch } }) => ({ indices, batch })) as [Tree, ...Tree[]]),
+      );
+      return { reconstruction, quantized: { ...joined, error: mean((aux) => aux.quantized.error) } };
+    },
     advance(params, variables, aux, batch) {
       const { reconstruction, quantized } = aux as Partial<Aux> & Pick<Aux, "reconstruction">;
       const { quantizer: state, ages } = variables as AutoencoderVariables;
@@ -183,26 +170,32 @@ export function autoencoderSteps(
       }
       const { indices, error, batch: seen } = quantized;
       const observed = observeCodes(ages, indices, usageWindow);
-      const metrics = { reconstruction, quantizationError: error, ...observed.health };
-      if (vq === null || restartBelow === null) {
-        key?.dispose();
-        const next = { quantizer: quantizer.update(state, seen), ages: observed.ages };
-        return { params, variables: next, metrics };
+      const metrics: Record<string, np.Array> = {
+        reconstruction,
+        quantizationError: error,
+        ...observed.health,
+      };
+      const vectors = restarts.map(({ part }) => (ofPart(seen, part).z as np.Array).ref);
+      let own = params.quantizer as QuantizerTree;
+      let next = quantizer.update(state, seen);
+      if (restarts.length === 0) key?.dispose();
+      else {
+        // Other draws than those of the loss.
+        const keys = [...random.split(key!, 1 + restarts.length)] as np.Array[];
+        keys.shift()!.dispose();
+        const numbers = restarts.map(({ part, quantizer: codebook, restartBelow }, i) => {
+          const before = [ofPart(own, part), ofPart(next, part)] as const;
+          const after = codebook.restart(...before, vectors[i]!, keys[i]!, { threshold: restartBelow! });
+          own = withPart(own, part, after.params);
+          next = withPart(next, part, after.state);
+          return after.restarted;
+        });
+        metrics.restarted = numbers.reduce((a, b) => a.add(b)).astype(np.float32);
       }
-      const z = (seen.z as np.Array).ref;
-      const own = params as ImageAutoencoderParams;
-      const restarted = vq.quantizer.restart(
-        own.quantizer,
-        quantizer.update(state, seen),
-        z,
-        // Another draw than that of the loss.
-        random.split(key!, 2).slice(1),
-        { threshold: restartBelow },
-      );
       return {
-        params: { ...own, quantizer: restarted.params },
-        variables: { quantizer: restarted.state, ages: observed.ages },
-        metrics: { ...metrics, restarted: restarted.restarted.astype(np.float32) },
+        params: { ...params, quantizer: own },
+        variables: { quantizer: next, ages: observed.ages },
+        metrics,
       };
     },
   };
@@ -337,11 +330,42 @@ export function autoencoderTaskOn(
               validationQuantizationError: quantizationError,
             }),
       },
+      histograms: usage.map((each) => each.histogram),
     };
+  }
+
+  /** Where the rotation trick lengthens gradients much, on the first batch. */
+  async function notes(
+    { encoder, quantizer: own }: EngineLeaves<Tree>,
+    variables: EngineLeaves<Tree> | undefined,
+  ): Promise<string[]> {
+    if (built.rotated.length === 0) return [];
+    await using through = compile(
+      (params: ImageAutoencoderParams["encoder"], p: QuantizerTree, s: QuantizerTree, images: np.Array) => {
+        const z = encodeImages(params, images, model);
+        const both = () => [tree.ref(p), tree.ref(s)] as const;
+        const q = quantizer!.decode(...both(), quantizer!.encode(...both(), z.ref));
+        tree.dispose([p, s] as never);
+        return { z, q };
+      },
+      { ...(threads === undefined ? {} : { threads }), name: "rotation" },
+    );
+    const images = EngineArray.from(sampler.batch(0), [batchSize, height, width, channels]);
+    const inputs = [encoder, own, (variables as { quantizer: unknown }).quantizer, images];
+    const { z, q } = await through(...(inputs as [never, never, never, never]));
+    const found = built.rotated.map(({ part, start, end }) => {
+      const [from, to] = [z, q].map((x) => x.ref.slice([], [], [], [start, end])) as [np.Array, np.Array];
+      const warning = rotationWarning(from, to);
+      tree.dispose([from, to] as never);
+      return warning === null || part === null ? warning : `part ${part + 1}, ${warning}`;
+    });
+    tree.dispose([z, q] as never);
+    return found.filter((warning) => warning !== null);
   }
 
   return {
     ...autoencoderSteps(resolved, sampler, config.training),
+    notes,
     facts: {
       kind: "autoencoder",
       model,

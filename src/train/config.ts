@@ -223,6 +223,8 @@ const scheduleSchema = z.discriminatedUnion("kind", [
 /** Options of training that every task has. */
 const training = {
   steps: count,
+  /** Batches per step: their mean gradient makes one update. */
+  accumulate: count.default(1),
   /** Largest global norm of the gradient; null for no clipping. */
   clipNorm: positive.nullable().default(1),
   /** Decay of an average of the parameters, kept beside them; null for none. */
@@ -245,12 +247,10 @@ const training = {
 
 const languageTrainingSchema = z.strictObject({
   ...training,
-  /** Sequences per step. */
+  /** Sequences per batch. */
   batchSize: count,
   /** Tokens per sequence. */
   length: count,
-  /** Batches per step: their mean gradient makes one update. */
-  accumulate: count.default(1),
   evalBatches: count.default(8),
   /** Steps between samples of text; 0 for only at the end. */
   sampleEvery: countOrZero.default(0),
@@ -262,11 +262,11 @@ const languageTrainingSchema = z.strictObject({
 
 const autoencoderTrainingSchema = z.strictObject({
   ...training,
-  /** Images per step. */
+  /** Images per batch. */
   batchSize: count,
   /** Validation images that are evaluated; by default all. */
   evalImages: count.optional(),
-  /** A code is dead when it wasn't hit in so many batches; usage is the share of the others. */
+  /** A code is dead when it wasn't hit in so many steps; usage is the share of the others. */
   usageWindow: count.default(100),
 });
 
@@ -326,7 +326,7 @@ export const codesConfigSchema = z.strictObject({
   }),
   training: z.strictObject({
     ...training,
-    /** Images per step. */
+    /** Images per batch. */
     batchSize: count,
     /** Validation images that are evaluated; by default all. */
     evalImages: count.optional(),
@@ -398,6 +398,14 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   return inner instanceof z.ZodUnion ? inner.options.flatMap(alternatives) : [inner];
 }
 
+/** What may stand under a key of an object, or at a place of a list. */
+function inside(schema: z.core.$ZodType, key: PropertyKey): z.core.$ZodType[] {
+  if (schema instanceof z.ZodArray) return alternatives(schema.element);
+  return schema instanceof z.ZodObject && key in schema.shape
+    ? alternatives(schema.shape[key as string]!)
+    : [];
+}
+
 /** The objects that may stand at a path; of alternatives with a `kind`, the one that the value says, if it says one. */
 function objectsAt(schema: z.ZodObject, at: readonly PropertyKey[], value: unknown): z.ZodObject[] {
   const objects = (schemas: readonly z.core.$ZodType[], own: unknown) => {
@@ -405,14 +413,15 @@ function objectsAt(schema: z.ZodObject, at: readonly PropertyKey[], value: unkno
     const chosen = all.filter((schema) => isPlainObject(own) && kindOf(schema) === own.kind);
     return chosen.length > 0 ? chosen : all;
   };
-  let current = objects([schema], value);
-  let inside = value;
+  let current: readonly z.core.$ZodType[] = objects([schema], value);
+  let own = value;
   for (const key of at) {
-    inside = isPlainObject(inside) ? inside[key as string] : undefined;
-    const below = current.flatMap(({ shape }) => (key in shape ? alternatives(shape[key as string]!) : []));
-    current = objects(below, inside);
+    own = (own as PlainObject | undefined)?.[key as string];
+    const below = current.flatMap((each) => inside(each, key));
+    const lists = below.filter((each) => each instanceof z.ZodArray);
+    current = [...(Array.isArray(own) ? lists : []), ...objects(below, own)];
   }
-  return current;
+  return objects(current, own);
 }
 
 function kindOf(schema: z.ZodObject): unknown {

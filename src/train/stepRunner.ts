@@ -24,7 +24,8 @@ export interface StepResult {
 
 /**
  * Runs training steps of `training.accumulate` batches each. All but the last batch of a step only add to a sum of gradients, so
- * that the optimizer runs once per step, and checkpoints, which lie between steps, need no sum.
+ * that the optimizer runs once per step, and checkpoints, which lie between steps, need no sum. What a task with variables keeps of
+ * them waits for the last one.
  */
 export class StepRunner {
   readonly #task: StepTask;
@@ -59,35 +60,44 @@ export class StepRunner {
     return state;
   }
 
-  #inputs(index: number): never[] {
+  /** Inputs of the program that ends a step, besides the state. */
+  #inputs(index: number, earlier: readonly unknown[]): [never] {
     const batch = this.#task.batch(index);
-    return (this.#sum === null ? [batch] : [batch, this.#sum.leaves()]) as never[];
+    if (this.#sum === null) return [batch] as never;
+    const sum = this.#sum.leaves();
+    return (this.#task.advance === undefined ? [batch, sum] : [batch, sum, earlier]) as never;
+  }
+
+  /** Adds the gradients of one of the batches before the last to the sum. */
+  async #add(state: TrainHandle, index: number, isFirst: boolean) {
+    const { params, variables } = state.leaves();
+    const inputs = [params, variables ?? {}, this.#task.batch(index), keep(isFirst ? 0 : 1)];
+    const { loss, aux } = await this.#accumulate!(this.#sum!, ...(inputs as [never, never, never, never]));
+    return { loss: (loss as EngineArray).data[0]!, aux };
   }
 
   /** Traces, lowers and loads the programs. */
   async prepare(state: TrainHandle): Promise<void> {
-    await this.#step.prepare(state, ...(this.#inputs(0) as [never]));
-    if (this.#accumulate === null) return;
-    const { params } = state.leaves();
-    await this.#accumulate.prepare(
-      this.#sum!,
-      params as never,
-      this.#task.batch(0) as never,
-      keep(0) as never,
-    );
+    const earlier: unknown[] = [];
+    if (this.#accumulate !== null) {
+      // Run, not only loaded: only that says what a task keeps. The next step begins its sum anew.
+      const { aux } = await this.#add(state, 0, true);
+      for (let i = 0; i < this.#numBatches - 1; i++) earlier.push(aux);
+    }
+    await this.#step.prepare(state, ...this.#inputs(0, earlier));
   }
 
   /** One step: its batches are those from `index·accumulate` on. */
   async run(state: TrainHandle, index: number): Promise<StepResult> {
     const accumulate = this.#numBatches;
     let total = 0;
+    const earlier: unknown[] = [];
     for (let i = 0; i < accumulate - 1; i++) {
-      const batch = this.#task.batch(index * accumulate + i);
-      const { params } = state.leaves();
-      const loss = await this.#accumulate!(this.#sum!, params as never, batch as never, keep(i) as never);
-      total += (await loss.data())[0]!;
+      const { loss, aux } = await this.#add(state, index * accumulate + i, i === 0);
+      total += loss;
+      earlier.push(aux);
     }
-    const outputs = await this.#step(state, ...(this.#inputs((index + 1) * accumulate - 1) as [never]));
+    const outputs = await this.#step(state, ...this.#inputs((index + 1) * accumulate - 1, earlier));
     const loss = (total + (await outputs.loss.data())[0]!) / accumulate;
     const metrics: Record<string, number> = {};
     for (const [name, value] of Object.entries(outputs.metrics ?? {}))
@@ -112,4 +122,4 @@ export class StepRunner {
 }
 
 /** Whether the sum so far counts: not at the first batch of a step. */
-const keep = (batch: number) => EngineArray.from(Float32Array.of(batch === 0 ? 0 : 1), []);
+const keep = (value: 0 | 1) => EngineArray.from(Float32Array.of(value), []);

@@ -12,10 +12,8 @@ export interface StepSize {
 }
 
 export function stepSize({ task, training }: TrainConfig): StepSize {
-  if (task !== "language") {
-    const { batchSize } = training;
-    return { batches: 1, samples: batchSize, items: batchSize, item: "images" };
-  }
-  const samples = training.batchSize * training.accumulate;
-  return { batches: training.accumulate, samples, items: samples * training.length, item: "tokens" };
+  const { accumulate: batches } = training;
+  const samples = training.batchSize * batches;
+  if (task !== "language") return { batches, samples, items: samples, item: "images" };
+  return { batches, samples, items: samples * training.length, item: "tokens" };
 }

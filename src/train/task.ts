@@ -39,6 +39,8 @@ export interface StepTask {
     readonly variables: Tree;
     readonly metrics: Readonly<Record<string, np.Array>>;
   };
+  /** What `advance` gets in a step of several batches, of what `loss` kept of each of them: as if they were one. With `advance`. */
+  joinAux?(parts: readonly Tree[]): Tree;
 }
 
 /** What a person is told of a task before it starts. */
@@ -77,6 +79,8 @@ export interface TaskEvaluation {
   /** In the task's unit, see {@link Task.unit}. */
   readonly loss: number;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Hits of every code, per codebook; for tasks with codebooks. */
+  readonly histograms?: readonly ArrayLike<number>[];
 }
 
 /** What is trained: everything in a run that isn't the same for all tasks. */
@@ -91,6 +95,8 @@ export interface Task extends StepTask, Disposable {
   readonly flopsPerBatch: number;
   /** Epochs that have begun after so many batches, with fractions. */
   epochs(numBatches: number): number;
+  /** What a person should know before the first step, one line each. */
+  notes?(params: EngineLeaves<Tree>, variables: EngineLeaves<Tree> | undefined): Promise<readonly string[]>;
   /** Evaluates on data that is never trained on; leaves the arrays alone. */
   evaluate(params: EngineLeaves<Tree>, variables: EngineLeaves<Tree> | undefined): Promise<TaskEvaluation>;
   /** Samples of text, for tasks that have them. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { compile, type EngineArray, type EngineLeaves } from "../compile/index.ts";
-import { writePng } from "../data/index.ts";
+import { writeFileAtomically, writePng } from "../data/index.ts";
 import { CheckpointError, NonFiniteError } from "../errors.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
@@ -27,6 +27,15 @@ import { stepSize } from "./stepSize.ts";
 import type { Task } from "./task.ts";
 import type { TrainHandle } from "./trainingStep.ts";
 import { version } from "./version.ts";
+
+/** Codes that were hit, and how often: most of a large codebook often weren't. */
+function histogramFile(step: number, histograms: readonly ArrayLike<number>[]): string {
+  const codebooks = histograms.map((histogram) => ({
+    numCodes: histogram.length,
+    hits: Array.from(histogram, (count, code) => [code, count]).filter(([, count]) => count! > 0),
+  }));
+  return `${JSON.stringify({ step, codebooks })}\n`;
+}
 
 export interface TrainOptions {
   /** A new run of this configuration. */
@@ -95,11 +104,10 @@ class Trainer {
 
   async run(checkpoint: Checkpoint | null): Promise<TrainResult> {
     const { training } = this.#config;
-    const { threads } = training;
+    const { threads, accumulate } = training;
     const matmulPeak = await measureMatmulPeak(threads);
     const task = this.#task;
-    const { batches: accumulate } = stepSize(this.#config);
-    const runner = new StepRunner(task, this.#optimizer, { ...training, accumulate });
+    const runner = new StepRunner(task, this.#optimizer, training);
     const average = compile((state: Tree) => averagedParameters(state), {
       outputs: "engine",
       name: "average",
@@ -124,6 +132,11 @@ class Trainer {
         fromStep,
         compileSeconds: (performance.now() - startCompile) / 1000,
       });
+
+      if (fromStep === 0) {
+        const { params, variables } = state.leaves();
+        for (const note of (await task.notes?.(params, variables)) ?? []) this.#reporter.note?.(note);
+      }
 
       const evaluatedParams = async (): Promise<EngineLeaves<Tree>> => {
         const { params, optimizer } = state.leaves();
@@ -259,20 +272,20 @@ class Trainer {
     params: EngineLeaves<Tree>,
     variables: EngineLeaves<Tree> | undefined,
   ): Promise<void> {
-    const { loss, metrics } = await this.#task.evaluate(params, variables);
+    const { loss, metrics, histograms = [] } = await this.#task.evaluate(params, variables);
     const info: EvaluationInfo = { step, loss, metrics };
     this.#lastEvaluation = info;
     if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
     this.#record(step, { validationLoss: loss, ...metrics });
     this.#reporter.evaluation?.(info);
+    const fileOf = (folder: string, name: string, ending: string) =>
+      path.join(this.#run.directory, folder, `${name}-${String(step).padStart(8, "0")}.${ending}`);
+    if (histograms.length > 0)
+      writeFileAtomically(fileOf("codes", "histogram", "json"), histogramFile(step, histograms));
     const { picture } = this.#task;
     if (picture === null) return;
     const image = await picture.draw(params, variables);
-    const file = path.join(
-      this.#run.directory,
-      "pictures",
-      `${picture.name}-${String(step).padStart(8, "0")}.png`,
-    );
+    const file = fileOf("pictures", picture.name, "png");
     await writePng(file, image);
     this.#reporter.picture?.(step, image, file);
   }

@@ -64,7 +64,7 @@ function lossAndGradients(
 
 /**
  * One step as one graph: forward, backward, clipping, optimizer and what the task does after it. With a sum of gradients of batches
- * before, the update is that of the mean over all `numBatches`.
+ * before, the update is that of the mean over all `numBatches`; with what the task kept of them, variables advance by all.
  *
  * @param profile - prefix of a file for the runtime's own profile
  */
@@ -75,9 +75,9 @@ export function trainingStep(
   threads?: number,
   numBatches = 1,
   profile?: string,
-): CompiledStep<TrainState, [batch: Tree, sum?: Tree], StepOutputs> {
+): CompiledStep<TrainState, [batch: Tree, sum?: Tree, earlier?: readonly Tree[]], StepOutputs> {
   return compileStep(
-    (state: TrainState, batch: Tree, sum?: Tree): [TrainState, StepOutputs] => {
+    (state: TrainState, batch: Tree, sum?: Tree, earlier?: readonly Tree[]): [TrainState, StepOutputs] => {
       const { variables } = state;
       const later =
         variables === undefined ? null : { variables: tree.ref(variables), batch: tree.ref(batch) };
@@ -97,7 +97,8 @@ export function trainingStep(
       const params = applyUpdates(state.params, updates) as Tree;
       const outputs = gradNorm === null ? { loss } : { loss, gradNorm };
       if (later === null) return [{ params, optimizer: next }, outputs];
-      const after = task.advance!(params, later.variables, aux, later.batch);
+      const whole = earlier === undefined ? aux : task.joinAux!([...earlier, aux]);
+      const after = task.advance!(params, later.variables, whole, later.batch);
       return [
         { params: after.params, optimizer: next, variables: after.variables },
         { ...outputs, metrics: after.metrics },
@@ -111,22 +112,37 @@ export function trainingStep(
   );
 }
 
+/** What a batch leaves besides its gradients. */
+export interface GradientOutputs {
+  readonly loss: np.Array;
+  /** What the task keeps, for the end of the step; empty for tasks without variables. */
+  readonly aux: Tree;
+}
+
 /**
- * Adds the gradients of a batch to a sum that stays in the engine; returns the loss. `keep` is 1, or 0 for the first batch of a step.
- * For tasks without variables.
+ * Adds the gradients of a batch to a sum that stays in the engine. Parameters and variables stay as they are, so that batches of a step
+ * are parts of one. `keep` is 1, or 0 for the first batch of a step.
+ *
+ * Outputs are arrays of the engine. Variables are an empty tree for tasks without them.
  */
 export function gradientStep(
   task: StepTask,
   threads?: number,
-): CompiledStep<Tree, [params: Tree, batch: Tree, keep: np.Array], np.Array> {
-  return compileStep(
-    (sum: Tree, params: Tree, batch: Tree, keep: np.Array): [Tree, np.Array] => {
-      const { loss, gradients } = lossAndGradients(task, params, undefined, batch);
+): CompiledStep<
+  Tree,
+  [params: Tree, variables: Tree, batch: Tree, keep: np.Array],
+  EngineTree<GradientOutputs>
+> {
+  const step = compileStep(
+    (sum: Tree, params: Tree, variables: Tree, batch: Tree, keep: np.Array): [Tree, GradientOutputs] => {
+      const own = task.advance === undefined ? undefined : variables;
+      const { loss, aux, gradients } = lossAndGradients(task, params, own, batch);
       tree.dispose(params as never);
       const added = mapArrays((s, g) => s.mul(keep.ref).add(g), sum, gradients);
       keep.dispose();
-      return [added, loss];
+      return [added, { loss, aux }];
     },
-    { ...(threads === undefined ? {} : { threads }), name: "gradients" },
+    { ...(threads === undefined ? {} : { threads }), outputs: "engine", name: "gradients" },
   );
+  return step as never;
 }
