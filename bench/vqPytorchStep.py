@@ -19,6 +19,7 @@ def parse():
     parser = argparse.ArgumentParser()
     for name, default in [("codes", 8192), ("dim", 16), ("batch", 64), ("rounds", 15), ("threads", 2)]:
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--channels", type=int, nargs=2, default=[32, 64])
     return parser.parse_args()
 
 
@@ -33,24 +34,25 @@ class Residual(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    def __init__(self, dim, quantizer):
+    def __init__(self, dim, widths, quantizer):
         super().__init__()
+        first, second = widths
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 32, 2, stride=2),
-            Residual(32),
-            nn.Conv2d(32, 64, 2, stride=2),
-            Residual(64),
+            nn.Conv2d(1, first, 2, stride=2),
+            Residual(first),
+            nn.Conv2d(first, second, 2, stride=2),
+            Residual(second),
             nn.ReLU(),
-            nn.Conv2d(64, dim, 1),
+            nn.Conv2d(second, dim, 1),
         )
         self.decoder = nn.Sequential(
-            nn.Conv2d(dim, 64, 1),
-            Residual(64),
+            nn.Conv2d(dim, second, 1),
+            Residual(second),
             nn.ReLU(),
-            nn.ConvTranspose2d(64, 32, 2, stride=2),
-            Residual(32),
+            nn.ConvTranspose2d(second, first, 2, stride=2),
+            Residual(first),
             nn.ReLU(),
-            nn.ConvTranspose2d(32, 1, 2, stride=2),
+            nn.ConvTranspose2d(first, 1, 2, stride=2),
         )
         self.quantizer = quantizer
 
@@ -78,7 +80,7 @@ def main():
     }
     steps = {}
     for name, quantizer in quantizers.items():
-        model = Autoencoder(args.dim, quantizer).train()
+        model = Autoencoder(args.dim, args.channels, quantizer).train()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
         def step(model=model, optimizer=optimizer):

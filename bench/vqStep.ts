@@ -1,7 +1,7 @@
 // Prints what a quantizer costs in a training step: the autoencoder of the preset vq-mnist without a quantizer and with several, their
 // steps in turns, so that other load meets all of them. Ratios are medians over rounds.
 //
-// npm run bench -- --part vq-step [--codes 8192] [--dim 16] [--batch 64] [--rounds 15] [--threads 2]
+// npm run bench -- --part vq-step [--codes 8192] [--dim 16] [--batch 64] [--channels 32,64] [--rounds 15] [--threads 2]
 //   [--python python3]   also times the same autoencoder in PyTorch with vector-quantize-pytorch, if that Python has both
 //   [--profile vq]       also prints which kernels a step of this quantizer takes (none, vq, vq-ema, simvq, rotation)
 import { spawnSync } from "node:child_process";
@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
     codes: { type: "string", default: "8192" },
     dim: { type: "string", default: "16" },
     batch: { type: "string", default: "64" },
+    channels: { type: "string", default: "32,64" },
     rounds: { type: "string", default: "15" },
     threads: { type: "string", default: String(availableParallelism()) },
     python: { type: "string" },
@@ -38,6 +39,7 @@ const [numCodes, dim, batchSize, rounds, threads] = [
   flags.rounds,
   flags.threads,
 ].map(Number) as [number, number, number, number, number];
+const channels = flags.channels.split(",").map(Number);
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 const quantizers: Record<string, object> = {
@@ -55,7 +57,7 @@ const sampler = new ImageSampler({ images, batchSize, seed: 0 });
 async function open(quantizer: object, profile?: string) {
   const config = parseAutoencoderConfig({
     task: "autoencoder",
-    model: { encoder: { kind: "convolutional", channels: [32, 64], numBlocks: 1 }, reconstructionWeight: 10 },
+    model: { encoder: { kind: "convolutional", channels, numBlocks: 1 }, reconstructionWeight: 10 },
     quantizer,
     optimizer: { kind: "adam", learningRate: 1e-3 },
     training: { steps: 1000, batchSize, threads, clipNorm: null },
@@ -92,7 +94,7 @@ async function kernels(name: string): Promise<string> {
 }
 
 console.log(
-  `${cpus()[0]!.model.trim()}, ${threads} threads: ${batchSize} digits, ${batchSize * 49} vectors of ${dim} components, ${numCodes} codes, Adam`,
+  `${cpus()[0]!.model.trim()}, ${threads} threads: ${batchSize} digits, ${batchSize * 49} vectors of ${dim} components, ${numCodes} codes, widths ${channels.join(", ")}, Adam`,
 );
 const variants = await Promise.all(
   Object.entries(quantizers).map(async ([name, quantizer]) => ({ name, ...(await open(quantizer)) })),
@@ -120,6 +122,8 @@ if (flags.python !== undefined) {
     dim,
     "--batch",
     batchSize,
+    "--channels",
+    ...channels,
     "--rounds",
     rounds,
     "--threads",
