@@ -1,7 +1,7 @@
 // Prints what a quantizer costs in a training step: the autoencoder of the preset vq-mnist without a quantizer and with several, their
 // steps in turns, so that other load meets all of them. Ratios are medians over rounds.
 //
-// npm run bench -- --part vq-step [--codes 8192] [--dim 16] [--batch 64] [--channels 32,64] [--rounds 15] [--threads 2]
+// npm run bench -- --part vq-step [--codes 8192] [--dim 16] [--batch 64] [--channels 32,64 --channels 64,128] [--rounds 15] [--threads 2]
 //   [--python python3]   also times the same autoencoder in PyTorch with vector-quantize-pytorch, if that Python has both
 //   [--profile vq]       also prints which kernels a step of this quantizer takes (none, vq, vq-ema, simvq, rotation)
 import { spawnSync } from "node:child_process";
@@ -25,7 +25,7 @@ const { values: flags } = parseArgs({
     codes: { type: "string", default: "8192" },
     dim: { type: "string", default: "16" },
     batch: { type: "string", default: "64" },
-    channels: { type: "string", default: "32,64" },
+    channels: { type: "string", multiple: true, default: ["32,64", "64,128"] },
     rounds: { type: "string", default: "15" },
     threads: { type: "string", default: String(availableParallelism()) },
     python: { type: "string" },
@@ -39,7 +39,6 @@ const [numCodes, dim, batchSize, rounds, threads] = [
   flags.rounds,
   flags.threads,
 ].map(Number) as [number, number, number, number, number];
-const channels = flags.channels.split(",").map(Number);
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 const quantizers: Record<string, object> = {
@@ -54,7 +53,7 @@ await init();
 const images = mnistDigits("train");
 const sampler = new ImageSampler({ images, batchSize, seed: 0 });
 
-async function open(quantizer: object, profile?: string) {
+async function open(channels: readonly number[], quantizer: object, profile?: string) {
   const config = parseAutoencoderConfig({
     task: "autoencoder",
     model: { encoder: { kind: "convolutional", channels, numBlocks: 1 }, reconstructionWeight: 10 },
@@ -81,9 +80,9 @@ async function open(quantizer: object, profile?: string) {
 }
 
 /** Milliseconds per step and operator, by ONNX Runtime's own profile. */
-async function kernels(name: string): Promise<string> {
+async function kernels(channels: readonly number[], name: string): Promise<string> {
   const times = await kernelTimes(async (prefix) => {
-    const profiled = await open(quantizers[name]!, prefix);
+    const profiled = await open(channels, quantizers[name]!, prefix);
     for (let i = 0; i < 6; i++) await profiled.run();
     await profiled.dispose();
   });
@@ -93,42 +92,52 @@ async function kernels(name: string): Promise<string> {
     .join(", ");
 }
 
-console.log(
-  `${cpus()[0]!.model.trim()}, ${threads} threads: ${batchSize} digits, ${batchSize * 49} vectors of ${dim} components, ${numCodes} codes, widths ${channels.join(", ")}, Adam`,
-);
-const variants = await Promise.all(
-  Object.entries(quantizers).map(async ([name, quantizer]) => ({ name, ...(await open(quantizer)) })),
-);
-for (let round = -3; round < rounds; round++) {
-  for (const variant of variants) {
-    const taken = await variant.run();
-    if (round >= 0) variant.times.push(taken);
+async function measure(channels: readonly number[]): Promise<void> {
+  console.log(
+    `${cpus()[0]!.model.trim()}, ${threads} threads: ${batchSize} digits, ${batchSize * 49} vectors of ${dim} components, ${numCodes} codes, widths ${channels.join(", ")}, Adam`,
+  );
+  const variants = await Promise.all(
+    Object.entries(quantizers).map(async ([name, quantizer]) => ({
+      name,
+      ...(await open(channels, quantizer)),
+    })),
+  );
+  for (let round = -3; round < rounds; round++) {
+    for (const variant of variants) {
+      const taken = await variant.run();
+      if (round >= 0) variant.times.push(taken);
+    }
+  }
+  const base = variants[0]!.times;
+  for (const { name, times } of variants) {
+    const ratio = median(times.map((taken, i) => taken / base[i]!));
+    console.log(`${name.padEnd(10)}${median(times).toFixed(0).padStart(6)} ms a step  ${ratio.toFixed(2)}×`);
+  }
+  for (const variant of variants) await variant.dispose();
+  if (flags.profile !== undefined)
+    console.log(`${flags.profile}, ms a step: ${await kernels(channels, flags.profile)}`);
+
+  if (flags.python !== undefined) {
+    const script = path.join(import.meta.dirname, "vqPytorchStep.py");
+    const options = [
+      "--codes",
+      numCodes,
+      "--dim",
+      dim,
+      "--batch",
+      batchSize,
+      "--channels",
+      ...channels,
+      "--rounds",
+      rounds,
+      "--threads",
+      threads,
+    ];
+    const { stdout, stderr } = spawnSync(flags.python, [script, ...options.map(String)], {
+      encoding: "utf8",
+    });
+    console.log(stdout.trim() || stderr.trim().split("\n").at(-1));
   }
 }
-const base = variants[0]!.times;
-for (const { name, times } of variants) {
-  const ratio = median(times.map((taken, i) => taken / base[i]!));
-  console.log(`${name.padEnd(10)}${median(times).toFixed(0).padStart(6)} ms a step  ${ratio.toFixed(2)}×`);
-}
-for (const variant of variants) await variant.dispose();
-if (flags.profile !== undefined) console.log(`${flags.profile}, ms a step: ${await kernels(flags.profile)}`);
 
-if (flags.python !== undefined) {
-  const script = path.join(import.meta.dirname, "vqPytorchStep.py");
-  const options = [
-    "--codes",
-    numCodes,
-    "--dim",
-    dim,
-    "--batch",
-    batchSize,
-    "--channels",
-    ...channels,
-    "--rounds",
-    rounds,
-    "--threads",
-    threads,
-  ];
-  const { stdout, stderr } = spawnSync(flags.python, [script, ...options.map(String)], { encoding: "utf8" });
-  console.log(stdout.trim() || stderr.trim().split("\n").at(-1));
-}
+for (const widths of flags.channels) await measure(widths.split(",").map(Number));
