@@ -110,8 +110,8 @@ export const presets: Readonly<Record<string, unknown>> = {
     model: { numLayers: 4, modelDim: 128, numHeads: 4 },
     data: { run: "vq-mnist" },
     optimizer: { kind: "muon", learningRate: 0.02, adamw: { learningRate: 0.003 } },
-    schedule: { kind: "warmup-stable-decay", warmupSteps: 20, decaySteps: 200 },
-    training: { steps: 500, batchSize: 32, evalEvery: 100, checkpointEvery: 100, logEvery: 20 },
+    schedule: { kind: "warmup-stable-decay", warmupSteps: 20, decaySteps: 400 },
+    training: { steps: 1000, batchSize: 32, evalEvery: 200, checkpointEvery: 200, logEvery: 20 },
     expectedLoss: null,
   },
 };
