@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { DType, grad, jit, jvp, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import { DType, grad, jit, jvp, lax, numpy as np, tree, valueAndGrad, vmap } from "@jax-js/jax";
 import fc from "fast-check";
 import * as ort from "#onnxruntime";
 import { OwnershipError, ShapeError } from "../errors.ts";
@@ -300,4 +300,29 @@ test("the memory of jax-js does not grow over a hundred steps", async () => {
   }
   assert.equal(x.refCount, 1);
   x.dispose();
+});
+
+test("convolutions are products where that is faster: enough channels, copies that are not too large, nothing mapped", async () => {
+  const learn = (x: np.Array, w: np.Array) =>
+    grad((a: np.Array, b: np.Array) => np.square(lax.conv(a, b, [1, 1], "SAME")).sum(), { argnums: [0, 1] })(
+      x,
+      w,
+    );
+  // Result, and gradients of images and kernel.
+  for (const { images, side, channels, size, convs, mapped = false } of [
+    { images: 2, side: 5, channels: 16, size: 3, convs: 0 },
+    { images: 2, side: 5, channels: 15, size: 3, convs: 3 },
+    { images: 2, side: 5, channels: 16, size: 1, convs: 2 },
+    { images: 2, side: 5, channels: 16, size: 3, convs: 3, mapped: true },
+    // 18 and 72 MiB of windows.
+    { images: 8, side: 64, channels: 16, size: 3, convs: 2 },
+    { images: 32, side: 64, channels: 16, size: 3, convs: 3 },
+  ]) {
+    const [x, w] = [np.zeros([images, channels, side, side]), np.zeros([channels, channels, size, size])];
+    await using compiled = compile((mapped ? vmap(learn) : learn) as typeof learn);
+    const inputs = mapped ? [x.reshape([1, ...x.shape]), w.reshape([1, ...w.shape])] : [x, w];
+    const { operators } = await compiled.inspect(...(inputs as [np.Array, np.Array]));
+    assert.equal(operators.Conv ?? 0, convs, JSON.stringify({ images, side, channels, size, mapped }));
+    for (const array of inputs) array.dispose();
+  }
 });

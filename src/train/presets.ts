@@ -1,5 +1,14 @@
+const encoder = { kind: "convolutional", channels: [32, 64], numBlocks: 1 };
+const autoencoder = {
+  task: "autoencoder",
+  quantizer: { kind: "vq", numCodes: 1024, dim: 16, learning: "ema", restartBelow: 0.1 },
+  optimizer: { kind: "adamw", learningRate: 0.002, weightDecay: 0 },
+  schedule: { kind: "warmup-cosine", warmupSteps: 20 },
+};
+const autoencoderTraining = { steps: 1000, evalEvery: 200, checkpointEvery: 200, logEvery: 20 };
+
 /**
- * Named configurations, from seconds to GPT-2's size. `expectedLoss` holds what was measured on the shipped books (final
+ * Named configurations, from seconds to GPT-2's size. `expectedLoss` holds what was measured on the shipped data (final
  * validation loss, in nats or as a mean squared error, its mean and three standard deviations over seeds); null where nobody has measured it.
  */
 export const presets: Readonly<Record<string, unknown>> = {
@@ -72,36 +81,18 @@ export const presets: Readonly<Record<string, unknown>> = {
   },
   "vq-mnist": {
     name: "vq-mnist",
-    task: "autoencoder",
-    model: { encoder: { kind: "convolutional", channels: [32, 64], numBlocks: 1 }, reconstructionWeight: 10 },
-    quantizer: {
-      kind: "vq",
-      numCodes: 1024,
-      dim: 16,
-      learning: "ema",
-      restartBelow: 0.1,
-    },
+    ...autoencoder,
+    model: { encoder, reconstructionWeight: 10 },
     data: { source: "mnist" },
-    optimizer: { kind: "adamw", learningRate: 0.002, weightDecay: 0 },
-    schedule: { kind: "warmup-cosine", warmupSteps: 20 },
-    training: { steps: 1000, batchSize: 64, evalEvery: 200, checkpointEvery: 200, logEvery: 20 },
+    training: { ...autoencoderTraining, batchSize: 64 },
     expectedLoss: { mean: 0.003326, spread: 0.000068, seeds: 3 },
   },
   "vq-photographs": {
     name: "vq-photographs",
-    task: "autoencoder",
-    model: { encoder: { kind: "convolutional", channels: [32, 64], numBlocks: 1 }, reconstructionWeight: 14 },
-    quantizer: {
-      kind: "vq",
-      numCodes: 1024,
-      dim: 16,
-      learning: "ema",
-      restartBelow: 0.1,
-    },
+    ...autoencoder,
+    model: { encoder, reconstructionWeight: 14 },
     data: { source: "photographs", size: 32, stride: 16 },
-    optimizer: { kind: "adamw", learningRate: 0.002, weightDecay: 0 },
-    schedule: { kind: "warmup-cosine", warmupSteps: 20 },
-    training: { steps: 1000, batchSize: 48, evalEvery: 200, checkpointEvery: 200, logEvery: 20 },
+    training: { ...autoencoderTraining, batchSize: 48 },
     expectedLoss: { mean: 0.000734, spread: 0.000047, seeds: 3 },
   },
   "codes-mnist": {

@@ -149,7 +149,7 @@ function isProductFaster(x: Value, w: Value, outputShape: readonly number[], v: 
   const window = sizeOf(w.view.shape.slice(2));
   const [images, channels] = x.view.shape as [number, number];
   const bytes = 4 * images * channels * places * window;
-  // In a gradient of a kernel the images' numbers stand where channels are, and the other way round.
+  // In a gradient of a kernel images and channels have changed places.
   return places < window
     ? images >= 16 && bytes <= 64 * mebibyte
     : channels >= 16 && window > 1 && bytes <= 16 * mebibyte;

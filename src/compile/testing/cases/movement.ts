@@ -198,4 +198,21 @@ table.add(
   () => [randomArray(5, [2, 3, 4]), randomArray(6, [3, 4, 2])],
 );
 
+// ONNX Runtime moves the transposes past Concat and Pad to cancel that of the result, and reads widths of listed axes wrongly then.
+table.add(
+  "pad",
+  "between transposes that cancel",
+  (x: np.Array, y: np.Array) => {
+    const turn = (array: np.Array) => array.transpose([0, 2, 1]);
+    const joined = np.concatenate([turn(x), turn(y)], 1);
+    const padded = np.pad(joined, [
+      [0, 0],
+      [1, 1],
+      [2, 0],
+    ]);
+    return turn(padded);
+  },
+  () => [randomArray(7, [2, 3, 4]), randomArray(8, [2, 3, 5])],
+);
+
 export const movementCases = table.cases;
