@@ -4,7 +4,7 @@ import { DType, grad, jit, jvp, lax, numpy as np, tree, valueAndGrad, vmap } fro
 import fc from "fast-check";
 import * as ort from "#onnxruntime";
 import { OwnershipError, ShapeError } from "../errors.ts";
-import { compile, compileStep, EngineArray, graphRewrites, toEngine } from "./index.ts";
+import { compile, compileStep, EngineArray, EngineError, graphRewrites, toEngine } from "./index.ts";
 
 const float32 = (values: number[], shape: number[] = [values.length]) =>
   np.array(Float32Array.from(values), { shape });
@@ -197,20 +197,60 @@ test("a step advances a state that stays in the engine, as jax-js would", async 
   assert.equal(state.byteLength, 16);
 });
 
-test("a step frees the buffers it has replaced at once, but never those that it was given", async () => {
-  await using step = compileStep(descend);
-  const given = Float32Array.of(1, -1, 2);
-  const count = EngineArray.from(new Int32Array(1), []);
-  const state = await step.init({ w: EngineArray.from(given, [3, 1]), count } as never);
-  for (let i = 0; i < 20; i++) {
-    const before = state.leaves().w.data;
-    (await step(state, batch())).loss.dispose();
-    assert.equal(before.byteLength, i === 0 ? 12 : 0);
+for (const runtime of ["library", "binding"] as const) {
+  test(`a step through the ${runtime} never writes into buffers that it was given`, async () => {
+    await using step = compileStep(descend, { runtime });
+    const given = Float32Array.of(1, -1, 2);
+    const count = EngineArray.from(new Int32Array(1), []);
+    const state = await step.init({ w: EngineArray.from(given, [3, 1]), count } as never);
+    const seen: Float32Array[] = [];
+    for (let i = 0; i < 6; i++) {
+      seen.push(state.leaves().w.data as Float32Array);
+      (await step(state, batch())).loss.dispose();
+    }
+    assert.deepEqual([...given], [1, -1, 2]);
+    if (runtime === "library") {
+      // Two sets of buffers take turns.
+      assert.equal(new Set(seen.slice(1)).size, 2);
+      assert.equal(seen[1], seen[3]);
+      assert.equal(seen[2], seen[4]);
+    } else {
+      // New ones in each step; the old ones are freed at once.
+      assert.deepEqual(
+        seen.map(({ byteLength }) => byteLength),
+        [12, 0, 0, 0, 0, 0],
+      );
+    }
+    const last = state.leaves().w.data;
+    state.dispose();
+    assert.equal(last.byteLength, 0);
+    assert.equal(seen.at(-1)!.byteLength, 0);
+  });
+}
+
+test("the library and the binding compute the same, bit for bit", async () => {
+  const results: number[][] = [];
+  for (const runtime of ["library", "binding"] as const) {
+    await using step = compileStep(descend, { runtime });
+    using state = await step.init(start());
+    const losses: number[] = [];
+    for (let i = 0; i < 10; i++) losses.push((await step(state, batch())).loss.item());
+    results.push([...losses, ...valuesOf(state.read().w)]);
   }
-  assert.deepEqual([...given], [1, -1, 2]);
-  const last = state.leaves().w.data;
-  state.dispose();
-  assert.equal(last.byteLength, 0);
+  assert.deepEqual(results[0], results[1]);
+});
+
+test("the buffers of arrays that nobody else holds are used again from the first step on", async () => {
+  await using step = compileStep(descend, { runtime: "library" });
+  using state = await step.init(start());
+  const first = state.leaves().w.data;
+  for (let i = 0; i < 2; i++) (await step(state, batch())).loss.dispose();
+  assert.equal(state.leaves().w.data, first);
+});
+
+test("a runtime that isn't there is refused by name", async () => {
+  await using named = compile(descend, { runtime: "library", executionProviders: ["cpu"] });
+  await assert.rejects(named(start(), batch()) as Promise<unknown>, EngineError);
 });
 
 test("arrays of the state are valid until the next step, and copies for ever", async () => {

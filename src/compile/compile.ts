@@ -5,7 +5,8 @@ import { type FlatArguments, flattenArguments, leafData } from "./arguments.ts";
 import { arrayFromData, EngineArray, type EngineData } from "./engineArray.ts";
 import type { GraphRewrite } from "./optimize.ts";
 import { buildProgram, type Program } from "./program.ts";
-import { type EngineOptions, EngineSession, runtimeTensor } from "./session.ts";
+import type { EngineOptions } from "./runtime/runtime.ts";
+import { EngineSession } from "./session.ts";
 
 export interface CompileOptions extends EngineOptions {
   /** Name of the ONNX graph; by default the function's. */
@@ -70,7 +71,7 @@ export class ProgramCache {
     if (known !== undefined) return known;
     const loading = this.build(args).then(async (program) => ({
       program,
-      session: await EngineSession.load(program.model, this.#options),
+      session: await EngineSession.load(program, this.#options),
     }));
     this.#loaded.set(args.key, loading);
     // A failed attempt is not kept: the next call reports its own error.
@@ -130,8 +131,7 @@ export function compile<Args extends readonly unknown[], Out>(
     const flat = flattenArguments(args);
     const { program, session } = await programs.load(flat);
     const data = await Promise.all(flat.leaves.map(leafData));
-    const inputs = data.map((elements, i) => runtimeTensor(elements, program.inputs[i]!));
-    const results = await session.run(inputs);
+    const results = await session.run(data);
     return unflattenOutputs(program, 0, program.outputTree, results, options.outputs ?? "arrays");
   };
   const dispose = () => programs.dispose();

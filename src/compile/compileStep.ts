@@ -4,39 +4,39 @@ import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafData
 import { type CompileOptions, type EngineTree, ProgramCache, unflattenOutputs } from "./compile.ts";
 import { arrayFromData, EngineArray, type EngineData, type EngineLeaves } from "./engineArray.ts";
 import type { Program } from "./program.ts";
-import { runtimeTensor } from "./session.ts";
 
-type RuntimeTensor = ReturnType<typeof runtimeTensor>;
-
-interface Buffers {
-  readonly data: EngineData[];
-  readonly tensors: RuntimeTensor[];
-  /** Whether a step made them, so that nobody else can hold the memory. */
+/** The elements of one leaf of a state. */
+interface Buffer {
+  readonly data: EngineData;
+  /** Whether nobody else can hold the memory. */
   readonly isOurs: boolean;
 }
 
 /**
- * State that stays in the engine between steps (parameters and optimizer state, say). A step reads one set of buffers and makes
- * the next, which takes its place; the old one is freed at once, not when the garbage collector finds it.
+ * State that stays in the engine between steps (parameters and optimizer state, say). A step reads one set of buffers and fills
+ * another; then they change places. Where the runtime makes buffers of its own, the old ones are freed at once, not when the garbage
+ * collector finds them.
  */
 export class EngineState<S> {
   readonly #structure: tree.JsTreeDef;
   readonly #types: readonly ArgumentType[];
-  #current: Buffers | null;
+  #current: readonly Buffer[] | null;
+  /** The buffers that the next step may fill. */
+  #free: readonly (EngineData | null)[] = [];
   #generation = 0;
   #busy = false;
   /** @internal */
   readonly key: string;
 
   /** @internal Made by {@link CompiledStep.init}. */
-  constructor(structure: tree.JsTreeDef, types: readonly ArgumentType[], data: EngineData[]) {
+  constructor(structure: tree.JsTreeDef, types: readonly ArgumentType[], buffers: Buffer[]) {
     this.#structure = structure;
     this.#types = types;
-    this.#current = this.#wrap(data, false);
+    this.#current = buffers;
     this.key = `${structure.toString()} ${types.join(" ")}`;
   }
 
-  #buffers(): Buffers {
+  #buffers(): readonly Buffer[] {
     if (this.#current === null) throw new OwnershipError("EngineState: used after dispose()");
     return this.#current;
   }
@@ -51,7 +51,7 @@ export class EngineState<S> {
 
   /** Bytes of the state (one set of buffers). */
   get byteLength(): number {
-    return this.#buffers().data.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return this.#buffers().reduce((sum, { data }) => sum + data.byteLength, 0);
   }
 
   /**
@@ -59,21 +59,20 @@ export class EngineState<S> {
    * the next step; then they throw {@link OwnershipError}.
    */
   leaves(): EngineLeaves<S> {
-    const { data } = this.#buffers();
+    const buffers = this.#buffers();
     const generation = this.#generation;
     const isAlive = () => this.#current !== null && this.#generation === generation;
-    const arrays = data.map((elements, i) => {
+    const arrays = buffers.map(({ data }, i) => {
       const { dtype, shape } = this.#types[i]!;
-      return new EngineArray(dtype, shape, elements, isAlive);
+      return new EngineArray(dtype, shape, data, isAlive);
     });
     return tree.unflatten(this.#structure, arrays as never) as unknown as EngineLeaves<S>;
   }
 
   /** A copy of the current state as arrays of jax-js. */
   read(): S {
-    const { data } = this.#buffers();
-    const arrays = data.map((elements, i) =>
-      arrayFromData(elements, this.#types[i]!.shape, this.#types[i]!.dtype),
+    const arrays = this.#buffers().map(({ data }, i) =>
+      arrayFromData(data, this.#types[i]!.shape, this.#types[i]!.dtype),
     );
     return tree.unflatten(this.#structure, arrays as never) as unknown as S;
   }
@@ -94,38 +93,46 @@ export class EngineState<S> {
       "EngineState.write: the new state",
     );
     const incoming = await Promise.all(leaves.map(leafData));
-    const { data } = this.#buffers();
+    const buffers = this.#buffers();
     incoming.forEach((elements, i) => {
-      (data[i] as Float32Array).set(elements as Float32Array);
+      (buffers[i]!.data as Float32Array).set(elements as Float32Array);
     });
     this.#generation++;
   }
 
   /** Runs a step on the buffers and, if it succeeds, makes what it returned the current state. @internal */
-  async advance(run: (current: readonly RuntimeTensor[]) => Promise<EngineData[]>): Promise<void> {
+  async advance(
+    run: (current: readonly EngineData[], free: readonly (EngineData | null)[]) => Promise<EngineData[]>,
+    fillsBuffers: boolean,
+  ): Promise<void> {
     const current = this.#buffers();
     if (this.#busy)
       throw new OwnershipError("EngineState: a step is still running on this state; await it first");
     this.#busy = true;
     try {
-      const written = await run(current.tensors);
+      const written = await run(
+        current.map(({ data }) => data),
+        this.#free,
+      );
       if (this.#current === null) return;
-      this.#current = this.#wrap(written, true);
+      this.#current = written.map((data) => ({ data, isOurs: true }));
       this.#generation++;
-      release(current);
+      const old = ownedBuffers(current);
+      if (fillsBuffers) this.#free = old;
+      else release(old);
     } finally {
       this.#busy = false;
     }
   }
 
-  #wrap(data: EngineData[], isOurs: boolean): Buffers {
-    return { data, tensors: data.map((elements, i) => runtimeTensor(elements, this.#types[i]!)), isOurs };
-  }
-
   /** Frees the buffers; arrays from {@link leaves} throw afterwards. */
   dispose(): void {
-    if (this.#current !== null && !this.#busy) release(this.#current);
+    if (this.#current !== null && !this.#busy) {
+      release(ownedBuffers(this.#current));
+      release(this.#free);
+    }
     this.#current = null;
+    this.#free = [];
     this.#generation++;
   }
 
@@ -135,8 +142,12 @@ export class EngineState<S> {
 }
 
 /** Gives the memory back without waiting for the garbage collector. */
-function release({ data, isOurs }: Buffers): void {
-  if (isOurs) for (const { buffer } of data) buffer.transfer(0);
+function release(buffers: readonly (EngineData | null)[]): void {
+  for (const data of buffers) data?.buffer.transfer(0);
+}
+
+function ownedBuffers(buffers: readonly Buffer[]): (EngineData | null)[] {
+  return buffers.map(({ data, isOurs }) => (isOurs ? data : null));
 }
 
 /** A step that advances a state held by the engine. */
@@ -247,24 +258,27 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     }
     const numState = state.types.length;
     const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafData(leaf)));
-    const tensors = data.map((elements, i) => runtimeTensor(elements, program.inputs[numState + i]!));
     let outputs: EngineData[] = [];
-    await state.advance(async (current) => {
-      const results = await session.run([...current, ...tensors]);
+    await state.advance(async (current, free) => {
+      const results = await session.run([...current, ...data], free);
       outputs = results.slice(numState);
       return results.slice(0, numState);
-    });
+    }, session.fillsBuffers);
     return unflattenOutputs(program, numState, structure, outputs, options.outputs ?? "arrays");
   };
   const dispose = () => programs.dispose();
   return Object.assign(call, {
     init: async (state: unknown): Promise<EngineState<S>> => {
       const { leaves, types, structure } = flattenArguments([state]);
-      const owned: EngineData[] = [];
+      const buffers: Buffer[] = [];
       // One after the other: jax-js computes an array when it is read, so that only one is in its memory at a time.
-      for (const leaf of leaves) owned.push(leaf instanceof EngineArray ? leaf.take() : await leafData(leaf));
+      for (const leaf of leaves) {
+        buffers.push(
+          leaf instanceof EngineArray ? leaf.take() : { data: await leafData(leaf), isOurs: true },
+        );
+      }
       const fixed = types.map(({ shape, dtype }) => new ArgumentType(shape, dtype as DType, false));
-      return new EngineState<S>(structure.childTreedefs[0]!, fixed, owned);
+      return new EngineState<S>(structure.childTreedefs[0]!, fixed, buffers);
     },
     toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,

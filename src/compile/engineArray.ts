@@ -29,6 +29,8 @@ export class EngineArray {
   readonly #data: EngineData;
   /** Whether the state that the elements belong to still has them; null if they belong to no state. */
   readonly #isAlive: (() => boolean) | null;
+  /** Whether the elements are the caller's, who may go on using them. */
+  readonly #isGiven: boolean;
   #isMoved = false;
 
   /** @internal Use {@link EngineArray.from}. */
@@ -37,7 +39,9 @@ export class EngineArray {
     shape: readonly number[],
     data: EngineData,
     isAlive: (() => boolean) | null = null,
+    isGiven = false,
   ) {
+    this.#isGiven = isGiven;
     this.dtype = dtype;
     this.shape = shape;
     this.#data = data;
@@ -57,7 +61,7 @@ export class EngineArray {
         `EngineArray.from: shape [${shape.join()}] needs ${sizeOf(shape)} elements, got ${data.length}`,
       );
     }
-    return new EngineArray(dtypeOf(data), [...shape], data);
+    return new EngineArray(dtypeOf(data), [...shape], data, null, true);
   }
 
   /**
@@ -79,12 +83,16 @@ export class EngineArray {
     return this.#data;
   }
 
-  /** The elements for a state to own: moved out of this array, or copied if they belong to another state. @internal */
-  take(): EngineData {
+  /**
+   * The elements for a state: moved out of this array, or copied if they belong to another state. The caller's own are only to be read.
+   *
+   * @internal
+   */
+  take(): { readonly data: EngineData; readonly isOurs: boolean } {
     const { data } = this;
-    if (this.#isAlive !== null) return data.slice();
+    if (this.#isAlive !== null) return { data: data.slice(), isOurs: true };
     this.#isMoved = true;
-    return data;
+    return { data, isOurs: !this.#isGiven };
   }
 
   get size(): number {

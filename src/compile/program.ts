@@ -7,16 +7,13 @@ import { UnsupportedPrimitiveError } from "./errors.ts";
 import type { TensorData, TensorType } from "./graph.ts";
 import { isLiteral, type TracedFunction, traceFunction } from "./jaxpr.ts";
 import { describeOperands, Lowering, tensorTypeOf, type Value } from "./lowering.ts";
-import { encodeModel, type OnnxModel } from "./onnxModel.ts";
+import { encodeModel } from "./onnxModel.ts";
 import { type GraphRewrite, graphRewrites, optimizeGraph } from "./optimize.ts";
 import { primitiveRules } from "./primitives/index.ts";
-import type { Port } from "./session.ts";
+import type { Port, RunnableModel } from "./runtime/runtime.ts";
 
 /** A traced function as an ONNX model, with what is needed to feed it and to rebuild its results. */
-export interface Program {
-  readonly model: OnnxModel;
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+export interface Program extends RunnableModel {
   readonly outputTree: tree.JsTreeDef;
   /** Number of equations of the jaxpr and of nodes per ONNX operator. */
   readonly statistics: {

@@ -1,79 +1,59 @@
-import * as ort from "#onnxruntime";
 import type { EngineData } from "./engineArray.ts";
 import { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
-import type { OnnxModel } from "./onnxModel.ts";
+import { bindingRuntime } from "./runtime/bindingRuntime.ts";
+import { libraryRuntime } from "./runtime/libraryRuntime.ts";
+import type { EngineOptions, RunnableModel, Runtime, RuntimeSession } from "./runtime/runtime.ts";
 
-/** How ONNX Runtime runs a graph. */
-export interface EngineOptions {
-  /** Threads of one operator; by default as many as there are cores. */
-  readonly threads?: number;
-  /** Execution providers of ONNX Runtime in order of preference; by default its CPU kernels (WebAssembly in a browser). */
-  readonly executionProviders?: readonly string[];
-  /** Writes a profile in Chrome's trace format to a file with this prefix (Node only). */
-  readonly profile?: string;
-}
-
-/** Element type and shape of an input or output. */
-export interface Port {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-}
-
-/** Wraps elements for the runtime, without a copy. */
-export function runtimeTensor(data: EngineData, { dtype, shape }: Port): ort.Tensor {
-  return new ort.Tensor(dtype as "float32", data as Float32Array<ArrayBuffer>, shape);
+function runtimeFor({ runtime, executionProviders }: EngineOptions): Runtime {
+  if (runtime === "binding") return bindingRuntime;
+  if (executionProviders !== undefined) {
+    if (runtime === undefined) return bindingRuntime;
+    throw new EngineError(
+      'runtime "library": runs on the CPU; leave it out to name execution providers, or name none',
+    );
+  }
+  const library = libraryRuntime();
+  if (library !== null) return library;
+  if (runtime === undefined) return bindingRuntime;
+  throw new EngineError(
+    'runtime "library": the shared library of ONNX Runtime can\'t be called here; expected "binding"',
+  );
 }
 
 /**
  * A graph loaded into ONNX Runtime.
  */
 export class EngineSession {
-  readonly #session: ort.InferenceSession;
-  readonly #model: OnnxModel;
+  readonly #session: RuntimeSession;
 
-  private constructor(session: ort.InferenceSession, model: OnnxModel) {
+  private constructor(session: RuntimeSession) {
     this.#session = session;
-    this.#model = model;
   }
 
-  static async load(model: OnnxModel, options: EngineOptions): Promise<EngineSession> {
+  static async load(program: RunnableModel, options: EngineOptions): Promise<EngineSession> {
+    const runtime = runtimeFor(options);
     try {
-      const session = await ort.InferenceSession.create(model.bytes, {
-        graphOptimizationLevel: "basic",
-        executionMode: "sequential",
-        // The runtime's arena and its memory pattern take up to twice the memory of what is alive, and no less time than the
-        // allocator of the system: measured in bench/README.md.
-        enableCpuMemArena: false,
-        enableMemPattern: false,
-        ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-        ...(options.executionProviders === undefined
-          ? {}
-          : { executionProviders: [...options.executionProviders] }),
-        ...(options.profile === undefined
-          ? {}
-          : { enableProfiling: true, profileFilePrefix: options.profile }),
-      });
-      return new EngineSession(session, model);
+      return new EngineSession(await runtime.load(program, options));
     } catch (error) {
       throw loadError(error);
     }
   }
 
+  /** Whether the runtime fills the buffers that are given to {@link run}. */
+  get fillsBuffers(): boolean {
+    return this.#session.fillsBuffers;
+  }
+
   /**
    * Runs the graph.
    *
-   * Outputs are new buffers. Giving the runtime buffers to fill is slower: its Node binding copies every output all the same, out of
-   * the given buffer into a new one (measured in docs/architecture.md).
-   *
-   * @param inputs - one tensor per input
-   * @returns the elements of each output
+   * @param inputs - the elements of each input
+   * @param free - buffers that the runtime may fill, of the first outputs or null
+   * @returns the elements of each output, in the buffer given for it where the runtime can fill buffers
    */
-  async run(inputs: readonly ort.Tensor[]): Promise<EngineData[]> {
-    const { inputNames, outputNames } = this.#model;
-    const feeds = Object.fromEntries(inputNames.map((name, i) => [name, inputs[i]!]));
+  async run(inputs: readonly EngineData[], free: readonly (EngineData | null)[] = []): Promise<EngineData[]> {
     try {
-      const results = await this.#session.run(feeds, [...outputNames]);
-      return outputNames.map((name) => (results[name] as ort.Tensor).data as EngineData);
+      return await this.#session.run(inputs, free);
     } catch (error) {
       throw new EngineError(`ONNX Runtime could not run the compiled function: ${oneLine(error)}`, {
         cause: error,
@@ -82,14 +62,13 @@ export class EngineSession {
   }
 
   endProfile(): void {
-    this.#session.endProfiling();
+    this.#session.endProfile();
   }
 
   async release(): Promise<void> {
     await this.#session.release();
   }
 }
-
 function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
 }
