@@ -1,7 +1,7 @@
 // Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
 // Options after the part's name go to it.
 //
-// npm run bench -- [--part steps|newton-schulz|curvature|decay|positions|code-search|convolution|vq-step] [options]
+// npm run bench -- [--part steps|runtime|newton-schulz|curvature|decay|positions|code-search|convolution|vq-step] [options]
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -13,6 +13,7 @@ const page = path.join(here, "README.md");
 /** Name → script and heading. */
 const parts = {
   steps: ["steps.ts", "Training steps"],
+  runtime: ["runtime.ts", "The runtime's library and its Node binding"],
   "newton-schulz": ["newtonSchulz.ts", "Newton–Schulz iteration"],
   curvature: ["curvature.ts", "Hessian-vector products"],
   decay: ["decay.ts", "Decay of matrices and logged spectra"],

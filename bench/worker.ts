@@ -1,6 +1,7 @@
 import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import {
   type CompiledStep,
+  type CompileOptions,
   compile,
   compileStep,
   type EngineState,
@@ -22,7 +23,7 @@ import type { BenchCase } from "./cases.ts";
 import { kernelTimes, sumOf } from "./kernelTimes.ts";
 
 interface Request extends BenchCase {
-  readonly library: "rotor" | "jax-js" | "rewrites";
+  readonly library: "rotor" | "jax-js" | "rewrites" | "runtimes";
   readonly steps: number;
   readonly warmup: number;
   readonly threads: number;
@@ -167,36 +168,51 @@ async function jaxJs() {
   });
 }
 
-/** How much longer a step takes without one of the compiler's rewrites; all variants take turns, step by step. */
+/** Median milliseconds and processor time of a step compiled in several ways, which take turns, step by step. */
+async function inTurns(variants: readonly CompileOptions[]): Promise<{ ms: number; processorMs: number }[]> {
+  const compiled = await Promise.all(
+    variants.map(async (options) => {
+      const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
+        threads,
+        ...options,
+      });
+      return { step, state: await engineState(step), times: [] as number[], processor: [] as number[] };
+    }),
+  );
+  for (let i = 0; i < request.warmup + request.steps; i++) {
+    for (const { step, state, times, processor } of compiled) {
+      const start = performance.now();
+      const used = process.cpuUsage();
+      (await step(state, tokens(i) as never)).dispose();
+      if (i < request.warmup) continue;
+      times.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(used);
+      processor.push((user + system) / 1000);
+    }
+  }
+  return compiled.map(({ times, processor }) => ({ ms: median(times), processorMs: median(processor) }));
+}
+
+/** How much longer a step takes without one of the compiler's rewrites. */
 async function rewrites() {
   const variants = [
     [...graphRewrites],
     ...graphRewrites.map((one) => graphRewrites.filter((r) => r !== one)),
   ];
-  const compiled = await Promise.all(
-    variants.map(async (allowed) => {
-      const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
-        threads,
-        rewrites: allowed,
-      });
-      return { step, state: await engineState(step), times: [] as number[] };
-    }),
-  );
-  for (let i = 0; i < request.warmup + request.steps; i++) {
-    for (const { step, state, times } of compiled) {
-      const start = performance.now();
-      (await step(state, tokens(i) as never)).dispose();
-      if (i >= request.warmup) times.push(performance.now() - start);
-    }
-  }
-  const [all, ...without] = compiled.map(({ times }) => median(times));
+  const [all, ...without] = await inTurns(variants.map((allowed) => ({ rewrites: allowed })));
   return {
-    medianMs: all!,
-    without: Object.fromEntries(graphRewrites.map((name, i) => [name, without[i]! / all!])),
+    medianMs: all!.ms,
+    without: Object.fromEntries(graphRewrites.map((name, i) => [name, without[i]!.ms / all!.ms])),
   };
 }
 
-const libraries = { rotor, "jax-js": jaxJs, rewrites };
+/** A step through the runtime's library and through its Node binding. */
+async function runtimes() {
+  const [library, binding] = await inTurns([{ runtime: "library" }, { runtime: "binding" }]);
+  return { medianMs: library!.ms, library, binding };
+}
+
+const libraries = { rotor, "jax-js": jaxJs, rewrites, runtimes };
 const result = await libraries[request.library]();
 console.log(
   JSON.stringify({

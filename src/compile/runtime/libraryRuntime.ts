@@ -83,10 +83,11 @@ class Library {
     this.#isWindows = isWindows;
     const base = ffi.load(path).func("void *OrtGetApiBase()")() as bigint;
     const [getApi] = ffi.decode(base, ffi.array("void *", 1)) as bigint[];
-    const table = ffi.decode(
-      (ffi.decode(getApi, ffi.proto("void *(uint32_t version)")) as (version: number) => bigint)(apiVersion),
-      ffi.array("void *", tableLength),
-    ) as bigint[];
+    const api = (ffi.decode(getApi, ffi.proto("void *(uint32_t version)")) as (version: number) => bigint | null)(
+      apiVersion,
+    );
+    if (!api) throw new Error(`ONNX Runtime: ${path} has no version ${apiVersion} of the C interface`);
+    const table = ffi.decode(api, ffi.array("void *", tableLength)) as bigint[];
     const at = (place: number, prototype: string) =>
       ffi.decode(table[place], ffi.proto(prototype)) as (...args: unknown[]) => unknown;
     const message = at(messagePlace, "const char *(uintptr_t status)");
@@ -121,7 +122,7 @@ class Library {
 
   /**
    * One arena for all sessions of the process, which grows by what is asked for. A session's own would double each time: that took
-   * MIB MiB more for 12 layers of width 768.
+   * 800 MiB more for 12 layers of width 768 (6.2 instead of 5.5 GiB at most).
    */
   #shareArena(): void {
     const config = this.#make("createArenaConfig", 0, growAsRequested, byDefault, byDefault);
