@@ -248,6 +248,13 @@ test("the buffers of arrays that nobody else holds are used again from the first
   assert.equal(state.leaves().w.data, first);
 });
 
+test("one buffer may be two arrays of different shapes", async () => {
+  const data = Float32Array.of(1, 2, 3, 4, 5, 6);
+  await using product = compile((a: np.Array, b: np.Array) => np.matmul(a, b));
+  const [a, b] = [EngineArray.from(data, [2, 3]), EngineArray.from(data, [3, 2])];
+  assert.deepEqual(valuesOf(await product(a as never, b as never)), [22, 28, 49, 64]);
+});
+
 test("a runtime that isn't there is refused by name", async () => {
   await using named = compile(descend, { runtime: "library", executionProviders: ["cpu"] });
   await assert.rejects(named(start(), batch()) as Promise<unknown>, EngineError);

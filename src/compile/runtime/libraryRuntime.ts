@@ -83,9 +83,9 @@ class Library {
     this.#isWindows = isWindows;
     const base = ffi.load(path).func("void *OrtGetApiBase()")() as bigint;
     const [getApi] = ffi.decode(base, ffi.array("void *", 1)) as bigint[];
-    const api = (ffi.decode(getApi, ffi.proto("void *(uint32_t version)")) as (version: number) => bigint | null)(
-      apiVersion,
-    );
+    const api = (
+      ffi.decode(getApi, ffi.proto("void *(uint32_t version)")) as (version: number) => bigint | null
+    )(apiVersion);
     if (!api) throw new Error(`ONNX Runtime: ${path} has no version ${apiVersion} of the C interface`);
     const table = ffi.decode(api, ffi.array("void *", tableLength)) as bigint[];
     const at = (place: number, prototype: string) =>
