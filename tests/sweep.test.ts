@@ -103,7 +103,8 @@ parameters: { optimizer.learningRate: [0.001, 0.01] }
 workers: 2
 threads: 1
 `,
-    { steps: 400, checkpointEvery: 10, logEvery: 5 },
+    // Long enough for the command that is refused to start while the trials run.
+    { steps: 2500, checkpointEvery: 20, logEvery: 20 },
   );
   /** Waits until a run has a checkpoint of at least this step. */
   const waitForStep = async (least: number) => {
