@@ -1,16 +1,18 @@
 // Measures the expected-loss band of a preset: trains it with several seeds and prints mean and three standard deviations of
-// the final validation loss. Usage: node scripts/measureExpectedLoss.ts <preset> <seeds>
+// the final validation loss. Several processes may share the seeds: each prints its own.
+// Usage: node scripts/measureExpectedLoss.ts <preset> <seeds> [<first seed>]
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { loadConfig, trainRun } from "../src/train/index.ts";
 
-const [preset = "tiny", count = "3"] = process.argv.slice(2);
+const [preset = "tiny", count = "3", first = "0"] = process.argv.slice(2);
+const seeds = Array.from({ length: Number(count) }, (_, i) => Number(first) + i);
 const home = mkdtempSync(path.join(tmpdir(), "rotor-band-"));
 try {
   const losses: number[] = [];
   const isLanguage = (await loadConfig(preset)).task === "language";
-  for (let seed = 0; seed < Number(count); seed++) {
+  for (const seed of seeds) {
     const quiet = isLanguage ? ["training.sampleTokens=0", "training.sampleEvery=0"] : [];
     const config = await loadConfig(preset, [`training.seed=${seed}`, ...quiet]);
     const { validation } = await trainRun({ config, home });
