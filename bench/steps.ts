@@ -112,8 +112,13 @@ let torchVersion = "";
 let jaxVersion = "";
 /** All that was measured of a model: by library, one result per round. */
 type CaseResults = Record<string, Measured[]>;
+interface KeptCase {
+  readonly date: string;
+  readonly processor: string;
+  readonly results: CaseResults;
+}
 interface Kept {
-  readonly cases: Record<string, { readonly date: string; readonly results: CaseResults }>;
+  readonly cases: Record<string, KeptCase>;
   growth: Measured | null;
   rewrites: Measured | null;
 }
@@ -143,23 +148,38 @@ function measureCase(item: BenchCase): CaseResults {
   return measured;
 }
 
+/** The highest peak seen on the processor that day: other load can only lower one. */
+function peakOf({ date, processor }: KeptCase): number | undefined {
+  const peaks = Object.values(kept.cases)
+    .filter((other) => other.date === date && other.processor === processor)
+    .flatMap(({ results }) => results.rotor ?? [])
+    .flatMap(({ matmulPeak }) => matmulPeak ?? []);
+  return peaks.length === 0 ? undefined : Math.max(...peaks);
+}
+
 for (const item of benchCases) {
   const wanted = item.name.includes(flags.filter) && !(flags.resume && keyOf(item) in kept.cases);
   if (wanted) {
-    kept.cases[keyOf(item)] = { date: new Date().toISOString().slice(0, 10), results: measureCase(item) };
+    kept.cases[keyOf(item)] = {
+      date: new Date().toISOString().slice(0, 10),
+      processor: cpus()[0]!.model.trim(),
+      results: measureCase(item),
+    };
     save();
   }
-  const measured = kept.cases[keyOf(item)]?.results;
-  if (measured === undefined) continue;
+  const keptCase = kept.cases[keyOf(item)];
+  if (keptCase === undefined) continue;
+  const measured = keptCase.results;
   const ms = (library: string) => {
     const results = measured[library];
     return results === undefined ? undefined : median(results.map(({ medianMs }) => medianMs));
   };
   const own = measured.rotor![0]!;
+  const peak = peakOf(keptCase);
   const peakShare = (time: number | undefined) =>
-    time === undefined || own.matmulPeak === undefined
+    time === undefined || peak === undefined
       ? "–"
-      : `${Math.round((100 * own.flops!) / (time / 1000) / own.matmulPeak)} %`;
+      : `${Math.round((100 * own.flops!) / (time / 1000) / peak)} %`;
   torchVersion = measured.eager?.[0]?.library?.split(" ")[1] ?? torchVersion;
   jaxVersion = measured.jax?.[0]?.library?.split(" ")[1] ?? jaxVersion;
   rows.push([
@@ -202,14 +222,22 @@ if (flags.filter === "" && !(flags.resume && kept.growth !== null)) {
   save();
 }
 const { growth, rewrites } = kept;
-const dates = [...new Set(Object.values(kept.cases).map(({ date }) => date))].sort().join(", ");
+const machines = [
+  ...new Set(Object.values(kept.cases).map(({ processor, date }) => `${processor} on ${date}`)),
+].map(
+  (machine) =>
+    `${machine}: ${Object.entries(kept.cases)
+      .filter(([, { processor, date }]) => `${processor} on ${date}` === machine)
+      .map(([name]) => name)
+      .join("; ")}`,
+);
 const muonShares = benchCases
   .filter(({ optimizer }) => optimizer === "muon")
   .flatMap(({ name }) => {
     const [adamw, muon] = ["adamw", "muon"].map((optimizer) => rotorMs.get(`${name} ${optimizer}`));
     return adamw === undefined || muon === undefined ? [] : [`${(muon / adamw).toFixed(2)}× (${name})`];
   });
-console.log(`${cpus()[0]!.model.trim()}, ${threads} threads, ${dates}, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
+console.log(`${threads} threads, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
 One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
 library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
 ${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.
@@ -221,6 +249,8 @@ ${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix 
 in ONNX Runtime. What PyTorch reaches bounds what any engine that multiplies in float32 can win over it: 1 / its share.
 A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
 PyTorch's Muon iterates in bfloat16, Rotor's and Optax's in float32.
+
+Measured on ${machines.join(".\nOn ")}.
 
 ${table(["model", "optimizer", "trace, lower, load s", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
 
