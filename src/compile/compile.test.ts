@@ -248,6 +248,29 @@ test("the buffers of arrays that nobody else holds are used again from the first
   assert.equal(state.leaves().w.data, first);
 });
 
+for (const runtime of ["library", "binding"] as const) {
+  test(`what was given back before a call through the ${runtime} began is an error, not a read of freed memory`, async () => {
+    const step = compileStep(descend, { runtime });
+    const double = compile((w: np.Array) => w.mul(2), { runtime });
+    const state = await step.init(start());
+    for (let i = 0; i < 3; i++) (await step(state, batch())).loss.dispose();
+    const { w } = state.leaves();
+    (await double(w as never)).dispose();
+    const late = double(w as never);
+    // By then the call has taken the elements and waits for its turn.
+    for (let i = 0; i < 50; i++) await null;
+    state.dispose();
+    await assert.rejects(late, EngineError);
+    using other = await step.init(start());
+    (await step(other, batch())).loss.dispose();
+    const released = step(other, batch());
+    for (let i = 0; i < 50; i++) await null;
+    await step.dispose();
+    await assert.rejects(released, EngineError);
+    await double.dispose();
+  });
+}
+
 test("one buffer may be two arrays of different shapes", async () => {
   const data = Float32Array.of(1, 2, 3, 4, 5, 6);
   await using product = compile((a: np.Array, b: np.Array) => np.matmul(a, b));

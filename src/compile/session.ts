@@ -48,7 +48,7 @@ export class EngineSession {
    * Runs the graph.
    *
    * @param inputs - the elements of each input
-   * @param free - buffers that the runtime may fill, of the first outputs or null
+   * @param free - buffers for the first outputs, or null, that the runtime may fill
    * @returns the elements of each output, in the buffer given for it where the runtime can fill buffers
    */
   async run(inputs: readonly EngineData[], free: readonly (EngineData | null)[] = []): Promise<EngineData[]> {
@@ -69,6 +69,7 @@ export class EngineSession {
     await this.#session.release();
   }
 }
+
 function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
 }

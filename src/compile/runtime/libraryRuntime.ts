@@ -140,7 +140,7 @@ class Library {
     const sessionOptions = this.#make("createSessionOptions");
     try {
       // The arena stays: without it, every large intermediate result is mapped and cleared anew in every step
-      // (measured in docs/architecture.md). The memory pattern would add a second, larger one.
+      // (docs/architecture.md).
       this.#functions.disableMemoryPattern(sessionOptions);
       this.#functions.addConfigEntry(sessionOptions, "session.use_env_allocators", "1");
       this.#functions.setOptimizationLevel(sessionOptions, basicOptimization);
@@ -157,6 +157,8 @@ class Library {
 
   tensor(data: EngineData, { dtype, shape }: Port): bigint {
     const type = `${dtype}[${shape.join()}]`;
+    // A buffer that was given back leaves an address behind, which must not be read.
+    if (data.length !== sizeOf(shape)) throw new Error(`a buffer of ${type} has ${data.length} elements`);
     const known = this.#tensors.get(data);
     if (known?.type === type) return known.handle;
     const dimensions = BigInt64Array.from(shape, BigInt);
@@ -223,7 +225,11 @@ function runtimeOf(library: Library): Runtime {
   return {
     async load({ model, inputs, outputs }: RunnableModel, options: EngineOptions): Promise<RuntimeSession> {
       await tick();
-      const session = library.createSession(model.bytes, options);
+      let handle: bigint | null = library.createSession(model.bytes, options);
+      const session = (): bigint => {
+        if (handle === null) throw new Error("the session has been released");
+        return handle;
+      };
       const inputNames = library.names(model.inputNames);
       const outputNames = library.names(model.outputNames);
       return {
@@ -232,7 +238,7 @@ function runtimeOf(library: Library): Runtime {
           await tick();
           const filled = outputs.map((port, i) => free[i] ?? newBuffer(port));
           library.run(
-            session,
+            session(),
             inputNames.addresses,
             BigUint64Array.from(given, (data, i) => library.tensor(data, inputs[i]!)),
             outputNames.addresses,
@@ -240,9 +246,10 @@ function runtimeOf(library: Library): Runtime {
           );
           return filled;
         },
-        endProfile: () => library.endProfile(session),
+        endProfile: () => library.endProfile(session()),
         async release() {
-          library.releaseSession(session);
+          library.releaseSession(session());
+          handle = null;
         },
       };
     },
