@@ -271,6 +271,30 @@ for (const runtime of ["library", "binding"] as const) {
   });
 }
 
+test("rows added to few places on several threads are all added, in the same order each time", async () => {
+  const [count, width, places] = [4096, 256, 8];
+  const index = Int32Array.from({ length: count }, (_, i) => (i * 7919) % places);
+  const rows = Float32Array.from({ length: count * width }, (_, i) => ((i * 31) % 17) - 8);
+  const expected = new Float32Array(places * width);
+  for (let i = 0; i < rows.length; i++)
+    expected[index[Math.floor(i / width)]! * width + (i % width)]! += rows[i]!;
+  await using sum = compile(
+    (index: np.Array, rows: np.Array) => {
+      const table = np.zeros([places, width]);
+      return grad((table: np.Array) => table.slice(index).mul(rows).sum())(table);
+    },
+    { threads: 4 },
+  );
+  for (let i = 0; i < 10; i++) {
+    const found = await sum(
+      EngineArray.from(index, [count]) as never,
+      EngineArray.from(rows, [count, width]) as never,
+    );
+    // Sums of whole numbers are exact.
+    assert.deepEqual(found.dataSync(), expected);
+  }
+});
+
 test("one buffer may be two arrays of different shapes", async () => {
   const data = Float32Array.of(1, 2, 3, 4, 5, 6);
   await using product = compile((a: np.Array, b: np.Array) => np.matmul(a, b));

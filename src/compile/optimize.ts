@@ -252,7 +252,7 @@ function soleSourceThroughScaling(
 function isScatterIntoZeros({ op, attributes, inputs }: GraphNode): boolean {
   const filler = inputs[0]?.producer;
   return (
-    op === "ScatterND" &&
+    op === "ScatterElements" &&
     attributes.reduction === "add" &&
     filler?.op === "Expand" &&
     scalarConstant(filler.inputs[0]) === 0

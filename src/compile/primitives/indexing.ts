@@ -92,7 +92,7 @@ const gather: PrimitiveRule = {
 /** Adds (or writes) rows into an array of zeros at the places given by arrays of integers; places outside are dropped. */
 const scatter: PrimitiveRule = {
   support: "all but adding uint32 or bool at repeated places",
-  operators: "ScatterND",
+  operators: "ScatterElements, ScatterND",
   lower(lowering, [updates, ...indices], equation) {
     const { graph } = lowering;
     const { params, outBinders } = equation;
@@ -136,7 +136,13 @@ const scatter: PrimitiveRule = {
       const mask = graph.reshape(inside, [count, ...restShape.map(() => 1)]);
       const counted = graph.op("Where", [mask, rows, graph.scalar(rows.type, 0)], rows.type, rows.shape);
       const zeros = zerosOf(total);
-      kept = graph.op("ScatterND", [zeros, place(0), counted], rows.type, zeros.shape, { reduction: "add" });
+      // Not ScatterND: ONNX Runtime shares its rows among threads, and additions to one place at the same time are lost.
+      const column = graph.reshape(place(0), [count, ...restShape.map(() => 1)]);
+      const places = graph.op("Expand", [column, graph.indices(rows.shape)], "int64", rows.shape);
+      kept = graph.op("ScatterElements", [zeros, places, counted], rows.type, zeros.shape, {
+        axis: 0,
+        reduction: "add",
+      });
     } else {
       // What lies outside goes to one more row, which is cut off.
       const zeros = zerosOf(total + 1);
