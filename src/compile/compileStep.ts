@@ -14,8 +14,9 @@ interface Buffer {
 
 /**
  * State that stays in the engine between steps (parameters and optimizer state, say). A step reads one set of buffers and fills
- * another; then they change places. Where the runtime makes buffers of its own, the old ones are freed at once, not when the garbage
- * collector finds them.
+ * another; then they change places. Leaves that nothing reads any more when their new value is made (the moments of an optimizer, say)
+ * have one buffer, which is overwritten. Where the runtime makes buffers of its own, the old ones are freed at once, not when the
+ * garbage collector finds them.
  */
 export class EngineState<S> {
   readonly #structure: tree.JsTreeDef;
@@ -25,6 +26,8 @@ export class EngineState<S> {
   #free: readonly (EngineData | null)[] = [];
   #generation = 0;
   #busy = false;
+  /** Whether a step failed that may have overwritten a part. */
+  #isLost = false;
   /** @internal */
   readonly key: string;
 
@@ -36,9 +39,19 @@ export class EngineState<S> {
     this.key = `${structure.toString()} ${types.join(" ")}`;
   }
 
-  #buffers(): readonly Buffer[] {
+  #held(): readonly Buffer[] {
     if (this.#current === null) throw new OwnershipError("EngineState: used after dispose()");
     return this.#current;
+  }
+
+  #buffers(): readonly Buffer[] {
+    const buffers = this.#held();
+    if (this.#isLost) {
+      throw new OwnershipError(
+        "EngineState: a step failed while it was overwriting the state; write() a whole one, or start from a checkpoint",
+      );
+    }
+    return buffers;
   }
 
   get types(): readonly ArgumentType[] {
@@ -83,7 +96,7 @@ export class EngineState<S> {
    * @throws ShapeError if the tree, a shape or a dtype differs; nothing is consumed or written then
    */
   async write(state: EngineTree<S>): Promise<void> {
-    this.#buffers();
+    this.#held();
     const { leaves, types, structure } = flattenArguments([state]);
     checkSameTypes(
       this.#structure,
@@ -93,33 +106,52 @@ export class EngineState<S> {
       "EngineState.write: the new state",
     );
     const incoming = await Promise.all(leaves.map(leafData));
-    const buffers = this.#buffers();
+    const buffers = this.#held();
     incoming.forEach((elements, i) => {
       (buffers[i]!.data as Float32Array).set(elements as Float32Array);
     });
+    this.#isLost = false;
     this.#generation++;
   }
 
-  /** Runs a step on the buffers and, if it succeeds, makes what it returned the current state. @internal */
+  /**
+   * Runs a step and, if it succeeds, makes what it returned the current state.
+   *
+   * @param run - the step, given the current elements and buffers that it may fill (null: it makes new ones)
+   * @param fillsBuffers - whether it fills them
+   * @param overwritable - whether a leaf's own buffer may be filled
+   * @param inputs - what else the step reads
+   * @internal
+   */
   async advance(
     run: (current: readonly EngineData[], free: readonly (EngineData | null)[]) => Promise<EngineData[]>,
     fillsBuffers: boolean,
+    overwritable: readonly boolean[],
+    inputs: readonly EngineData[],
   ): Promise<void> {
     const current = this.#buffers();
     if (this.#busy)
       throw new OwnershipError("EngineState: a step is still running on this state; await it first");
     this.#busy = true;
+    const read = new Set(inputs.map(({ buffer }) => buffer));
+    const isOverwritten = current.map(
+      ({ data, isOurs }, i) => fillsBuffers && overwritable[i] === true && isOurs && !read.has(data.buffer),
+    );
     try {
       const written = await run(
         current.map(({ data }) => data),
-        this.#free,
+        current.map(({ data }, i) => (isOverwritten[i] ? data : (this.#free[i] ?? null))),
       );
       if (this.#current === null) return;
       this.#current = written.map((data) => ({ data, isOurs: true }));
       this.#generation++;
       const old = ownedBuffers(current);
-      if (fillsBuffers) this.#free = old;
+      if (fillsBuffers)
+        this.#free = old.map((data, i) => (isOverwritten[i] ? (this.#free[i] ?? null) : data));
       else release(old);
+    } catch (error) {
+      this.#isLost = isOverwritten.includes(true);
+      throw error;
     } finally {
       this.#busy = false;
     }
@@ -259,11 +291,16 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     const numState = state.types.length;
     const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafData(leaf)));
     let outputs: EngineData[] = [];
-    await state.advance(async (current, free) => {
-      const results = await session.run([...current, ...data], free);
-      outputs = results.slice(numState);
-      return results.slice(0, numState);
-    }, session.fillsBuffers);
+    await state.advance(
+      async (current, free) => {
+        const results = await session.run([...current, ...data], free);
+        outputs = results.slice(numState);
+        return results.slice(0, numState);
+      },
+      session.fillsBuffers,
+      program.overwritable,
+      data,
+    );
     return unflattenOutputs(program, numState, structure, outputs, options.outputs ?? "arrays");
   };
   const dispose = () => programs.dispose();

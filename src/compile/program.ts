@@ -9,12 +9,15 @@ import { isLiteral, type TracedFunction, traceFunction } from "./jaxpr.ts";
 import { describeOperands, Lowering, tensorTypeOf, type Value } from "./lowering.ts";
 import { encodeModel } from "./onnxModel.ts";
 import { type GraphRewrite, graphRewrites, optimizeGraph } from "./optimize.ts";
+import { overwritableOutputs } from "./overwritable.ts";
 import { primitiveRules } from "./primitives/index.ts";
 import type { Port, RunnableModel } from "./runtime/runtime.ts";
 
 /** A traced function as an ONNX model, with what is needed to feed it and to rebuild its results. */
 export interface Program extends RunnableModel {
   readonly outputTree: tree.JsTreeDef;
+  /** Which outputs may be written into the memory of the input at the same place. */
+  readonly overwritable: readonly boolean[];
   /** Number of equations of the jaxpr and of nodes per ONNX operator. */
   readonly statistics: {
     readonly numEquations: number;
@@ -94,6 +97,7 @@ export async function buildProgram(
       inputs: types.map(({ dtype, shape }) => portOf(dtype, shape)),
       outputs: results.map((value) => portOf(value.dtype, value.view.shape)),
       outputTree: traced.outputTree,
+      overwritable: overwritableOutputs(graph.liveNodes(outputs), graph.inputs, outputs),
       statistics: { numEquations: traced.equations.length, operators: model.operators },
     };
   } finally {
