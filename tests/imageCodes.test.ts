@@ -422,6 +422,26 @@ describe("codes as tokens", () => {
     assert.ok(readFileSync(last).equals(whole));
   });
 
+  test("an expected loss is compared with only on the codes of a finished autoencoder that has one too", async () => {
+    const band = { mean: 2, spread: 100, seeds: 3 };
+    write("measured.json", {
+      ...(JSON.parse(readFileSync(inFolder("micro-vq.json"), "utf8")) as object),
+      name: "measured-vq",
+      expectedLoss: { mean: 0.05, spread: 1, seeds: 3 },
+    });
+    const autoencoder = await rotor(folder.path, "train", "measured.json");
+    assert.match(autoencoder.stdout, /expected 0\.05 ± 1 \(3 seeds\): inside the band/);
+    for (const [data, expected] of [
+      [{ run: "measured-vq" }, /expected 2 ± 100 \(3 seeds\): inside the band/],
+      [{ run: "measured-vq", checkpoint: 5 }, /expected loss: not measured/],
+      [{ run: "micro-vq" }, /expected loss: not measured/],
+    ] as const) {
+      write("expecting.json", { ...micro(data, { steps: 1 }), expectedLoss: band });
+      const { stdout, stderr } = await rotor(folder.path, "train", "expecting.json");
+      assert.match(stdout, expected, stderr);
+    }
+  });
+
   test("rows and columns as positions", async () => {
     const set = ["--set", "model.layout=tie-v2", "--set", "training.steps=2"];
     const result = await rotor(folder.path, "train", "codes.json", ...set, "--json");

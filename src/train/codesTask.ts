@@ -57,13 +57,19 @@ export function loadCodesModel(data: CodesConfig["data"], home: string): Promise
 }
 
 /**
- * A configuration that names the autoencoder's run and checkpoint for good: names and `latest` may mean other ones later.
+ * A configuration that names the autoencoder's run and checkpoint for good: names and `latest` may mean other ones later. An expected loss
+ * stays if the autoencoder has one too and has been trained to the end: it was measured on the codes of such runs.
  *
  * @throws RunStoreError, CheckpointError, ConfigError if there is no such autoencoder
  */
 export async function pinCodes(config: CodesConfig, home: string): Promise<CodesConfig> {
-  const { run, step } = await loadCodesModel(config.data, home);
-  return { ...config, data: { ...config.data, run: run.id, checkpoint: step } };
+  const { run, step, config: autoencoder } = await loadCodesModel(config.data, home);
+  const isAsMeasured = autoencoder.expectedLoss !== null && step === autoencoder.training.steps;
+  return {
+    ...config,
+    data: { ...config.data, run: run.id, checkpoint: step },
+    expectedLoss: isAsMeasured ? config.expectedLoss : null,
+  };
 }
 
 /** The vocabulary of a model's codes. */
