@@ -150,7 +150,10 @@ export class EngineState<S> {
         this.#free = old.map((data, i) => (isOverwritten[i] ? (this.#free[i] ?? null) : data));
       else release(old);
     } catch (error) {
-      this.#isLost = isOverwritten.includes(true);
+      if (isOverwritten.includes(true)) {
+        this.#isLost = true;
+        this.#generation++;
+      }
       throw error;
     } finally {
       this.#busy = false;

@@ -202,12 +202,14 @@ test("a state is lost when a step that overwrites it fails, until it is written 
   using state = await step.init(pair());
   (await step(state, square(3))).dispose();
   const x = EngineArray.from(new Float32Array(side * side), [side, side]);
+  const stale = state.leaves().m;
   const late = step(state, x as never);
   // By then the call has taken the input's elements and waits for its turn.
   for (let i = 0; i < 50; i++) await null;
   x.data.buffer.transfer(0);
   await assert.rejects(late, EngineError);
-  assert.throws(() => state.leaves(), OwnershipError);
+  for (const read of [() => state.leaves(), () => state.read(), () => stale.data])
+    assert.throws(read, OwnershipError);
   await assert.rejects(step(state, square(3)), /a step failed while it was overwriting the state/);
   await state.write(pair());
   (await step(state, square(3))).dispose();
