@@ -1,3 +1,4 @@
+import { Consumers } from "./consumers.ts";
 import type { GraphNode, Tensor } from "./graph.ts";
 import { sizeOf } from "./view.ts";
 
@@ -8,13 +9,10 @@ const carriers = new Set(["Reshape", "Transpose", "Expand", "Slice", "Split", "I
 const elementwise = new Set(["Add", "Sub", "Mul", "Div"]);
 
 /** Whoever reads the memory of a tensor. */
-function* readersOf(
-  tensor: Tensor,
-  readers: ReadonlyMap<Tensor, readonly GraphNode[]>,
-): Generator<GraphNode> {
-  for (const node of readers.get(tensor) ?? []) {
+function* readersOf(tensor: Tensor, consumers: Consumers): Generator<GraphNode> {
+  for (const node of consumers.of(tensor)) {
     yield node;
-    if (carriers.has(node.op)) for (const output of node.outputs) yield* readersOf(output, readers);
+    if (carriers.has(node.op)) for (const output of node.outputs) yield* readersOf(output, consumers);
   }
 }
 
@@ -30,15 +28,7 @@ export function overwritableOutputs(
   inputs: readonly Tensor[],
   outputs: readonly Tensor[],
 ): boolean[] {
-  const readers = new Map<Tensor, GraphNode[]>();
-  for (const node of nodes) {
-    for (const input of new Set(node.inputs)) {
-      if (input === null) continue;
-      const known = readers.get(input);
-      if (known === undefined) readers.set(input, [node]);
-      else known.push(node);
-    }
-  }
+  const consumers = new Consumers(nodes, outputs);
   const place = new Map(nodes.map((node, i) => [node, i]));
   /** Whether all of `needed` come before `node` by what it needs. */
   const comesAfter = (node: GraphNode, needed: Set<GraphNode>): boolean => {
@@ -63,7 +53,7 @@ export function overwritableOutputs(
     if (input === undefined || producer === undefined) return false;
     if (outputs.includes(input) || outputs.indexOf(output) !== i) return false;
     if (input.type !== output.type || input.shape.join() !== output.shape.join()) return false;
-    const needed = new Set(readersOf(input, readers));
+    const needed = new Set(readersOf(input, consumers));
     const writesAsItReads =
       elementwise.has(producer.op) &&
       producer.domain === "" &&
