@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { nearestCode, planSearch } from "../src/quantize/index.ts";
-import { kernelTimes, sumOf } from "./kernelTimes.ts";
+import { profileOf, sumOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -52,7 +52,7 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
 /** Share of kernel time per ONNX operator, by ONNX Runtime's own profile. */
 async function kernelShares(budgetBytes: number): Promise<string> {
   const search = (a: np.Array, b: np.Array) => nearestCode(a, b, { budgetBytes });
-  const times = await kernelTimes(async (prefix) => {
+  const { kernels: times } = await profileOf(async (prefix) => {
     const profiled = compile(search, { threads, outputs: "engine", profile: prefix });
     await profiled(z as never, table as never);
     await profiled.dispose();

@@ -1,7 +1,7 @@
 """Times training steps of the benchmark's transformer in JAX with Optax, the whole step under jax.jit on the CPU.
 
-Same model as bench/pytorchStep.py. The process is bound to the given number of cores: XLA's CPU client has no option for threads.
-Prints one JSON line.
+Same model as bench/pytorchStep.py, and asked for steps in the same way. The process is bound to the given number of cores: XLA's CPU
+client has no option for threads.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import json
 import math
 import os
 import resource
-import statistics
+import sys
 import time
 
 
@@ -20,8 +20,6 @@ def parse():
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
     parser.add_argument("--mode", choices=["jit"], default="jit")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warmup", type=int, default=3)
     return parser.parse_args()
 
 
@@ -104,24 +102,21 @@ def main():
     step = jax.jit(step, donate_argnums=(0, 1))
     generator = np.random.default_rng(0)
     started = time.perf_counter()
-    times = []
-    for index in range(args.warmup + args.steps):
+    first = None
+    for _ in sys.stdin:
         tokens = generator.integers(0, args.vocab, (args.batch, args.length + 1), dtype=np.int32)
         begin = time.perf_counter()
         params, state, loss = step(params, state, tokens)
         value = float(loss)
         jax.block_until_ready(params)
         elapsed = time.perf_counter() - begin
-        if index == 0:
-            first = time.perf_counter() - started
-        if index >= args.warmup:
-            times.append(elapsed * 1e3)
+        first = first or time.perf_counter() - started
+        print(json.dumps({"ms": elapsed * 1e3}), flush=True)
     assert math.isfinite(value)
     print(
         json.dumps(
             {
                 "library": f"JAX {jax.__version__}",
-                "medianMs": statistics.median(times),
                 "firstMs": first * 1e3,
                 "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "loss": value,

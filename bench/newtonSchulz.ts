@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { newtonSchulz } from "../src/spectral/index.ts";
-import { kernelTimes } from "./kernelTimes.ts";
+import { profileOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -44,8 +44,8 @@ async function seconds(run: Run, ...args: EngineArray[]): Promise<number> {
 }
 
 /** Milliseconds of one call by operator, in ONNX Runtime's own profile. */
-const profile = (x: EngineArray) =>
-  kernelTimes(async (prefix) => {
+const kernelsOf = async (x: EngineArray) => {
+  const { kernels } = await profileOf(async (prefix) => {
     const iteration = compile((m: np.Array) => newtonSchulz(m, { steps }), {
       threads,
       outputs: "engine",
@@ -54,6 +54,8 @@ const profile = (x: EngineArray) =>
     for (let i = 0; i < 3; i++) await iteration(x as never);
     await iteration.dispose();
   });
+  return kernels;
+};
 
 const peakSize = 1024;
 const product = compile((a: np.Array, b: np.Array) => np.matmul(a, b), { threads, outputs: "engine" });
@@ -81,7 +83,7 @@ for (const d of flags.sizes.split(",").map(Number)) {
       shares.push(flops / time / ((2 * batch * peakSize ** 3) / median(peaks)));
     }
     await iteration.dispose();
-    const kernels = [...(await profile(x))].map(([op, ms]) => `${op} ${ms.toFixed(1)}`).join(", ");
+    const kernels = [...(await kernelsOf(x))].map(([op, ms]) => `${op} ${ms.toFixed(1)}`).join(", ");
     console.log(
       `${`${d} × ${columns}`.padEnd(12)}  ${(1000 * median(times)).toFixed(0).padStart(5)}  ${(100 * median(shares)).toFixed(0).padStart(6)} %  ${kernels}`,
     );

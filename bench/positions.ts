@@ -26,7 +26,7 @@ import {
   startCursor,
   type TokenPositions,
 } from "../src/position/index.ts";
-import { kernelTimes, sumOf } from "./kernelTimes.ts";
+import { profileOf, sumOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -149,7 +149,7 @@ async function trainingStep(size: StepSize, variant: Variant, options: CompileOp
 
 /** Share of the kernels' time that rotations and their tables take, by ONNX Runtime's own profile. */
 async function kernelShare(size: StepSize, variant: Variant): Promise<number> {
-  const times = await kernelTimes(async (prefix) => {
+  const { kernels: times } = await profileOf(async (prefix) => {
     const step = await trainingStep(size, variant, { profile: prefix });
     for (let i = 0; i < 5; i++) await step.run();
     await step[Symbol.asyncDispose]();

@@ -1,14 +1,14 @@
 """Times training steps of the benchmark's transformer in PyTorch, eager and compiled.
 
 Same model as src/nn with the benchmark's configuration: pre-norm decoder, RMSNorm, RoPE (half pairing), ReLU squared,
-untied head, float32. Prints one JSON line.
+untied head, float32. Each line of the input asks for a step, whose milliseconds are printed; at the end comes the rest.
 """
 
 import argparse
 import json
 import math
 import resource
-import statistics
+import sys
 import time
 
 import torch
@@ -23,8 +23,6 @@ def parse():
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warmup", type=int, default=3)
     return parser.parse_args()
 
 
@@ -113,8 +111,8 @@ def main():
 
     run = torch.compile(loss_and_gradients) if args.mode == "compile" else loss_and_gradients
     started = time.perf_counter()
-    times = []
-    for step in range(args.warmup + args.steps):
+    first = None
+    for _ in sys.stdin:
         tokens = torch.randint(0, args.vocab, (args.batch, args.length + 1))
         begin = time.perf_counter()
         loss = run(tokens)
@@ -122,16 +120,13 @@ def main():
             stepper.step()
             stepper.zero_grad(set_to_none=True)
         elapsed = time.perf_counter() - begin
-        if step == 0:
-            first = time.perf_counter() - started
-        if step >= args.warmup:
-            times.append(elapsed * 1e3)
+        first = first or time.perf_counter() - started
+        print(json.dumps({"ms": elapsed * 1e3}), flush=True)
     assert math.isfinite(loss.item())
     print(
         json.dumps(
             {
                 "library": f"PyTorch {torch.__version__} {args.mode}",
-                "medianMs": statistics.median(times),
                 "firstMs": first * 1e3,
                 "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
                 "loss": loss.item(),

@@ -1,13 +1,15 @@
 // Compares training steps: Rotor, jax-js's own jit, and PyTorch and JAX if a Python with them is given. Every library runs in a
-// process of its own, with the same model, batch and number of threads, in turns; ratios are of medians. Prints a section of
-// bench/README.md. What was measured is kept in bench/steps.json: with --filter only some models are measured again, and with --resume
+// process of its own, with the same model, batch and number of threads; they take turns step by step, so that other load meets all,
+// and ratios are medians over turns. Prints a section of bench/README.md. What was measured is kept in bench/steps.json: with --filter only some models are measured again, and with --resume
 // only those that the file lacks.
 //
-// npm run bench -- --part steps [--python python3] [--install] [--rounds 3] [--filter "d 256"] [--resume] [--threads 2]
-import { spawnSync } from "node:child_process";
+// npm run bench -- --part steps [--python python3] [--install] [--turns 7] [--filter "d 256"] [--resume] [--threads 2]
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BenchCase, benchCases } from "./cases.ts";
@@ -17,23 +19,25 @@ const { values: flags } = parseArgs({
   options: {
     python: { type: "string" },
     install: { type: "boolean", default: false },
-    rounds: { type: "string", default: "3" },
+    turns: { type: "string", default: "7" },
     filter: { type: "string", default: "" },
     resume: { type: "boolean", default: false },
     threads: { type: "string", default: String(availableParallelism()) },
   },
 });
 const threads = Number(flags.threads);
-const rounds = Number(flags.rounds);
+const turns = Number(flags.turns);
 
 interface Measured {
-  readonly medianMs: number;
+  readonly medianMs?: number;
+  /** Of a step in each turn. */
+  readonly times?: readonly number[];
   readonly firstMs: number;
   readonly prepareMs?: number;
   readonly peakBytes: number;
   readonly library?: string;
   readonly productsMs?: number;
-  readonly kernelsMs?: number;
+  readonly runMs?: number;
   readonly matmulPeak?: number;
   readonly flops?: number;
   readonly rssEarly?: number;
@@ -48,12 +52,50 @@ function lastJson(output: string): Measured | null {
   return line.startsWith("{") ? (JSON.parse(line) as Measured) : null;
 }
 
-/** Large models take long and vary little from step to step. */
-const stepsOf = ({ dim }: BenchCase) => (dim >= 512 ? 3 : 12);
-const warmupOf = ({ dim }: BenchCase) => (dim >= 512 ? 1 : 2);
+/** Steps before the turns that count. */
+const warmup = 2;
+/** The threads of the process before still look for work for a moment. */
+const pauseMs = 100;
 
-function runWorker(item: BenchCase, library: string, steps: number, profile = false): Measured | null {
-  const request = JSON.stringify({ ...item, library, steps, warmup: warmupOf(item), threads, profile });
+/** A process that runs a step whenever it is asked to. */
+class Stepper {
+  readonly library: string;
+  readonly #process: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  #errors = "";
+
+  constructor(library: string, command: string, args: readonly string[]) {
+    this.library = library;
+    this.#process = spawn(command, args, { env: { ...process.env, JAX_PLATFORMS: "cpu" } });
+    this.#process.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      this.#errors += text;
+    });
+    // A process that has ended is noticed by its output.
+    this.#process.stdin!.on("error", () => {});
+    this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async #read<T>(): Promise<T> {
+    for (let line = await this.#lines.next(); line.done !== true; line = await this.#lines.next())
+      if (line.value.startsWith("{")) return JSON.parse(line.value) as T;
+    throw new Error(`${this.library} ended: ${this.#errors.trim().split("\n").slice(-6).join(" | ")}`);
+  }
+
+  /** Milliseconds of one step. */
+  async step(): Promise<number> {
+    this.#process.stdin!.write("\n");
+    return (await this.#read<{ ms: number }>()).ms;
+  }
+
+  /** Ends the steps; what else was measured. */
+  async finish(): Promise<Measured> {
+    this.#process.stdin!.end();
+    return await this.#read<Measured>();
+  }
+}
+
+function runWorker(item: BenchCase, library: string, steps: number): Measured | null {
+  const request = JSON.stringify({ ...item, library, steps, warmup, threads, profile: false });
   const { stdout, stderr } = spawnSync(process.execPath, [path.join(here, "worker.ts"), request], {
     encoding: "utf8",
     maxBuffer: 1 << 26,
@@ -81,17 +123,22 @@ function findPython(): string | null {
 const canImport = (modules: string) =>
   python !== null && spawnSync(python, ["-c", `import ${modules}`]).status === 0;
 
-function runPython(script: string, item: BenchCase, mode: string, steps: number): Measured | null {
-  const options = Object.entries({ ...item, mode, threads, steps, warmup: warmupOf(item), name: undefined })
-    .filter(([, value]) => value !== undefined)
-    .flatMap(([key, value]) => [`--${key}`, String(value)]);
-  const { stdout, stderr } = spawnSync(python!, [path.join(here, script), ...options], {
-    encoding: "utf8",
-    env: { ...process.env, JAX_PLATFORMS: "cpu" },
-  });
-  const result = lastJson(stdout);
-  if (result === null) console.error(`${script} ${mode}, ${item.name}: ${stderr.trim().split("\n").at(-1)}`);
-  return result;
+function startWorker(item: BenchCase, library: string): Stepper {
+  const request = { ...item, library, steps: 0, warmup, threads, profile: library === "rotor" };
+  return new Stepper(library, process.execPath, [path.join(here, "worker.ts"), JSON.stringify(request)]);
+}
+
+function startPython(
+  library: string,
+  script: string,
+  { name: _, ...item }: BenchCase,
+  mode: string,
+): Stepper {
+  const options = Object.entries({ ...item, mode, threads }).flatMap(([key, value]) => [
+    `--${key}`,
+    String(value),
+  ]);
+  return new Stepper(library, python!, [path.join(here, script), ...options]);
 }
 
 const python = findPython();
@@ -110,8 +157,8 @@ const memoryRows: string[][] = [];
 const rotorMs = new Map<string, number>();
 let torchVersion = "";
 let jaxVersion = "";
-/** All that was measured of a model: by library, one result per round. */
-type CaseResults = Record<string, Measured[]>;
+/** All that was measured of a model, by library. */
+type CaseResults = Record<string, Measured>;
 interface KeptCase {
   readonly date: string;
   readonly processor: string;
@@ -129,22 +176,26 @@ const kept: Kept = existsSync(file)
 const save = () => writeFileSync(file, `${JSON.stringify(kept, null, 1)}\n`);
 const keyOf = ({ name, optimizer }: BenchCase) => `${name}, ${optimizer}`;
 
-function measureCase(item: BenchCase): CaseResults {
-  const steps = stepsOf(item);
-  const measured: CaseResults = {};
-  const note = (library: string, result: Measured | null) => {
-    if (result === null) return;
-    measured[library] = [...(measured[library] ?? []), result];
-  };
-  for (let round = 0; round < rounds; round++) {
-    note("rotor", runWorker(item, "rotor", steps, round === 0));
-    if (hasTorch) {
-      note("eager", runPython("pytorchStep.py", item, "eager", steps));
-      note("compiled", runPython("pytorchStep.py", item, "compile", steps));
-    }
-    if (hasJax) note("jax", runPython("jaxStep.py", item, "jit", steps));
+async function measureCase(item: BenchCase): Promise<CaseResults> {
+  const steppers = [startWorker(item, "rotor")];
+  if (hasTorch) {
+    steppers.push(startPython("eager", "pytorchStep.py", item, "eager"));
+    steppers.push(startPython("compiled", "pytorchStep.py", item, "compile"));
   }
-  if (item.dim === 256 && item.length * item.batch <= 1024) note("jax-js", runWorker(item, "jax-js", 3));
+  if (hasJax) steppers.push(startPython("jax", "jaxStep.py", item, "jit"));
+  if (item.dim === 256 && item.length * item.batch <= 1024) steppers.push(startWorker(item, "jax-js"));
+  const times = new Map<string, number[]>(steppers.map(({ library }) => [library, []]));
+  for (let turn = -warmup; turn < turns; turn++) {
+    for (const stepper of steppers) {
+      await sleep(pauseMs);
+      const ms = await stepper.step();
+      if (turn >= 0) times.get(stepper.library)!.push(ms);
+    }
+  }
+  const measured: CaseResults = {};
+  // Rotor's own profile comes last: the others have ended then.
+  for (const stepper of steppers.reverse())
+    measured[stepper.library] = { ...(await stepper.finish()), times: times.get(stepper.library)! };
   return measured;
 }
 
@@ -152,8 +203,7 @@ function measureCase(item: BenchCase): CaseResults {
 function peakOf({ date, processor }: KeptCase): number | undefined {
   const peaks = Object.values(kept.cases)
     .filter((other) => other.date === date && other.processor === processor)
-    .flatMap(({ results }) => results.rotor ?? [])
-    .flatMap(({ matmulPeak }) => matmulPeak ?? []);
+    .flatMap(({ results }) => results.rotor?.matmulPeak ?? []);
   return peaks.length === 0 ? undefined : Math.max(...peaks);
 }
 
@@ -163,47 +213,49 @@ for (const item of benchCases) {
     kept.cases[keyOf(item)] = {
       date: new Date().toISOString().slice(0, 10),
       processor: cpus()[0]!.model.trim(),
-      results: measureCase(item),
+      results: await measureCase(item),
     };
     save();
   }
   const keptCase = kept.cases[keyOf(item)];
   if (keptCase === undefined) continue;
   const measured = keptCase.results;
+  const own = measured.rotor!;
   const ms = (library: string) => {
-    const results = measured[library];
-    return results === undefined ? undefined : median(results.map(({ medianMs }) => medianMs));
+    const times = measured[library]?.times;
+    return times === undefined ? undefined : median(times);
   };
-  const own = measured.rotor![0]!;
+  /** How much longer a library takes than Rotor in the same turn. */
+  const against = (library: string) => {
+    const times = measured[library]?.times;
+    return times === undefined ? "–" : median(times.map((time, i) => time / own.times![i]!)).toFixed(2);
+  };
   const peak = peakOf(keptCase);
   const peakShare = (time: number | undefined) =>
     time === undefined || peak === undefined
       ? "–"
       : `${Math.round((100 * own.flops!) / (time / 1000) / peak)} %`;
-  torchVersion = measured.eager?.[0]?.library?.split(" ")[1] ?? torchVersion;
-  jaxVersion = measured.jax?.[0]?.library?.split(" ")[1] ?? jaxVersion;
+  torchVersion = measured.eager?.library?.split(" ")[1] ?? torchVersion;
+  jaxVersion = measured.jax?.library?.split(" ")[1] ?? jaxVersion;
   rows.push([
     item.name,
     item.optimizer,
     format(ms("rotor")),
-    ratio(ms("rotor"), own.productsMs),
+    ratio(own.runMs, own.productsMs),
     peakShare(ms("rotor")),
-    ratio(ms("jax-js"), ms("rotor")),
+    against("jax-js"),
     format(ms("eager")),
     peakShare(ms("eager")),
-    ratio(ms("eager"), ms("rotor")),
+    against("eager"),
     format(ms("compiled")),
-    ratio(ms("compiled"), ms("rotor")),
-    ratio(ms("jax"), ms("rotor")),
+    against("compiled"),
+    against("jax"),
   ]);
   memoryRows.push([
     item.name,
     item.optimizer,
     format(own.prepareMs === undefined ? undefined : own.prepareMs / 1000, 2),
-    ...["rotor", "eager", "compiled", "jax"].map((library) => {
-      const results = measured[library];
-      return mib(results === undefined ? undefined : median(results.map(({ peakBytes }) => peakBytes)));
-    }),
+    ...["rotor", "eager", "compiled", "jax"].map((library) => mib(measured[library]?.peakBytes)),
   ]);
   rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
   if (wanted) console.error(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
@@ -239,12 +291,13 @@ const muonShares = benchCases
   });
 console.log(`${threads} threads, Node ${process.versions.node}${torchVersion === "" ? "" : `, PyTorch ${torchVersion}`}${jaxVersion === "" ? "" : `, JAX ${jaxVersion}`}.
 One training step (forward, backward, optimizer) of a pre-norm decoder (RMSNorm, RoPE, ReLU², untied head, float32), the same in every
-library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own, in turns; times are medians of
-${rounds} rounds, ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a few per cent mean nothing.
+library; PyTorch uses its fused attention and rms_norm. Each library runs in a process of its own; they take turns step by step, so that other
+load meets all. Times and ratios are medians over turns; ratios above 1 mean that Rotor is faster. The machine is shared, so differences of a
+few per cent mean nothing.
 
 ${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "of matrix peak", "/ Rotor", "torch.compile ms", "/ Rotor", "JAX jit / Rotor"], rows)}
 
-"× its matrix products": the step's time over the time that the kernels of its matrix products take in ONNX Runtime's own profile.
+"× its matrix products": a step over the kernels of its matrix products, both in ONNX Runtime's own profile, which itself costs a few per cent.
 "of matrix peak": model FLOPs (6 per parameter and token, and attention; not Muon's iterations) per second over those of a 1024³ product
 in ONNX Runtime. What PyTorch reaches bounds what any engine that multiplies in float32 can win over it: 1 / its share.
 A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).

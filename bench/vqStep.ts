@@ -18,7 +18,7 @@ import {
   resolveAutoencoder,
   trainingStep,
 } from "../src/train/index.ts";
-import { kernelTimes } from "./kernelTimes.ts";
+import { profileOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -81,7 +81,7 @@ async function open(channels: readonly number[], quantizer: object, profile?: st
 
 /** Milliseconds per step and operator, by ONNX Runtime's own profile. */
 async function kernels(channels: readonly number[], name: string): Promise<string> {
-  const times = await kernelTimes(async (prefix) => {
+  const { kernels: times } = await profileOf(async (prefix) => {
     const profiled = await open(channels, quantizers[name]!, prefix);
     for (let i = 0; i < 6; i++) await profiled.run();
     await profiled.dispose();

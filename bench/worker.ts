@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline";
 import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import {
   type CompiledStep,
@@ -20,10 +21,11 @@ import {
 import { adamw, applyUpdates, muon, type Tree } from "../src/optim/index.ts";
 import { measureMatmulPeak } from "../src/train/index.ts";
 import type { BenchCase } from "./cases.ts";
-import { kernelTimes, sumOf } from "./kernelTimes.ts";
+import { profileOf, sumOf } from "./profile.ts";
 
 interface Request extends BenchCase {
   readonly library: "rotor" | "jax-js" | "rewrites" | "runtimes";
+  /** 0: as many as lines are read, one for each, and each prints its milliseconds. */
   readonly steps: number;
   readonly warmup: number;
   readonly threads: number;
@@ -85,17 +87,28 @@ const tokens = (step: number) =>
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
 
+/** Waits before each step until a line asks for it. */
+async function* steps() {
+  if (request.steps > 0) {
+    for (let i = 0; i < request.warmup + request.steps; i++) yield i;
+    return;
+  }
+  let i = 0;
+  for await (const _ of createInterface({ input: process.stdin })) yield i++;
+}
+
 async function measure(run: (step: number) => Promise<number>) {
-  const begin = performance.now();
-  await run(0);
-  const firstMs = performance.now() - begin;
+  let firstMs = Number.NaN;
   const times: number[] = [];
   let loss = Number.NaN;
   let rssEarly = 0;
-  for (let step = 1; step < request.warmup + request.steps; step++) {
+  for await (const step of steps()) {
     const start = performance.now();
     loss = await run(step);
-    if (step >= request.warmup) times.push(performance.now() - start);
+    const ms = performance.now() - start;
+    if (request.steps === 0) console.log(JSON.stringify({ ms }));
+    if (step === 0) firstMs = ms;
+    if (step >= request.warmup) times.push(ms);
     if (step === Math.floor(request.steps / 10)) rssEarly = process.memoryUsage().rss;
   }
   return { medianMs: median(times), firstMs, loss, rssEarly, rssLate: process.memoryUsage().rss };
@@ -114,13 +127,13 @@ async function rotor() {
   state.dispose();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   if (!request.profile) return { ...result, prepareMs, peakBytes };
-  const kernels = await kernelTimes(async (prefix) => {
+  const { kernels, runMs } = await profileOf(async (prefix) => {
     const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
       threads,
       profile: prefix,
     });
     const own = await engineState(profiled);
-    for (let i = 0; i < 3; i++) (await profiled(own, tokens(i) as never)).dispose();
+    for (let i = 0; i < (dim >= 512 ? 4 : 10); i++) (await profiled(own, tokens(i) as never)).dispose();
     await profiled.dispose();
   });
   return {
@@ -128,7 +141,7 @@ async function rotor() {
     prepareMs,
     peakBytes,
     productsMs: sumOf(kernels, ["Gemm", "FusedMatMul", "MatMul"]),
-    kernelsMs: sumOf(kernels),
+    runMs,
     matmulPeak: await measureMatmulPeak(threads),
   };
 }
