@@ -297,7 +297,8 @@ few per cent mean nothing.
 
 ${table(["model", "optimizer", "Rotor ms", "× its matrix products", "of matrix peak", "jax-js jit / Rotor", "PyTorch eager ms", "of matrix peak", "/ Rotor", "torch.compile ms", "/ Rotor", "JAX jit / Rotor"], rows)}
 
-"× its matrix products": a step over the kernels of its matrix products, both in ONNX Runtime's own profile, which itself costs a few per cent.
+"× its matrix products": a step over the kernels of its matrix products, both in ONNX Runtime's own profile, which itself costs time: up to a
+fifth of the smallest step.
 "of matrix peak": model FLOPs (6 per parameter and token, and attention; not Muon's iterations) per second over those of a 1024³ product
 in ONNX Runtime. What PyTorch reaches bounds what any engine that multiplies in float32 can win over it: 1 / its share.
 A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
