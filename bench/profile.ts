@@ -21,8 +21,10 @@ interface ProfileEvent {
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 /**
- * @param body - compiles with the option `profile: prefix`, runs, and disposes of what it compiled; the first run, which finds no memory to use again,
- *   doesn't count if there are others
+ * Profiles the runs of a compiled function.
+ *
+ * @param body - compiles with the option `profile: prefix`, runs, and disposes of what it compiled; the first run, which finds no
+ *   memory to use again, doesn't count if there are others
  */
 export async function profileOf(body: (prefix: string) => Promise<void>): Promise<Profile> {
   const folder = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));

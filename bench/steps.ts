@@ -185,17 +185,33 @@ async function measureCase(item: BenchCase): Promise<CaseResults> {
   if (hasJax) steppers.push(startPython("jax", "jaxStep.py", item, "jit"));
   if (item.dim === 256 && item.length * item.batch <= 1024) steppers.push(startWorker(item, "jax-js"));
   const times = new Map<string, number[]>(steppers.map(({ library }) => [library, []]));
+  const measured: CaseResults = {};
+  const failed = new Set<Stepper>();
+  /** A library that can't (torch.compile without a C compiler, say) is left out. */
+  const attempt = async (stepper: Stepper, run: () => Promise<void>) => {
+    if (failed.has(stepper)) return;
+    try {
+      await run();
+    } catch (error) {
+      console.error(`${item.name}: ${(error as Error).message}`);
+      failed.add(stepper);
+    }
+  };
   for (let turn = -warmup; turn < turns; turn++) {
     for (const stepper of steppers) {
-      await sleep(pauseMs);
-      const ms = await stepper.step();
-      if (turn >= 0) times.get(stepper.library)!.push(ms);
+      await attempt(stepper, async () => {
+        await sleep(pauseMs);
+        const ms = await stepper.step();
+        if (turn >= 0) times.get(stepper.library)!.push(ms);
+      });
     }
   }
-  const measured: CaseResults = {};
   // Rotor's own profile comes last: the others have ended then.
-  for (const stepper of steppers.reverse())
-    measured[stepper.library] = { ...(await stepper.finish()), times: times.get(stepper.library)! };
+  for (const stepper of steppers.reverse()) {
+    await attempt(stepper, async () => {
+      measured[stepper.library] = { ...(await stepper.finish()), times: times.get(stepper.library)! };
+    });
+  }
   return measured;
 }
 

@@ -69,7 +69,7 @@ export const presets: Readonly<Record<string, unknown>> = {
     data: { source: "books", tokenizer: { bpe: 50257 } },
     optimizer: { kind: "adamw", learningRate: 0.0006, b1: 0.9, b2: 0.95, weightDecay: 0.1 },
     schedule: { kind: "warmup-cosine", warmupSteps: 10, finalFraction: 0.1 },
-    // The shipped books have 2.7 million tokens of this vocabulary: a small part of them shows that all works, and long runs overfit.
+    // The shipped books are 13 MB: a part of them shows that all works, and a run of GPT-2's length would read them again and again.
     training: {
       steps: 100,
       batchSize: 4,
