@@ -1,9 +1,9 @@
 // Compares training steps: Rotor, jax-js's own jit, and PyTorch and JAX if a Python with them is given. Every library runs in a
 // process of its own, with the same model, batch and number of threads; they take turns step by step, so that other load meets all,
-// and ratios are medians over turns. Prints a section of bench/README.md. What was measured is kept in bench/steps.json: with --filter only some models are measured again, and with --resume
-// only those that the file lacks.
+// and ratios are medians over turns. Prints a section of bench/README.md. What was measured is kept in bench/steps.json: with --filter only some models are measured again, with --resume
+// only those that the file lacks, and with --preparation only what comes before the first step.
 //
-// npm run bench -- --part steps [--python python3] [--install] [--turns 7] [--filter "d 256"] [--resume] [--threads 2]
+// npm run bench -- --part steps [--python python3] [--install] [--turns 7] [--filter "d 256"] [--resume] [--preparation] [--threads 2]
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -22,6 +22,7 @@ const { values: flags } = parseArgs({
     turns: { type: "string", default: "7" },
     filter: { type: "string", default: "" },
     resume: { type: "boolean", default: false },
+    preparation: { type: "boolean", default: false },
     threads: { type: "string", default: String(availableParallelism()) },
   },
 });
@@ -33,6 +34,7 @@ interface Measured {
   /** Of a step in each turn. */
   readonly times?: readonly number[];
   readonly firstMs: number;
+  readonly stateMs?: number;
   readonly prepareMs?: number;
   readonly peakBytes: number;
   readonly library?: string;
@@ -150,6 +152,8 @@ if (!hasTorch || !hasJax) {
 const format = (value: number | undefined, digits = 0) => (value === undefined ? "–" : value.toFixed(digits));
 const ratio = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? "–" : (a / b).toFixed(2);
+const seconds = (ms: readonly number[] | undefined) =>
+  ms === undefined ? "–" : (median(ms) / 1000).toFixed(2);
 const mib = (value: number | undefined) => (value === undefined ? "–" : String(Math.round(value / 2 ** 20)));
 
 const rows: string[][] = [];
@@ -164,27 +168,36 @@ interface KeptCase {
   readonly processor: string;
   readonly results: CaseResults;
 }
+/** What Rotor does before the first step, in several processes that had the machine for themselves. */
+interface KeptPreparation {
+  readonly date: string;
+  readonly processor: string;
+  readonly prepareMs: readonly number[];
+  readonly stateMs: readonly number[];
+}
 interface Kept {
   readonly cases: Record<string, KeptCase>;
+  readonly preparation: Record<string, KeptPreparation>;
   growth: Measured | null;
   rewrites: Measured | null;
 }
 const file = path.join(here, "steps.json");
 const kept: Kept = existsSync(file)
   ? (JSON.parse(readFileSync(file, "utf8")) as Kept)
-  : { cases: {}, growth: null, rewrites: null };
+  : { cases: {}, preparation: {}, growth: null, rewrites: null };
 const save = () => writeFileSync(file, `${JSON.stringify(kept, null, 1)}\n`);
 const keyOf = ({ name, optimizer }: BenchCase) => `${name}, ${optimizer}`;
 
 async function measureCase(item: BenchCase): Promise<CaseResults> {
-  const steppers = [startWorker(item, "rotor")];
+  const starts = [() => startWorker(item, "rotor")];
   if (hasTorch) {
-    steppers.push(startPython("eager", "pytorchStep.py", item, "eager"));
-    steppers.push(startPython("compiled", "pytorchStep.py", item, "compile"));
+    starts.push(() => startPython("eager", "pytorchStep.py", item, "eager"));
+    starts.push(() => startPython("compiled", "pytorchStep.py", item, "compile"));
   }
-  if (hasJax) steppers.push(startPython("jax", "jaxStep.py", item, "jit"));
-  if (item.dim === 256 && item.length * item.batch <= 1024) steppers.push(startWorker(item, "jax-js"));
-  const times = new Map<string, number[]>(steppers.map(({ library }) => [library, []]));
+  if (hasJax) starts.push(() => startPython("jax", "jaxStep.py", item, "jit"));
+  if (item.dim === 256 && item.length * item.batch <= 1024) starts.push(() => startWorker(item, "jax-js"));
+  const steppers: Stepper[] = [];
+  const times = new Map<string, number[]>();
   const measured: CaseResults = {};
   const failed = new Set<Stepper>();
   /** A library that can't (torch.compile without a C compiler, say) is left out. */
@@ -197,23 +210,48 @@ async function measureCase(item: BenchCase): Promise<CaseResults> {
       failed.add(stepper);
     }
   };
-  for (let turn = -warmup; turn < turns; turn++) {
-    for (const stepper of steppers) {
-      await attempt(stepper, async () => {
-        await sleep(pauseMs);
-        const ms = await stepper.step();
-        if (turn >= 0) times.get(stepper.library)!.push(ms);
-      });
-    }
+  const takeStep = (stepper: Stepper) =>
+    attempt(stepper, async () => {
+      await sleep(pauseMs);
+      times.get(stepper.library)!.push(await stepper.step());
+    });
+  // One after the other, so that none prepares its first step beside others that are still loading.
+  for (const start of starts) {
+    const stepper = start();
+    steppers.push(stepper);
+    times.set(stepper.library, []);
+    for (let i = 0; i < warmup; i++) await takeStep(stepper);
   }
+  for (let turn = 0; turn < turns; turn++) for (const stepper of steppers) await takeStep(stepper);
   // Rotor's own profile comes last: the others have ended then.
   for (const stepper of steppers.reverse()) {
     await attempt(stepper, async () => {
-      measured[stepper.library] = { ...(await stepper.finish()), times: times.get(stepper.library)! };
+      measured[stepper.library] = {
+        ...(await stepper.finish()),
+        times: times.get(stepper.library)!.slice(warmup),
+      };
     });
   }
   return measured;
 }
+
+/** Processes that prepare a step. */
+const preparations = 3;
+
+function measurePreparation(item: BenchCase): Pick<KeptPreparation, "prepareMs" | "stateMs"> | null {
+  const measured = Array.from({ length: preparations }, () => runWorker(item, "preparation", 0));
+  return measured.includes(null)
+    ? null
+    : {
+        prepareMs: measured.map((one) => one!.prepareMs!),
+        stateMs: measured.map((one) => one!.stateMs!),
+      };
+}
+
+const today = () => ({
+  date: new Date().toISOString().slice(0, 10),
+  processor: cpus()[0]!.model.trim(),
+});
 
 /** The highest peak seen on the processor that day: other load can only lower one. */
 function peakOf({ date, processor }: KeptCase): number | undefined {
@@ -226,11 +264,9 @@ function peakOf({ date, processor }: KeptCase): number | undefined {
 for (const item of benchCases) {
   const wanted = item.name.includes(flags.filter) && !(flags.resume && keyOf(item) in kept.cases);
   if (wanted) {
-    kept.cases[keyOf(item)] = {
-      date: new Date().toISOString().slice(0, 10),
-      processor: cpus()[0]!.model.trim(),
-      results: await measureCase(item),
-    };
+    const preparation = measurePreparation(item);
+    if (preparation !== null) kept.preparation[keyOf(item)] = { ...today(), ...preparation };
+    if (!flags.preparation) kept.cases[keyOf(item)] = { ...today(), results: await measureCase(item) };
     save();
   }
   const keptCase = kept.cases[keyOf(item)];
@@ -270,7 +306,8 @@ for (const item of benchCases) {
   memoryRows.push([
     item.name,
     item.optimizer,
-    format(own.prepareMs === undefined ? undefined : own.prepareMs / 1000, 2),
+    seconds(kept.preparation[keyOf(item)]?.stateMs),
+    seconds(kept.preparation[keyOf(item)]?.prepareMs),
     ...["rotor", "eager", "compiled", "jax"].map((library) => mib(measured[library]?.peakBytes)),
   ]);
   rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
@@ -280,7 +317,7 @@ for (const item of benchCases) {
 const table = (header: readonly string[], body: readonly string[][]) =>
   [header, header.map(() => "---"), ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
-if (flags.filter === "" && !(flags.resume && kept.growth !== null)) {
+if (flags.filter === "" && !flags.preparation && !(flags.resume && kept.growth !== null)) {
   kept.growth = runWorker(
     { ...benchCases[0]!, layers: 2, dim: 64, heads: 2, batch: 4, length: 32 },
     "rotor",
@@ -290,15 +327,12 @@ if (flags.filter === "" && !(flags.resume && kept.growth !== null)) {
   save();
 }
 const { growth, rewrites } = kept;
-const machines = [
-  ...new Set(Object.values(kept.cases).map(({ processor, date }) => `${processor} on ${date}`)),
-].map(
-  (machine) =>
-    `${machine}: ${Object.entries(kept.cases)
-      .filter(([, { processor, date }]) => `${processor} on ${date}` === machine)
-      .map(([name]) => name)
-      .join("; ")}`,
-);
+const machinesOf = (measurements: Record<string, { readonly date: string; readonly processor: string }>) =>
+  Object.entries(
+    Object.groupBy(Object.entries(measurements), ([, { processor, date }]) => `${processor} on ${date}`),
+  )
+    .map(([machine, entries]) => `${machine}: ${entries!.map(([name]) => name).join("; ")}`)
+    .join(".\nOn ");
 const muonShares = benchCases
   .filter(({ optimizer }) => optimizer === "muon")
   .flatMap(({ name }) => {
@@ -320,11 +354,12 @@ in ONNX Runtime. What PyTorch reaches bounds what any engine that multiplies in 
 A step with Muon takes, compared with AdamW: ${muonShares.join(", ") || "–"}; why, is in [Muon](../docs/methods/muon.md).
 PyTorch's Muon iterates in bfloat16, Rotor's and Optax's in float32.
 
-Measured on ${machines.join(".\nOn ")}.
+Measured on ${machinesOf(kept.cases)}.
 
-${table(["model", "optimizer", "trace, lower, load s", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
+${table(["model", "optimizer", "first parameters and optimizer state s", "trace, lower, load s", "Rotor MiB", "PyTorch eager MiB", "torch.compile MiB", "JAX MiB"], memoryRows)}
 
-Resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
+Seconds: before the first step, medians of ${preparations} processes that had the machine for themselves; on ${machinesOf(kept.preparation)}.
+MiB: resident memory at most, of the whole process. Growth over 1,000 steps of a small model: ${growth === null ? "–" : `${mib(growth.rssEarly)} MiB after 100 steps, ${mib(growth.rssLate)} MiB after 1,000`}.
 
 What each rewrite of the compiler saves (d 256, 4 layers, 1k tokens, 4,096 tokens of vocabulary, AdamW; all variants in one
 process, step by step in turns):

@@ -24,7 +24,7 @@ import type { BenchCase } from "./cases.ts";
 import { profileOf, sumOf } from "./profile.ts";
 
 interface Request extends BenchCase {
-  readonly library: "rotor" | "jax-js" | "rewrites" | "runtimes";
+  readonly library: "rotor" | "preparation" | "jax-js" | "rewrites" | "runtimes";
   /** 0: as many as lines are read, one for each, and each prints its milliseconds. */
   readonly steps: number;
   readonly warmup: number;
@@ -114,19 +114,28 @@ async function measure(run: (step: number) => Promise<number>) {
   return { medianMs: median(times), firstMs, loss, rssEarly, rssLate: process.memoryUsage().rss };
 }
 
+/** What comes before the first step. */
+async function preparation() {
+  const begin = performance.now();
+  const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
+    threads,
+  });
+  const state = await engineState(step);
+  const ready = performance.now();
+  await step.prepare(state, tokens(0) as never);
+  return { stateMs: ready - begin, prepareMs: performance.now() - ready };
+}
+
 async function rotor() {
   const step = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
     threads,
   });
   const state = await engineState(step);
-  const begin = performance.now();
-  await step.prepare(state, tokens(0) as never);
-  const prepareMs = performance.now() - begin;
   const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
   await step.dispose();
   state.dispose();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
-  if (!request.profile) return { ...result, prepareMs, peakBytes };
+  if (!request.profile) return { ...result, peakBytes };
   const { kernels, runMs } = await profileOf(async (prefix) => {
     const profiled = compileStep(trainingStep as (state: State, tokens: np.Array) => [State, np.Array], {
       threads,
@@ -138,7 +147,6 @@ async function rotor() {
   });
   return {
     ...result,
-    prepareMs,
     peakBytes,
     productsMs: sumOf(kernels, ["Gemm", "FusedMatMul", "MatMul"]),
     runMs,
@@ -225,7 +233,7 @@ async function runtimes() {
   return { medianMs: library!.ms, library, binding };
 }
 
-const libraries = { rotor, "jax-js": jaxJs, rewrites, runtimes };
+const libraries = { rotor, preparation, "jax-js": jaxJs, rewrites, runtimes };
 const result = await libraries[request.library]();
 console.log(
   JSON.stringify({

@@ -103,6 +103,62 @@ test("an ONNX file for anyone's runtime, which computes the same", async () => {
   assert.deepEqual(valuesOf(await compiled(w, x)), [...outside]);
 });
 
+test("equal constants are stored once; a single element keeps them apart", async () => {
+  const length = 10_000;
+  const values = Float32Array.from({ length }, (_, i) => Math.sin(i));
+  await fc.assert(
+    fc.asyncProperty(fc.nat(length - 1), async (place) => {
+      const [first, equal, other] = [values.slice(), values.slice(), values.slice()];
+      other[place] = 2;
+      const captured = [first, equal, other].map((data) => np.array(data));
+      await using compiled = compile((x: np.Array) => {
+        const products = captured.map((constant) => x.ref.mul(constant.ref));
+        x.dispose();
+        return products;
+      });
+      const x = np.array(3);
+      const { length: size } = await compiled.toOnnx(x.ref);
+      assert.ok(size > 8 * length && size < 9 * length, `${size} bytes`);
+      const products = await compiled(x);
+      for (const [i, data] of [first, equal, other].entries())
+        assert.deepEqual(
+          valuesOf(products[i]!),
+          Array.from(data, (value) => Math.fround(3 * value)),
+        );
+      for (const constant of captured) constant.dispose();
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("an array that repeats one number is captured as that number", async () => {
+  const shape = [100, 100];
+  const size = 100 * 100;
+  const repeated = [
+    ...[0, -0, Number.NaN, Number.POSITIVE_INFINITY, 0.1].map((value) => new Float32Array(size).fill(value)),
+    new Int32Array(size).fill(-3),
+    new Uint32Array(size).fill(2 ** 32 - 1),
+  ];
+  for (const data of repeated) {
+    const constant = np.array(data, { shape });
+    const fn = (x: np.Array) => [x, constant.ref];
+    await using compiled = compile(fn);
+    const bytes = await compiled.toOnnx(np.array(1));
+    assert.ok(bytes.length < 1000, `${bytes.length} bytes`);
+    const [, actual] = await compiled(np.array(1));
+    assert.deepEqual(actual!.shape, shape);
+    assert.deepEqual(valuesOf(actual!), Array.from(data));
+    constant.dispose();
+  }
+  // One element more or less is no repetition.
+  const almost = new Float32Array(size);
+  almost[size - 1] = 1;
+  const constant = np.array(almost, { shape });
+  await using compiled = compile((x: np.Array) => constant.ref.add(x));
+  assert.deepEqual(valuesOf(await compiled(np.array(0))), Array.from(almost));
+  constant.dispose();
+});
+
 test("every subset of the rewrites computes the same", async () => {
   const fn = (x: np.Array, w: np.Array, v: np.Array) => {
     const loss = (m: { w: np.Array; v: np.Array }) => {

@@ -61,23 +61,34 @@ export function dataOfNumbers(type: TensorType, values: readonly number[]): Tens
 
 const commutative = new Set(["Add", "Mul", "And", "Or", "Equal", "BitwiseAnd", "BitwiseOr", "BitwiseXor"]);
 
-function bytesOf(data: TensorData): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
+/** Bytes of a large constant that its hash looks at. */
+const hashedBytes = 256;
 
-/** A 53-bit hash of bytes, for finding equal constants (equality is then checked byte by byte). */
-function hashBytes(bytes: Uint8Array): number {
+/** A 53-bit hash, for finding equal constants (equality is then checked); of large ones it reads a sample. */
+function hashOf({ buffer, byteOffset, byteLength }: TensorData): number {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  // An odd distance meets all bytes of the elements.
+  const distance = byteLength <= hashedBytes ? 1 : Math.floor(byteLength / hashedBytes) | 1;
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
-  for (const byte of bytes) {
-    high = Math.imul(high ^ byte, 2654435761);
-    low = Math.imul(low ^ byte, 1597334677);
+  for (let i = 0; i < byteLength; i += distance) {
+    high = Math.imul(high ^ bytes[i]!, 2654435761);
+    low = Math.imul(low ^ bytes[i]!, 1597334677);
   }
   return 4294967296 * (2097151 & high) + (low >>> 0);
 }
 
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+/** Whether as many elements of one type have the same bits, so -0 is not 0 and NaN is NaN. */
+export function equalData(a: TensorData, b: TensorData): boolean {
+  if (a.buffer === b.buffer && a.byteOffset === b.byteOffset) return true;
+  const Words = [a, b].every(({ byteOffset, byteLength }) => (byteOffset | byteLength) % 4 === 0)
+    ? Uint32Array
+    : Uint8Array;
+  const wordsOf = ({ buffer, byteOffset, byteLength }: TensorData) =>
+    new Words(buffer, byteOffset, byteLength / Words.BYTES_PER_ELEMENT);
+  const [left, right] = [wordsOf(a), wordsOf(b)];
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
 }
 
 /**
@@ -100,11 +111,10 @@ export class Graph {
   }
 
   constant(type: TensorType, shape: readonly number[], data: TensorData): Tensor {
-    const bytes = bytesOf(data);
-    const key = `${type}[${shape.join()}]${hashBytes(bytes)}`;
+    const key = `${type}[${shape.join()}]${hashOf(data)}`;
     const candidates = this.#constants.get(key) ?? [];
     for (const candidate of candidates) {
-      if (equalBytes(bytesOf(candidate.constant!), bytes)) return candidate;
+      if (equalData(candidate.constant!, data)) return candidate;
     }
     const tensor = { id: this.#nextId++, type, shape, constant: data };
     candidates.push(tensor);

@@ -1,6 +1,14 @@
 import { DType } from "@jax-js/jax";
 import { UnsupportedPrimitiveError } from "./errors.ts";
-import { type Attribute, Graph, microsoftDomain, type Tensor, type TensorType } from "./graph.ts";
+import {
+  type Attribute,
+  equalData,
+  Graph,
+  microsoftDomain,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "./graph.ts";
 import { type Atom, type Equation, isLiteral, type Var } from "./jaxpr.ts";
 import { type Axis, type Factor, type SharedDimension, shareDimensions, sizeOf, View } from "./view.ts";
 
@@ -109,6 +117,13 @@ export class Lowering {
       return { tensor, view: View.contiguous([]), dtype };
     }
     return { tensor: this.graph.scalar(tensorTypeOf(dtype), value), view: View.contiguous([]), dtype };
+  }
+
+  /** A captured array; one that repeats a single number (zeros, ones) is a view of that number. */
+  captured(data: TensorData, shape: readonly number[], dtype: DType): Value {
+    if (data.length > 1 && equalData(data.subarray(1), data.subarray(0, -1)))
+      return { ...this.scalar(dtype, Number(data[0])), view: View.broadcastScalar(shape) };
+    return this.contiguous(this.graph.constant(tensorTypeOf(dtype), shape, data), dtype);
   }
 
   /** A value whose tensor is already in logical order. */

@@ -46,10 +46,7 @@ async function lowerTraced(traced: TracedFunction): Promise<{ lowering: Lowering
     const { shape, dtype } = variable.aval;
     supportedDtype(dtype, "a captured constant");
     const data: EngineData = await dataFromArray((traced.constants[i] as np.Array).ref);
-    lowering.bind(
-      variable,
-      lowering.contiguous(graph.constant(tensorTypeOf(dtype), shape, data as TensorData), dtype),
-    );
+    lowering.bind(variable, lowering.captured(data as TensorData, shape, dtype));
   }
   for (const equation of traced.equations) {
     const rule = primitiveRules[equation.primitive];
