@@ -1,7 +1,7 @@
 // Runs the benchmarks and writes their sections into bench/README.md; with --part only one of them, whose section is replaced.
 // Options after the part's name go to it.
 //
-// npm run bench -- [--part steps|runtime|newton-schulz|curvature|decay|positions|code-search|convolution|vq-step] [options]
+// npm run bench -- [--part steps|runtime|attention|newton-schulz|curvature|decay|positions|code-search|convolution|vq-step] [options]
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -14,6 +14,7 @@ const page = path.join(here, "README.md");
 const parts = {
   steps: ["steps.ts", "Training steps"],
   runtime: ["runtime.ts", "The runtime's library and its Node binding"],
+  attention: ["attention.ts", "Causal attention in blocks"],
   "newton-schulz": ["newtonSchulz.ts", "Newton–Schulz iteration"],
   curvature: ["curvature.ts", "Hessian-vector products"],
   decay: ["decay.ts", "Decay of matrices and logged spectra"],

@@ -1,4 +1,5 @@
 import { nn, numpy as np } from "@jax-js/jax";
+import { ShapeError } from "../errors.ts";
 import { applyRotary, type RotaryTables, rotaryTablesRef } from "../position/index.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
 import { initRmsNorm, type RmsNormParams, rmsNorm } from "./norm.ts";
@@ -24,6 +25,8 @@ export interface AttentionShape {
   readonly numKvHeads: number;
   readonly headDim: number;
   readonly normEps: number;
+  /** A promise that the bias hides all later keys from a query, so that {@link attend} may leave them out. Default false. */
+  readonly causal?: boolean;
 }
 
 /**
@@ -90,6 +93,17 @@ export function projectHeads(
 /** Added to the scores of masked pairs: low enough to vanish in the softmax, finite so that no gradient becomes NaN. */
 const maskedScore = -1e30;
 
+/** Queries of a block in causal attention: smaller ones leave out more, but aren't faster (bench/README.md, "Causal attention in blocks"). */
+const causalBlock = 256;
+
+/** How {@link attend} computes. */
+export interface AttendOptions {
+  /** A promise that the bias hides all later keys from a query: what lies above the diagonal in whole blocks isn't computed. Default false. */
+  readonly causal?: boolean;
+  /** Queries of a block in causal attention; sequences shorter than two blocks are computed whole. Default 256. */
+  readonly blockSize?: number;
+}
+
 /**
  * `softmax(q·kᵀ/√H + bias)·v`; query head `n` attends with key/value head `⌊n·K/N⌋`.
  *
@@ -99,10 +113,39 @@ const maskedScore = -1e30;
  * @param bias - `float32[L, S]`, `float32[N, L, S]` with a bias per head, or `float32[B, 1, L, S]` with one per row: added to the
  *   scores; very low where a query may not attend ({@link maskBias}), consumed. A sum, unlike a selection, costs nothing backward.
  * @returns `float32[B, L, N·H]`
+ * @throws ShapeError if `causal` is set and `L` is not `S`; nothing is consumed then
  *
  * Source: Vaswani et al., arXiv 1706.03762, eq. 1; grouped queries: Ainslie et al., arXiv 2305.13245.
  */
-export function attend({ q, k, v }: Heads, bias: np.Array): np.Array {
+export function attend(
+  { q, k, v }: Heads,
+  bias: np.Array,
+  { causal = false, blockSize = causalBlock }: AttendOptions = {},
+): np.Array {
+  const length = q.shape[1]!;
+  if (causal && k.shape[1] !== length)
+    throw new ShapeError(`attend: causal attention of ${length} queries to ${k.shape[1]} keys`);
+  if (!causal || length < 2 * blockSize) return attendAll({ q, k, v }, bias);
+  const blocks: np.Array[] = [];
+  // From the last block on, so that the gradients of keys and values grow from block to block.
+  for (let start = blockSize * Math.floor((length - 1) / blockSize), end = length; ; ) {
+    const own = bias.ref.slice(...bias.shape.slice(2).map(() => [] as []), [start, end], [0, end]);
+    const rows = q.ref.slice([], [start, end]);
+    if (start === 0) {
+      blocks.unshift(attendAll({ q: rows, k, v }, own));
+      break;
+    }
+    blocks.unshift(attendAll({ q: rows, k: k.ref, v: v.ref }, own));
+    k = k.slice([], [0, start]);
+    v = v.slice([], [0, start]);
+    [start, end] = [start - blockSize, start];
+  }
+  q.dispose();
+  bias.dispose();
+  return np.concatenate(blocks, 1);
+}
+
+function attendAll({ q, k, v }: Heads, bias: np.Array): np.Array {
   const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
   const numKvHeads = k.shape[2]!;
   const scale = 1 / Math.sqrt(headDim);
@@ -168,5 +211,5 @@ export function attention(
 ): np.Array {
   const heads = projectHeads(x, params, shape, rotary);
   observe?.(heads, bias);
-  return linear(attend(heads, bias), params.wo);
+  return linear(attend(heads, bias, { causal: shape.causal ?? false }), params.wo);
 }

@@ -57,6 +57,6 @@ export function transformerBlock(
   observe?: HeadsObserver,
 ): np.Array {
   const h = norm(x.ref, params.attentionNorm, config.normEps);
-  const attended = x.add(attention(h, params.attention, config, bias, rotary, observe));
+  const attended = x.add(attention(h, params.attention, { ...config, causal: true }, bias, rotary, observe));
   return attended.ref.add(mlp(norm(attended, params.mlpNorm, config.normEps), params.mlp, config.mlp));
 }
