@@ -159,6 +159,69 @@ test("an array that repeats one number is captured as that number", async () => 
   constant.dispose();
 });
 
+test("integers keep their bits where an array repeats one number, or sums of products are no matrix product", async () => {
+  const int32 = (values: number[], shape = [values.length]) => np.array(Int32Array.from(values), { shape });
+  const uint32 = (values: number[], shape = [values.length]) => np.array(Uint32Array.from(values), { shape });
+  const captured = {
+    negative: np.full([3], -3, { dtype: DType.Int32 }),
+    largest: np.full([3], 4294967295, { dtype: DType.Uint32 }),
+    threes: np.full([4, 3], 3, { dtype: DType.Int32 }),
+    ones: np.full([3, 4], 1, { dtype: DType.Uint32 }),
+    one: int32([-3]),
+  };
+  const cases: [name: string, fn: (x: np.Array) => np.Array | np.Array[], x: () => np.Array][] = [
+    ["to uint32", (x) => [captured.negative.ref.astype(np.uint32), x], () => int32([1])],
+    ["to int32", (x) => [captured.largest.ref.astype(np.int32), x], () => int32([1])],
+    ["of one element", (x) => [captured.one.ref.astype(np.uint32), x], () => int32([1])],
+    ["compared", (x) => x.equal(captured.largest.ref), () => int32([-1, 1, -2])],
+    ["inner product", (x) => np.dot(x, int32([2, 3, 1])), () => int32([2 ** 30, 2 ** 30, 5])],
+    ["rows", (x) => np.einsum("ij,ij->i", x.ref, x), () => int32([2 ** 20, 2 ** 20, 3, 2 ** 16], [2, 2])],
+    [
+      "repeated columns",
+      (x) => np.matmul(x, captured.threes.ref),
+      () =>
+        int32(
+          [1, 2, 3, 4].map((v) => v * 2 ** 30),
+          [1, 4],
+        ),
+    ],
+    [
+      "broadcast operands",
+      (x) => [np.matmul(captured.ones.ref, captured.ones.ref.transpose()), x],
+      () => int32([1]),
+    ],
+    [
+      "broadcast arguments",
+      (x) =>
+        np.matmul(np.broadcastTo(x.ref.reshape([3, 1]), [3, 4]), np.broadcastTo(x.slice([0, 1]), [4, 2])),
+      () => uint32([1, 2, 2 ** 31]),
+    ],
+  ];
+  for (const [name, fn, x] of cases) {
+    await using compiled = compile(fn);
+    const [expected, actual] = [fn(x()), await compiled(x())].map((result) => [result].flat().map(valuesOf));
+    assert.deepEqual(actual, expected, name);
+  }
+});
+
+test("factors that float32 holds only one by one stay apart", async () => {
+  const x = () => float32([1, 2, 3, 4], [2, 2]);
+  const fn = (a: np.Array) => {
+    const scaled = a.mul(1e30).mul(1e-30);
+    return np.matmul(scaled.ref, scaled.transpose());
+  };
+  await using compiled = compile(fn);
+  assert.deepEqual(valuesOf(await compiled(x())).map(Math.round), [5, 11, 11, 25]);
+});
+
+test("a function may return no arrays", async () => {
+  await using compiled = compile((x: np.Array) => {
+    x.dispose();
+    return [];
+  });
+  assert.deepEqual(await compiled(float32([1])), []);
+});
+
 test("every subset of the rewrites computes the same", async () => {
   const fn = (x: np.Array, w: np.Array, v: np.Array) => {
     const loss = (m: { w: np.Array; v: np.Array }) => {
@@ -405,6 +468,28 @@ test("a state can be overwritten, but only by one of its kind", async () => {
   );
   assert.equal(wrong.refCount, 1);
   assert.deepEqual([...state.leaves().w.data], [4, 5, 6]);
+});
+
+test("writing a state leaves the memory of others alone, and its own parts may change places", async () => {
+  await using step = compileStep(({ a, b }: { a: np.Array; b: np.Array }) => [
+    { a: a.add(1), b: b.add(1) },
+    [],
+  ]);
+  const mine = Float32Array.of(1, 2);
+  const state = await step.init({ a: EngineArray.from(mine, [2]), b: float32([3, 4]) } as never);
+  await state.write({ a: float32([7, 8]), b: float32([9, 10]) });
+  assert.deepEqual([...mine], [1, 2]);
+  const { a, b } = state.leaves();
+  await state.write({ a: b, b: a } as never);
+  const swapped = state.read();
+  assert.deepEqual(
+    [valuesOf(swapped.a), valuesOf(swapped.b)],
+    [
+      [9, 10],
+      [7, 8],
+    ],
+  );
+  state.dispose();
 });
 
 test("two steps at once on one state are refused", async () => {

@@ -107,8 +107,13 @@ export class EngineState<S> {
     );
     const incoming = await Promise.all(leaves.map(leafData));
     const buffers = this.#held();
-    incoming.forEach((elements, i) => {
-      (buffers[i]!.data as Float32Array).set(elements as Float32Array);
+    const own = new Set(buffers.map(({ data }) => data.buffer));
+    // Parts of the state itself may change places, and memory that others hold is only read.
+    const given = incoming.map((elements) => (own.has(elements.buffer) ? elements.slice() : elements));
+    this.#current = buffers.map(({ data, isOurs }, i) => {
+      if (!isOurs) return { data: given[i]!.slice() as EngineData, isOurs: true };
+      (data as Float32Array).set(given[i]! as Float32Array);
+      return { data, isOurs };
     });
     this.#isLost = false;
     this.#generation++;

@@ -27,10 +27,11 @@ export function isFloat(dtype: DType): boolean {
   return dtype === "float32" || dtype === "float64" || dtype === "float16";
 }
 
-/** A number as jax-js casts it: floats saturate as integers and NaN becomes 0. */
-function convertNumber(value: number, dtype: DType): number {
+/** A number as jax-js casts it: floats saturate as integers and NaN becomes 0, but integers keep their bits. */
+function convertNumber(value: number, from: DType, dtype: DType): number {
   if (dtype === DType.Bool) return Number(value !== 0);
   if (isFloat(dtype)) return value;
+  if (!isFloat(from)) return dtype === DType.Int32 ? value | 0 : value >>> 0;
   const [low, high] = dtype === DType.Int32 ? [-2147483648, 2147483647] : [0, 4294967295];
   return Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, low), high));
 }
@@ -182,7 +183,10 @@ export class Lowering {
     if (value.dtype === dtype) return value;
     const { constant } = value.tensor;
     if (constant?.length === 1 && dtype !== DType.Float16) {
-      return { ...this.scalar(dtype, convertNumber(Number(constant[0]), dtype)), view: value.view };
+      return {
+        ...this.scalar(dtype, convertNumber(Number(constant[0]), value.dtype, dtype)),
+        view: value.view,
+      };
     }
     return { ...value, tensor: this.graph.cast(value.tensor, tensorTypeOf(dtype)), dtype };
   }
@@ -483,6 +487,12 @@ export class Lowering {
     keptShape: readonly number[],
     prefer: (rowsFirst: View, columnsFirst: View) => "rows" | "columns",
   ): Value {
+    if (x!.tensor.type === "int32") {
+      // Sums in int32 saturate instead of wrapping.
+      const wide = [x!, y!].map((value) => ({ ...value, tensor: this.graph.cast(value.tensor, "int64") }));
+      const result = this.#contractBySums(wide, dimensions, axes, keptShape, prefer);
+      return { ...result, tensor: this.graph.cast(result.tensor, "int32") };
+    }
     // One logical axis per dimension, so that parts of an axis can be summed alone.
     const fineShape = dimensions.map(({ size }) => size);
     const operands = [x!, y!].map((value, operand) => ({
@@ -538,7 +548,10 @@ export class Lowering {
     } else {
       result = this.reduce(this.multiply(a, b), remaining, "Add", "ReduceSum");
     }
-    if (repeats !== 1) result = this.multiply(result, this.scalar(result.dtype, repeats));
+    if (repeats !== 1) {
+      const factor = this.graph.scalar(result.tensor.type, repeats);
+      result = this.multiply(result, this.contiguous(factor, result.dtype));
+    }
     return this.reshape(result, keptShape);
   }
 }

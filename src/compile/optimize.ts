@@ -110,6 +110,15 @@ function redundantSelection(node: GraphNode): Tensor | null {
   return vanishesBelowZero(chosen, x) ? chosen : null;
 }
 
+const smallestNormal = 2 ** -126;
+const largestFloat32 = (2 - 2 ** -23) * 2 ** 127;
+
+/** Whether float32 holds a number with its full precision. */
+function isNormal(value: number): boolean {
+  const size = Math.abs(value);
+  return size >= smallestNormal && size <= largestFloat32;
+}
+
 /** Finds what products and scatters can do on the way. */
 function findRewrites(
   nodes: readonly GraphNode[],
@@ -122,8 +131,15 @@ function findRewrites(
     absorbed: new Map(),
     deferred: new Set(),
   };
-  const scale = (product: GraphNode, factor: number) => {
-    rewrites.alpha.set(product, (rewrites.alpha.get(product) ?? 1) * factor);
+  /** Whether all products could take a factor: one beyond float32 would become 0 or infinite, where its parts in turn do not. */
+  const scale = (products: readonly GraphNode[], factor: number): boolean => {
+    const alphas = new Map<GraphNode, number>();
+    // A product of an array with itself takes the factor twice.
+    for (const product of products)
+      alphas.set(product, (alphas.get(product) ?? rewrites.alpha.get(product) ?? 1) * factor);
+    if (![...alphas.values()].every((alpha) => alpha === 0 || isNormal(alpha))) return false;
+    for (const [product, alpha] of alphas) rewrites.alpha.set(product, alpha);
+    return true;
   };
   for (const node of allowed.has("scale") ? nodes : []) {
     if (node.op === "Mul") {
@@ -134,15 +150,11 @@ function findRewrites(
       if (sizeOf(operand.shape) !== sizeOf(node.outputs[0]!.shape)) continue;
       const source = scalableSource(operand, consumers);
       if (source !== null) {
-        scale(source, factor);
-        rewrites.bypassed.add(node);
+        if (scale([source], factor)) rewrites.bypassed.add(node);
         continue;
       }
       const products = consumers.productsOnly(node.outputs[0]!);
-      if (products !== null) {
-        for (const product of products) scale(product, factor);
-        rewrites.bypassed.add(node);
-      }
+      if (products !== null && scale(products, factor)) rewrites.bypassed.add(node);
     }
   }
   for (const node of nodes) {

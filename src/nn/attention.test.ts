@@ -6,6 +6,7 @@ import { compile } from "../compile/index.ts";
 import { ShapeError } from "../errors.ts";
 import { attend, causalBias } from "./attention.ts";
 import { initTransformer, transformer } from "./transformer.ts";
+import { transformerBlock } from "./transformerBlock.ts";
 import { resolveTransformerConfig } from "./transformerConfig.ts";
 
 type Arrays = [q: np.Array, k: np.Array, v: np.Array];
@@ -131,6 +132,24 @@ test("a transformer attends in blocks", () => {
     { shape: [1, length] },
   );
   assert.equal(finiteRows(transformer({ ...params, embedding }, tokens, config), length), 256);
+});
+
+test("a block whose caller doesn't promise a causal bias attends to every place", () => {
+  const [length, dim] = [512, 4];
+  const config = resolveTransformerConfig({
+    vocabSize: 2,
+    numLayers: 1,
+    modelDim: dim,
+    numHeads: 1,
+    maxLength: length,
+  });
+  const block = initTransformer(random.key(0), config).blocks[0]!;
+  const isLast = np
+    .arange(length)
+    .equal(length - 1)
+    .reshape([1, length, 1]);
+  const x = np.where(isLast, Number.NaN, normal(1, [1, length, dim]));
+  assert.equal(finiteRows(transformerBlock(x, block, config, np.zeros([1, 1]), null), length), 0);
 });
 
 test("causal attention wants as many keys as queries", () => {

@@ -117,7 +117,8 @@ export function transformer(
 }
 
 /**
- * All blocks and the last norm: from embeddings to what the head reads.
+ * All blocks and the last norm: from embeddings to what the head reads. Attention is causal in the order of the sequence, as the bias of
+ * the encoding must be.
  *
  * @param params - only `blocks` and `norm` are consumed
  * @param x - `float32[B, L, D]`, consumed
@@ -137,7 +138,7 @@ export function transformerBlocks(
   observeState?.(x);
   for (const block of blocks) {
     const tables = rotary === null ? null : rotaryTablesRef(rotary);
-    x = transformerBlock(x, block, config, bias.ref, tables, observe);
+    x = transformerBlock(x, block, { ...config, causal: true }, bias.ref, tables, observe);
     observeState?.(x);
   }
   bias.dispose();

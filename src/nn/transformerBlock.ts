@@ -44,6 +44,7 @@ export function initBlock(keyAt: (i: number) => np.Array, config: TransformerCon
  *
  * @param x - `float32[B, L, D]`, consumed
  * @param params - consumed
+ * @param config - with `causal`, the bias must hide all later places
  * @param bias - added to the scores, as {@link attention} takes it, consumed
  * @param rotary - tables for `L` positions or null, consumed
  * @returns `float32[B, L, D]`
@@ -51,12 +52,12 @@ export function initBlock(keyAt: (i: number) => np.Array, config: TransformerCon
 export function transformerBlock(
   x: np.Array,
   params: BlockParams,
-  config: TransformerConfig,
+  config: TransformerConfig & { readonly causal?: boolean },
   bias: np.Array,
   rotary: RotaryTables | null,
   observe?: HeadsObserver,
 ): np.Array {
   const h = norm(x.ref, params.attentionNorm, config.normEps);
-  const attended = x.add(attention(h, params.attention, { ...config, causal: true }, bias, rotary, observe));
+  const attended = x.add(attention(h, params.attention, config, bias, rotary, observe));
   return attended.ref.add(mlp(norm(attended, params.mlpNorm, config.normEps), params.mlp, config.mlp));
 }

@@ -89,7 +89,7 @@ function summedSquare(lowering: Lowering, equation: Equation): Value | null {
 
 const reduce: PrimitiveRule = {
   support:
-    "all; a float32 maximum or minimum may pass over NaN, and products of integers saturate beyond 64 bits",
+    "all; a float32 maximum or minimum may pass over NaN, and products of integers are exact up to 2⁵³",
   operators: "ReduceSum, ReduceProd, ReduceMin, ReduceMax; Gemm or FusedMatMul for a summed product",
   lower(lowering, [x], equation) {
     const axes = equation.params.axis as number[];
