@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
+import { readSafetensors } from "../src/train/safetensors.ts";
 import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 /** One line on standard error that begins with the program's name. */
@@ -137,6 +147,18 @@ describe("configurations that can't be used", () => {
       ["--resume"],
       1,
       /--resume: continues a run with its own configuration/,
+    ],
+    [
+      "prompt of samples longer than the context",
+      ["--set", `training.samplePrompt=${"long ".repeat(20)}`],
+      1,
+      /training\.samplePrompt: has \d+ tokens, expected fewer than model\.maxLength 64/,
+    ],
+    [
+      "unknown tag in a value",
+      ["--set", "training.steps=!many 3"],
+      1,
+      /--set training\.steps=!many 3: Unresolved tag/,
     ],
   ];
   for (const [what, args, code, message] of rows) {
@@ -311,6 +333,33 @@ describe("files that can't be used", () => {
       /rotor\.sqlite: file is not a database/,
     ],
     ["sampling from no run", () => ["sample", "latest"], /run "latest": not in .*; there are no runs yet/],
+    [
+      "data that is neither file nor folder",
+      (folder) => ["train", writeMicroConfig(folder), "--set", "data.source=/dev/null"],
+      /data source "\/dev\/null": expected a file or a folder/,
+    ],
+    [
+      "tokenizer without a vocabulary",
+      (folder) => {
+        writeFileSync(
+          path.join(folder, "tokenizer.json"),
+          '{"model": {"type": "BPE", "vocab": null, "merges": []}}',
+        );
+        return ["train", writeMicroConfig(folder), "--set", "data.tokenizer=tokenizer.json"];
+      },
+      /expected a tokenizer\.json whose model is of type BPE/,
+    ],
+    [
+      "a dry run of a resumed one",
+      () => ["train", "--resume", "--dry-run"],
+      /--resume: .*--name or --dry-run/,
+    ],
+    [
+      "a new name for a resumed run",
+      () => ["train", "--resume", "--name", "x"],
+      /--resume: .*--name or --dry-run/,
+    ],
+    ["deleting a run without a name", () => ["runs", "delete", ""], /run "": expected an id/],
     ["showing no run", () => ["runs", "show", "abc"], /run "abc": not in/],
     ["resuming no run", () => ["train", "--resume"], /run "latest": not in/],
   ];
@@ -413,6 +462,15 @@ describe("runs and checkpoints that can't be used", () => {
     ["temperature below 0", () => {}, ["--temperature", "-1"], /temperature -1: expected a number ≥ 0/],
     ["top-p above 1", () => {}, ["--top-p", "2"], /topP 2: expected a number in \(0, 1\]/],
     [
+      "sidecar whose step was changed",
+      (base) => {
+        const sidecar = readFileSync(`${base}.json`, "utf8");
+        writeFileSync(`${base}.json`, sidecar.replace('"step":20', '"step":25'));
+      },
+      [],
+      /step-00000020\.json: is of step 25: it is damaged/,
+    ],
+    [
       "more tokens than the model allows",
       () => {},
       ["--tokens", "500"],
@@ -464,31 +522,88 @@ function flip(file: string): void {
   writeFileSync(file, bytes);
 }
 
-test("a loss that becomes NaN stops the run and names the tensor and the last good checkpoint", async () => {
+const divergence = { kind: "adamw", learningRate: 1e30 };
+
+describe("numbers that diverge stop the run, name the tensor and leave a good checkpoint", () => {
+  const rows: [what: string, training: Record<string, unknown>, message: RegExp][] = [
+    [
+      "the loss",
+      { clipNorm: null, checkpointEvery: 0 },
+      /the loss of step \d+ is NaN; the first non-finite tensor is params\.\S+ = \S+; /,
+    ],
+    [
+      "the norm of the gradients",
+      { checkpointEvery: 0 },
+      /the gradients' norm of step \d+ is NaN, the loss still \S+; the first non-finite/,
+    ],
+    [
+      "the state, before it is saved",
+      { clipNorm: null, checkpointEvery: 1, keepCheckpoints: 1 },
+      /the state after step \d+ can't be trained on; .*; the last good checkpoint is of step \d+/,
+    ],
+    [
+      "the validation",
+      { clipNorm: null, evalEvery: 1, checkpointEvery: 0 },
+      /the (validation )?loss (of|after) step \d+ is NaN/,
+    ],
+  ];
+  for (const [what, training, message] of rows) {
+    test(what, async () => {
+      using folder = temporaryFolder();
+      const config = writeMicroConfig(folder.path, {
+        optimizer: divergence,
+        training: {
+          steps: 20,
+          batchSize: 4,
+          length: 16,
+          evalBatches: 2,
+          sampleTokens: 0,
+          threads: 1,
+          ...training,
+        },
+      });
+      const result = await rotor(folder.path, "train", config);
+      assert.equal(result.code, 1);
+      assertOneLine(result.stderr, message);
+      const runs = JSON.parse((await rotor(folder.path, "runs", "list", "--json")).stdout) as {
+        id: string;
+        status: string;
+      }[];
+      assert.equal(runs[0]!.status, "failed");
+      assert.equal((await rotor(folder.path, "runs")).code, 0);
+      const saved = path.join(folder.path, ".rotor/runs", runs[0]!.id, "checkpoints");
+      for (const name of existsSync(saved) ? readdirSync(saved) : []) {
+        if (!name.endsWith(".safetensors")) continue;
+        for (const { data } of readSafetensors(path.join(saved, name)).tensors.values())
+          assert.ok(Array.from(data as Float32Array).every(Number.isFinite), name);
+      }
+    });
+  }
+});
+
+test("data that have changed are not trained on further", async () => {
   using folder = temporaryFolder();
-  const config = writeMicroConfig(folder.path, {
-    optimizer: { kind: "adamw", learningRate: 1e30 },
-    training: {
-      steps: 20,
-      batchSize: 4,
-      length: 16,
-      evalBatches: 2,
-      clipNorm: null,
-      checkpointEvery: 1,
-      sampleTokens: 0,
-      threads: 1,
-    },
-  });
-  const result = await rotor(folder.path, "train", config);
-  assert.equal(result.code, 1);
-  assertOneLine(
-    result.stderr,
-    /the loss of step \d+ is NaN; the first non-finite tensor is params\.\S+ = \S+; the last good checkpoint is of step \d+/,
-  );
-  const runs = JSON.parse((await rotor(folder.path, "runs", "list", "--json")).stdout) as {
-    status: string;
-  }[];
-  assert.equal(runs[0]!.status, "failed");
+  const config = writeMicroConfig(folder.path);
+  await rotor(folder.path, "train", config, "--set", "training.checkpointEvery=10");
+  const [id] = readdirSync(path.join(folder.path, ".rotor/runs"));
+  for (const ending of ["json", "safetensors"])
+    rmSync(path.join(folder.path, ".rotor/runs", id!, `checkpoints/step-00000020.${ending}`));
+  const text = readFileSync(path.join(folder.path, "text.txt"), "utf8");
+  writeFileSync(path.join(folder.path, "text.txt"), text.replace("whale", "shark"));
+  const changed = await rotor(folder.path, "train", "--resume");
+  assertOneLine(changed.stderr, /was trained on tokens \w+, the data now gives \w+: the source has changed/);
+  assert.equal(changed.code, 1);
+  // The same text written anew is the same data.
+  writeFileSync(path.join(folder.path, "text.txt"), text);
+  assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
+});
+
+test("looking for runs makes no folder", async () => {
+  using folder = temporaryFolder();
+  const listed = await rotor(folder.path, "runs", "--home", "mistyped");
+  assert.match(listed.stdout, /^no runs in .*mistyped; start one with/);
+  assert.equal((await rotor(folder.path, "sample", "latest", "--home", "mistyped")).code, 1);
+  assert.deepEqual(readdirSync(folder.path), []);
 });
 
 const isRoot = process.getuid?.() === 0;

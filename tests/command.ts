@@ -5,7 +5,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Image, writePng } from "../src/data/index.ts";
 
-const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+/** The command as a file. */
+export const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 
 export interface Finished {
   readonly code: number | null;

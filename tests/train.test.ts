@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
+import { parseConfig, type TrainConfig, trainRun } from "../src/train/index.ts";
+import { main, rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 interface Summary {
   id: string;
@@ -147,6 +150,91 @@ test("Ctrl-C saves a checkpoint and exits with 130; the run continues to the sam
   assert.ok(!existsSync(path.join(folder.path, ".rotor/runs", run.id, "lock")));
   assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
   assert.equal((await show(folder.path, run.id)).summary.step, 1500);
+});
+
+test("a reader that goes away ends training as Ctrl-C does", async () => {
+  using folder = temporaryFolder();
+  const training = {
+    steps: 100_000,
+    batchSize: 4,
+    length: 16,
+    evalBatches: 2,
+    sampleTokens: 0,
+    threads: 1,
+    logEvery: 1,
+  };
+  const config = writeMicroConfig(folder.path, { training });
+  const { child, finished } = start(folder.path, ["train", config]);
+  child.stdout!.once("data", () => child.stdout!.destroy());
+  const { code, stderr } = await finished;
+  assert.equal(code, 130);
+  assert.match(stderr, /^\nrotor: stopping after this step [^\n]*\n$/);
+  const run = await show(folder.path, "latest");
+  assert.equal(run.status, "interrupted");
+  assert.deepEqual(run.checkpoints, [run.summary.step]);
+  assert.ok(!existsSync(path.join(folder.path, ".rotor/runs", run.id, "lock")));
+});
+
+test("output that can't be written is one line", { skip: !existsSync("/dev/full") }, async () => {
+  using folder = temporaryFolder();
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, [main, "runs"], {
+    cwd: folder.path,
+    stdio: ["ignore", full, "pipe"],
+  });
+  closeSync(full);
+  let stderr = "";
+  child.stderr!.on("data", (text: Buffer) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  assert.deepEqual([code, stderr], [1, "rotor: output: ENOSPC: no space left on device, write\n"]);
+});
+
+test("a resumed run knows its losses from before: nothing to do changes nothing, and the best checkpoint stays", async () => {
+  using folder = temporaryFolder();
+  // A learning rate that ruins the model: the first checkpoint is the best.
+  const config = writeMicroConfig(folder.path, {
+    optimizer: { kind: "sgd", learningRate: 3 },
+    training: {
+      steps: 12,
+      batchSize: 4,
+      length: 16,
+      evalBatches: 2,
+      sampleTokens: 0,
+      threads: 1,
+      evalEvery: 1,
+      checkpointEvery: 1,
+      keepCheckpoints: 2,
+    },
+  });
+  assert.equal((await rotor(folder.path, "train", config)).code, 0);
+  const whole = await show(folder.path, "latest");
+  assert.deepEqual(whole.checkpoints.slice(1), [11, 12]);
+  assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
+  const again = await show(folder.path, "latest");
+  assert.deepEqual([again.summary, again.checkpoints], [whole.summary, whole.checkpoints]);
+  // The last checkpoint gone, the run goes on from the one before, which isn't the best.
+  const checkpoints = path.join(folder.path, ".rotor/runs", whole.id, "checkpoints");
+  rmSync(path.join(checkpoints, "step-00000012.json"));
+  writeFileSync(path.join(checkpoints, "step-00000013.safetensors.123.tmp"), "cut off");
+  assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
+  const resumed = await show(folder.path, "latest");
+  assert.deepEqual([resumed.summary, resumed.checkpoints], [whole.summary, whole.checkpoints]);
+  assert.equal(readdirSync(checkpoints).length, 6);
+  assert.equal((await rotor(folder.path, "runs")).code, 0);
+});
+
+test("a run that is stopped before its first step is one like others", async () => {
+  using folder = temporaryFolder();
+  const config = parseConfig(JSON.parse(readFileSync(writeMicroConfig(folder.path), "utf8")));
+  const home = path.join(folder.path, ".rotor");
+  const source = path.join(folder.path, "text.txt");
+  const stopped = { ...config, data: { ...config.data, source } } as TrainConfig;
+  const { status, step } = await trainRun({ config: stopped, home, signal: AbortSignal.abort() });
+  assert.deepEqual([status, step], ["interrupted", 0]);
+  assert.match((await rotor(folder.path, "runs")).stdout, /micro +interrupted +0\n/);
+  assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
 });
 
 test("--dry-run prints the configuration, sizes and time, and leaves no run", async () => {

@@ -58,7 +58,7 @@ const mostVectors = 16_384;
 export async function codebookCommand(reference: string, flags: CodebookFlags): Promise<number> {
   const part = parts.find((name) => name === flags.part);
   if (part === undefined) throw new ConfigError(`--part ${flags.part}: expected ${parts.join(" or ")}`);
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const loaded = await loadImageModel(store.getRun(reference), flags.checkpoint, warn);
   const images = (await openConfiguredImages(loaded.config))[part];
   const threads = threadsOf(loaded.config);

@@ -83,7 +83,7 @@ function checkFlags(flags: CoefficientsFlags): void {
 
 function momentumSpectra(flags: CoefficientsFlags, run: string): Spectra {
   const shape = flags.shape === undefined ? undefined : positivePair(flags.shape);
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const { directory, id } = store.getRun(run);
   const checkpoint =
     flags.checkpoint === undefined

@@ -66,6 +66,17 @@ export function describeEvaluation({ loss, metrics }: EvaluationInfo): string {
   ].join(", ");
 }
 
+/** A line of parts without those, of the highest ranks, that there is no room for. */
+function fitted(parts: readonly (readonly [rank: number, text: string])[], width: number): string {
+  let kept = parts;
+  const joined = () => kept.map(([, text]) => text).join("  ");
+  while (kept.length > 1 && joined().length > width) {
+    const highest = Math.max(...kept.map(([rank]) => rank));
+    kept = kept.filter(([rank]) => rank < highest);
+  }
+  return joined().slice(0, width);
+}
+
 /** Shows training to a person: one live line on a terminal, plain lines every so many steps elsewhere. */
 export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => number): Reporter {
   const live = output.isTTY === true;
@@ -76,18 +87,21 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
     output.write(`${isLineOpen ? "\r\x1b[K" : ""}${text}\n`);
     isLineOpen = false;
   };
-  const describe = (info: StepInfo) =>
-    [
-      `step ${String(info.step).padStart(String(info.numSteps).length)}/${info.numSteps}`,
-      `loss ${info.smoothLoss.toFixed(4)}`,
-      `lr ${info.learningRate.toPrecision(3)}`,
-      ...(info.gradNorm === null ? [] : [`|g| ${info.gradNorm.toPrecision(3)}`]),
-      ...(info.noiseScale === null ? [] : [`B_simple ${info.noiseScale.toPrecision(3)}`]),
-      ...describeCodes(info.metrics),
-      `${compactNumber(info.itemsPerSecond)} ${item}/s`,
-      `${(100 * info.peakShare).toFixed(0)}% of peak`,
-      `${duration(info.elapsedSeconds)} < ${duration(info.remainingSeconds)}`,
-    ].join("  ");
+  const describe = (info: StepInfo, width = Number.POSITIVE_INFINITY) =>
+    fitted(
+      [
+        [0, `step ${String(info.step).padStart(String(info.numSteps).length)}/${info.numSteps}`],
+        [1, `loss ${info.smoothLoss.toFixed(4)}`],
+        [6, `lr ${info.learningRate.toPrecision(3)}`],
+        ...(info.gradNorm === null ? [] : [[5, `|g| ${info.gradNorm.toPrecision(3)}`] as const]),
+        ...(info.noiseScale === null ? [] : [[7, `B_simple ${info.noiseScale.toPrecision(3)}`] as const]),
+        ...describeCodes(info.metrics).map((text) => [8, text] as const),
+        [3, `${compactNumber(info.itemsPerSecond)} ${item}/s`],
+        [4, `${(100 * info.peakShare).toFixed(0)}% of peak`],
+        [2, `${duration(info.elapsedSeconds)} < ${duration(info.remainingSeconds)}`],
+      ],
+      width,
+    );
   return {
     start(info) {
       item = info.item;
@@ -103,7 +117,8 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       const now = performance.now();
       const isLast = info.step === info.numSteps;
       if (live && (now - lastShown > liveIntervalMs || isLast)) {
-        output.write(`\r\x1b[K${describe(info)}`);
+        // A line that wraps could not be written over.
+        output.write(`\r\x1b[K${describe(info, (output.columns || 80) - 1)}`);
         isLineOpen = true;
         lastShown = now;
       } else if (!live && (info.step % logEvery() === 0 || isLast || info.step === 1)) {

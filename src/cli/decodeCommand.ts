@@ -41,7 +41,7 @@ export function outputNames(names: readonly string[]): string[] {
 
 /** `rotor decode`: codes become PNG files in a folder. */
 export async function decodeCommand(reference: string, file: string, flags: DecodeFlags): Promise<number> {
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const run = store.getRun(reference);
   const codes = readCodeFile(file);
   const loaded = await loadImageModel(run, flags.checkpoint, warn);

@@ -61,7 +61,7 @@ export async function encodeCommand(
   flags: EncodeFlags,
 ): Promise<number> {
   const fit = checkFit(flags.fit ?? "exact");
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const loaded = await loadImageModel(store.getRun(reference), flags.checkpoint, warn);
   const { config, quantizer } = loaded.model;
   const { image, latent } = config;

@@ -45,7 +45,7 @@ function buildProgram(done: (code: number) => void): Command {
   const homeOption = [
     "--home <folder>",
     "folder of runs, checkpoints and caches",
-    process.env.ROTOR_HOME ?? ".rotor",
+    process.env.ROTOR_HOME || ".rotor",
   ] as const;
 
   program
@@ -380,17 +380,30 @@ function buildProgram(done: (code: number) => void): Command {
   return program;
 }
 
+/** What happens when output can't be written. */
+function endOnce(): (error: NodeJS.ErrnoException) => void {
+  let isEnding = false;
+  return ({ code, message }) => {
+    if (isEnding) return;
+    isEnding = true;
+    // A reader that closes the pipe (as `| head` does) is no error; what must be kept, such as a run in training, is saved first.
+    if (code === "EPIPE") {
+      if (process.listenerCount("SIGTERM") > 0) process.emit("SIGTERM");
+      else process.exit(0);
+      return;
+    }
+    process.stderr.write(`rotor: output: ${message}\n`);
+    process.exit(exitFailure);
+  };
+}
+
 /**
  * Runs the command.
  *
  * @returns the exit code: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C
  */
 export async function runCommand(args: readonly string[]): Promise<number> {
-  // A reader that closes the pipe (as `| head` does) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", endOnce());
   let code = 0;
   const program = buildProgram((result) => {
     code = result;

@@ -7,7 +7,8 @@ import { table } from "./format.ts";
 import { drawCurves } from "./lossCurve.ts";
 
 const out = (text: string) => process.stdout.write(`${text}\n`);
-const number = (value: number | undefined) => (value === undefined ? "" : value.toFixed(4));
+// Stores of earlier versions may hold null where there is no number.
+const number = (value: unknown) => (typeof value === "number" ? value.toFixed(4) : "");
 
 export interface RunsFlags {
   readonly home: string;
@@ -16,7 +17,7 @@ export interface RunsFlags {
 
 /** `rotor runs list` */
 export function listRuns({ home, json }: RunsFlags): number {
-  using store = new RunStore(home);
+  using store = new RunStore(home, { create: false });
   const runs = store.listRuns();
   if (json === true) {
     out(JSON.stringify(runs));
@@ -44,7 +45,7 @@ export function listRuns({ home, json }: RunsFlags): number {
 
 /** `rotor runs show` */
 export function showRun(reference: string, { home, json }: RunsFlags): number {
-  using store = new RunStore(home);
+  using store = new RunStore(home, { create: false });
   const run = store.getRun(reference);
   if (json === true) {
     out(JSON.stringify({ ...run, checkpoints: checkpointSteps(run.directory) }));
@@ -98,7 +99,7 @@ export function compareTwoRuns(
   flags: RunsFlags & { identical?: boolean },
 ): number {
   if (references.length < 2) throw new ConfigError("runs compare: expected two or more runs");
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const runs = references.map((reference) => store.getRun(reference));
   if (flags.identical === true) return compareBits(store, runs);
   out(
@@ -170,8 +171,8 @@ function firstCheckpointDifference(left: RunRecord, right: RunRecord): string | 
 
 /** `rotor runs delete` */
 export function deleteRuns(references: readonly string[], { home }: RunsFlags): number {
-  using store = new RunStore(home);
-  for (const { id } of references.map((reference) => store.getRun(reference))) {
+  using store = new RunStore(home, { create: false });
+  for (const id of new Set(references.map((reference) => store.getRun(reference).id))) {
     store.deleteRun(id);
     out(`deleted ${id}`);
   }

@@ -50,7 +50,7 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
     ...(flags.topP === undefined ? {} : { topP: flags.topP }),
   };
   checkSampling(sampling);
-  using store = new RunStore(flags.home);
+  using store = new RunStore(flags.home, { create: false });
   const run = store.getRun(reference);
   const checkpoint =
     flags.checkpoint === undefined
@@ -96,10 +96,14 @@ async function sampleText(
     config.training.threads,
   );
   const params = await parametersOf(config, checkpoint);
-  process.stdout.write(prompt);
   const options = { prompt, numTokens: tokens, seed, temperature: 0.8, ...sampling };
-  for await (const piece of generator.generate(params, options)) process.stdout.write(piece);
-  process.stdout.write("\n");
+  // The prompt only once the first piece is there: what can't be sampled prints nothing.
+  let text = prompt;
+  for await (const piece of generator.generate(params, options)) {
+    process.stdout.write(text + piece);
+    text = "";
+  }
+  process.stdout.write(`${text}\n`);
   await generator.dispose();
 }
 

@@ -38,9 +38,10 @@ const defaultNoiseScaleEvery = 10;
 /** `rotor train`. @returns the exit code */
 export async function trainCommand(reference: string | undefined, flags: TrainFlags): Promise<number> {
   if (flags.resume !== undefined) {
-    if (reference !== undefined || flags.set.length > 0 || flags.noiseScale !== undefined) {
+    const others = [reference, flags.set[0], flags.noiseScale, flags.name, flags.dryRun];
+    if (others.some((other) => other !== undefined)) {
       throw new ConfigError(
-        "--resume: continues a run with its own configuration; expected no config, no --set and no --noise-scale",
+        "--resume: continues a run with its own configuration; expected no config, --set, --noise-scale, --name or --dry-run",
       );
     }
     const resume = flags.resume === true ? "latest" : flags.resume;

@@ -8,6 +8,7 @@ export class AtomicFile {
   readonly #path: string;
   readonly #temporary: string;
   #descriptor: number | null;
+  #isCommitted = false;
 
   /** @throws what the file system throws, for example ENOSPC, EACCES, EROFS */
   constructor(file: string) {
@@ -31,16 +32,15 @@ export class AtomicFile {
     closeSync(descriptor);
     this.#descriptor = null;
     renameSync(this.#temporary, this.#path);
+    this.#isCommitted = true;
     syncFolder(path.dirname(this.#path));
   }
 
   /** Removes what was written, unless it was committed. */
   [Symbol.dispose](): void {
-    if (this.#descriptor !== null) {
-      closeSync(this.#descriptor);
-      this.#descriptor = null;
-      rmSync(this.#temporary, { force: true });
-    }
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+    if (!this.#isCommitted) rmSync(this.#temporary, { force: true });
   }
 
   #open(): number {

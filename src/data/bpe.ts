@@ -268,7 +268,12 @@ export class BpeTokenizer implements Tokenizer {
    */
   static fromJSON(json: unknown): BpeTokenizer {
     const model = (json as { model?: { type?: unknown; vocab?: unknown; merges?: unknown } } | null)?.model;
-    if (model?.type !== "BPE" || typeof model.vocab !== "object" || !Array.isArray(model.merges)) {
+    if (
+      model?.type !== "BPE" ||
+      typeof model.vocab !== "object" ||
+      model.vocab === null ||
+      !Array.isArray(model.merges)
+    ) {
       throw new DataError("tokenizer: expected a tokenizer.json whose model is of type BPE");
     }
     const vocab = model.vocab as Record<string, number>;

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError, DataError } from "../errors.ts";
@@ -52,19 +52,27 @@ const chunkBytes = 1 << 20;
  */
 export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
   const files: SourceFile[] = [];
+  // A folder may hold a link to itself.
+  const seen = new Set<string>();
   const add = (file: string, isListed: boolean) => {
     let stats: ReturnType<typeof statSync>;
     try {
       stats = statSync(file);
     } catch (error) {
+      // Editors leave links to nowhere in folders.
+      if (!isListed && (error as NodeJS.ErrnoException).code === "ENOENT") return;
       throw new DataError(
         `data source "${file}": ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file, folder or corpus" : (error as Error).message}`,
         { cause: error },
       );
     }
     if (stats.isDirectory()) {
+      const place = realpathSync(file);
+      if (seen.has(place)) return;
+      seen.add(place);
       for (const name of readdirSync(file).sort()) add(path.join(file, name), false);
     } else if (isListed || /\.(txt|md|jsonl)$/i.test(file)) {
+      if (!stats.isFile()) throw new DataError(`data source "${file}": expected a file or a folder`);
       files.push({ path: file, size: stats.size, modifiedMs: stats.mtimeMs });
     }
   };
@@ -99,7 +107,7 @@ export function* readDocuments(
 ): Generator<DocumentPart> {
   for (const file of files) {
     const isJsonl =
-      options.format === "jsonl" || (options.format === undefined && file.path.endsWith(".jsonl"));
+      options.format === "jsonl" || (options.format === undefined && /\.jsonl$/i.test(file.path));
     yield* isJsonl ? readLines(file.path, options.field ?? "text") : readText(file.path);
   }
 }

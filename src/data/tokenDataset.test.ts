@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -201,12 +202,52 @@ test("bad data leaves nothing in the cache", () => {
   assert.deepEqual(existsSync(cache) ? readdirSync(cache) : [], []);
 });
 
-test("token files that were cut are noticed", () => {
-  const file = write("text.txt", "some text that is long enough to be cut");
-  openTokenDataset({ ...options(), source: [file] })[Symbol.dispose]();
+test("a cache that is damaged is made anew", () => {
+  const file = write("text.txt", "some text that is long enough to be cut, and cut again ".repeat(9));
   const cache = path.join(folder, "cache");
-  for (const name of readdirSync(cache).filter((n) => n.endsWith(".bin"))) {
-    writeFileSync(path.join(cache, name), "ab");
-  }
-  assert.throws(() => openTokenDataset({ ...options(), source: [file] }), /delete it to make it anew/);
+  const open = () => {
+    using data = openTokenDataset({ ...options(), source: [file], tokenizer: { bpe: 260 } });
+    return [data.identity, data.train.length, data.tokenizer.id];
+  };
+  const whole = open();
+  const damages = [
+    (name: string) => writeFileSync(name, "ab"),
+    (name: string) => writeFileSync(name, ""),
+    (name: string) => rmSync(name),
+  ];
+  const names = readdirSync(cache);
+  assert.equal(names.length, 4);
+  for (const name of names)
+    for (const damage of damages) {
+      damage(path.join(cache, name));
+      assert.deepEqual(open(), whole, name);
+    }
+});
+
+test("the identity is that of the tokens, wherever they lie", () => {
+  const texts = ["one document of text", "another one", "and a third"];
+  const identityOf = (place: string, contents: readonly string[], seed = 0) => {
+    const files = contents.map((text, i) => write(`${place}/${i}.txt`, text));
+    using data = openTokenDataset({ ...options(), source: files, seed });
+    return data.identity;
+  };
+  assert.equal(identityOf("here", texts), identityOf("there", texts));
+  assert.notEqual(identityOf("here", texts), identityOf("changed", [...texts.slice(0, 2), "and a thirD"]));
+  assert.notEqual(identityOf("here", texts), identityOf("turned", [...texts].reverse()));
+});
+
+test("links to nowhere and to the folder itself are passed over; JSONL is known in capitals too", () => {
+  const file = write("links/a.txt", "some text");
+  const inside = path.dirname(file);
+  symlinkSync(path.join(inside, "nothing.txt"), path.join(inside, ".#a.txt"));
+  symlinkSync(inside, path.join(inside, "loop"));
+  assert.deepEqual(
+    sourceFiles({ source: [inside] }).map((one) => one.path),
+    [file],
+  );
+  const lines = write("LINES.JSONL", '{"text": "one"}\n{"text": "two"}\n');
+  assert.deepEqual(
+    [...readDocuments(sourceFiles({ source: [lines] }), { source: [lines] })].map(({ text }) => text),
+    ["one", "two"],
+  );
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { ConfigError, DataError } from "../errors.ts";
@@ -29,11 +29,13 @@ export interface TokenDataset extends Disposable {
   readonly numDocuments: number;
   /** Bytes of text in both parts. */
   readonly numBytes: number;
+  /** Names the tokens and their order in both parts, wherever the files lie. */
+  readonly identity: string;
 }
 
 /** A BPE is trained on no more text than this; more changes few merges. */
 const maxTrainingCharacters = 16 * 2 ** 20;
-const formatVersion = 1;
+const formatVersion = 2;
 
 const sidecarSchema = z.object({
   version: z.literal(formatVersion),
@@ -42,6 +44,7 @@ const sidecarSchema = z.object({
   validationTokens: z.number().int(),
   numDocuments: z.number().int(),
   numBytes: z.number().int(),
+  identity: z.string(),
   tailSplit: z.boolean(),
 });
 
@@ -78,7 +81,8 @@ function loadTokenizer(files: readonly SourceFile[], options: TokenDatasetOption
     options.cacheDirectory,
     `bpe-${hashOf(files, options.format, options.field, tokenizer.bpe)}.json`,
   );
-  if (existsSync(file)) return BpeTokenizer.fromJSON(parseJson(readFileSync(file, "utf8"), file));
+  const cached = readCached(file);
+  if (cached !== undefined) return BpeTokenizer.fromJSON(cached);
   const trained = trainBpe(sampleTexts(files, options), tokenizer.bpe);
   writeFileAtomically(file, JSON.stringify(trained));
   return trained;
@@ -116,17 +120,21 @@ function writeTokens(
   };
   using train = new AtomicFile(`${base}.train.bin`);
   using validation = new AtomicFile(`${base}.validation.bin`);
+  const identity = createHash("sha256").update(tokenizer.id);
   let [trainTokens, validationTokens, numDocuments, numBytes] = [0, 0, 0, 0];
   for (const { key, text, last } of readDocuments(files, options)) {
     const ids = tokenizer.encode(text);
     if (last) ids.push(tokenizer.endOfText);
     numBytes += Buffer.byteLength(text);
     if (last) numDocuments++;
-    if (isValidation(key, options.seed, options.validationFraction)) {
-      validation.write(pack(ids));
+    const packed = pack(ids);
+    const isKept = isValidation(key, options.seed, options.validationFraction);
+    identity.update(isKept ? "validation" : "train").update(packed);
+    if (isKept) {
+      validation.write(packed);
       validationTokens += ids.length;
     } else {
-      train.write(pack(ids));
+      train.write(packed);
       trainTokens += ids.length;
     }
   }
@@ -140,6 +148,7 @@ function writeTokens(
     validationTokens,
     numDocuments,
     numBytes,
+    identity: identity.digest("hex").slice(0, 16),
     tailSplit,
   };
   train.commit();
@@ -172,7 +181,7 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
     options.seed,
   );
   const base = path.join(options.cacheDirectory, key);
-  const sidecar = readSidecar(`${base}.json`) ?? writeTokens(files, tokenizer, options, base);
+  const sidecar = readSidecar(base) ?? writeTokens(files, tokenizer, options, base);
   const part = (name: string, start: number, length: number): TokenFile => ({
     path: `${base}.${name}.bin`,
     start,
@@ -197,14 +206,29 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
     tokenizer,
     numDocuments: sidecar.numDocuments,
     numBytes: sidecar.numBytes,
+    identity: sidecar.identity,
     [Symbol.dispose]() {
       for (const source of sources) source[Symbol.dispose]();
     },
   };
 }
 
-function readSidecar(file: string): Sidecar | null {
-  if (!existsSync(file)) return null;
-  const parsed = sidecarSchema.safeParse(parseJson(readFileSync(file, "utf8"), file));
-  return parsed.success ? parsed.data : null;
+/** What stands beside token files, or null if they must be made (anew): they are a cache. */
+function readSidecar(base: string): Sidecar | null {
+  const value = readCached(`${base}.json`);
+  const parsed = sidecarSchema.safeParse(value);
+  if (!parsed.success) return null;
+  const { bytesPerToken, trainTokens, validationTokens } = parsed.data;
+  const isWhole = (name: string, tokens: number) =>
+    statSync(`${base}.${name}.bin`, { throwIfNoEntry: false })?.size === tokens * bytesPerToken;
+  return isWhole("train", trainTokens) && isWhole("validation", validationTokens) ? parsed.data : null;
+}
+
+/** A cached value, or undefined if it is missing or damaged. */
+function readCached(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
 }

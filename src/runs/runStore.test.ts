@@ -138,6 +138,38 @@ test("one process at a time holds a lock, and a dead one's is taken over", async
   }
 });
 
+test("a lock whose number another process has now is stale", { skip: process.platform !== "linux" }, () => {
+  // In a container every trainer may be process 7.
+  writeFileSync(path.join(home, "lock"), `${process.pid} 1`);
+  assert.equal(readLockHolder(home), null);
+  {
+    using _lock = acquireRunLock(home);
+    assert.equal(readLockHolder(home), process.pid);
+  }
+  // A lock of an earlier version tells no beginning.
+  writeFileSync(path.join(home, "lock"), String(process.pid));
+  assert.equal(readLockHolder(home), process.pid);
+  rmSync(path.join(home, "lock"));
+  assert.deepEqual(
+    readdirSync(home).filter((name) => name.startsWith("lock")),
+    [],
+  );
+});
+
+test("a store that isn't there can be looked into without being made", () => {
+  const nowhere = path.join(home, "nowhere");
+  using store = new RunStore(nowhere, { create: false });
+  assert.deepEqual(store.listRuns(), []);
+  assert.throws(() => store.getRun("latest"), /run "latest": not in .*nowhere; there are no runs yet/);
+  assert.equal(existsSync(nowhere), false);
+});
+
+test("an empty reference is no run, however many there are", () => {
+  using store = new RunStore(home);
+  store.createRun({ name: "only", config: {}, seed: 0, codeVersion: "0" });
+  assert.throws(() => store.getRun(""), /run "": expected an id/);
+});
+
 test("of many processes that want a lock at once, one gets it", async () => {
   const script = `
     import { acquireRunLock } from ${JSON.stringify(new URL("./runLock.ts", import.meta.url).href)};

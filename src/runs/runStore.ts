@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RunStoreError } from "../errors.ts";
@@ -83,15 +83,17 @@ export class RunStore {
   readonly #database: DatabaseSync;
 
   /**
-   * @param home - the `.rotor` folder; made if it is missing
+   * @param home - the `.rotor` folder
+   * @param create - whether to make it if it is missing (the default); else there are no runs then
    * @throws RunStoreError if the folder or the database can't be used, or is of a newer version
    */
-  constructor(home: string) {
+  constructor(home: string, { create = true }: { readonly create?: boolean } = {}) {
     this.home = path.resolve(home);
     const file = path.join(this.home, "rotor.sqlite");
     try {
-      mkdirSync(path.join(this.home, "runs"), { recursive: true });
-      this.#database = new DatabaseSync(file);
+      const isThere = create || existsSync(file);
+      if (isThere) mkdirSync(path.join(this.home, "runs"), { recursive: true });
+      this.#database = new DatabaseSync(isThere ? file : ":memory:");
       // The timeout first: several processes may open a new store at once.
       this.#database.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
       migrate(this.#database, migrations, `run store ${file}`);
@@ -157,6 +159,8 @@ export class RunStore {
    * @throws RunStoreError if there is none, or an id begins like several
    */
   getRun(reference: string): RunRecord {
+    if (reference === "")
+      throw new RunStoreError('run "": expected an id, the beginning of one, a name, or latest');
     return this.#guard(() => {
       const all = (sql: string, ...values: string[]) =>
         this.#database.prepare(sql).all(...values) as unknown as RunRow[];
@@ -212,7 +216,7 @@ export class RunStore {
     );
   }
 
-  /** Adds metrics in one transaction; a row that is there already is replaced. */
+  /** Adds metrics in one transaction; a row that is there already is replaced. NaN can't be stored. */
   appendMetrics(id: string, rows: readonly MetricRow[]): void {
     this.#guard(() =>
       transaction(this.#database, () => {

@@ -21,6 +21,8 @@ const sidecarSchema = z.object({
   codeVersion: z.string(),
   /** Null for tasks without one. */
   tokenizer: z.unknown(),
+  /** Of language models: names the content of the tokens. */
+  data: z.string().optional(),
   /** Of autoencoders. */
   image: z
     .object({ height: z.number().int(), width: z.number().int(), channels: z.number().int() })
@@ -175,6 +177,7 @@ export function loadCheckpoint(runDirectory: string, step: number): Checkpoint {
   const sidecar = parsed.data;
   if (sidecar.version !== formatVersion)
     fail(`has version ${sidecar.version}, this Rotor reads ${formatVersion}`);
+  if (sidecar.step !== step) fail(`is of step ${sidecar.step}: it is damaged`);
   const file = `${base}.safetensors`;
   const hash = createHash("sha256");
   const { tensors } = readSafetensors(file, (bytes) => hash.update(bytes));
@@ -204,8 +207,14 @@ export function latestCheckpoint(
   throw new CheckpointError(`run folder ${runDirectory}: has no usable checkpoint`);
 }
 
-/** Deletes all but the newest `keep` checkpoints and the one of step `best`. */
+/** Deletes all but the newest `keep` checkpoints and the one of step `best`, and what a process that was killed left behind. */
 export function pruneCheckpoints(runDirectory: string, keep: number, best: number | null): void {
+  const directory = directoryOf(runDirectory);
+  const names = new Set(readdirSync(directory));
+  for (const name of names) {
+    const isOrphan = name.endsWith(".safetensors") && !names.has(name.replace(/safetensors$/, "json"));
+    if (isOrphan || name.endsWith(".tmp")) rmSync(path.join(directory, name), { force: true });
+  }
   for (const step of checkpointSteps(runDirectory).slice(0, -keep || undefined)) {
     if (step === best) continue;
     const base = path.join(directoryOf(runDirectory), nameOf(step));

@@ -52,7 +52,7 @@ const pictureColumns = 10;
 
 /** Loads the autoencoder whose codes a configuration trains on. */
 export function loadCodesModel(data: CodesConfig["data"], home: string): Promise<LoadedImageModel> {
-  using store = new RunStore(home);
+  using store = new RunStore(home, { create: false });
   return loadImageModel(store.getRun(data.run), data.checkpoint);
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
 import { parse } from "yaml";
+import { ConfigError } from "../errors.ts";
 import {
   type LanguageConfig,
   loadConfig,
@@ -131,6 +132,60 @@ test("an expected loss goes with what was measured, and no further", async () =>
   ]) {
     assert.equal((await loadConfig("tiny", [change])).expectedLoss, null, change);
   }
+});
+
+test("an expected loss is dropped by what a file changes, and kept where it says its own", async () => {
+  const load = (text: string, ...overrides: string[]) => loadConfig(write("band.yaml", text), overrides);
+  const { expectedLoss, training } = await loadConfig("tiny");
+  assert.ok(expectedLoss !== null);
+  const kept = [
+    await load("preset: tiny\nname: mine\ntraining: { seed: 3, logEvery: 1 }\n"),
+    await load(`preset: tiny\ntraining: { steps: ${training.steps} }\n`),
+    await loadConfig("tiny", [`training.steps=${training.steps}`]),
+  ];
+  for (const config of kept) assert.deepEqual(config.expectedLoss, expectedLoss);
+  const dropped = [
+    await load("preset: tiny\ntraining: { steps: 5 }\n"),
+    await load("preset: tiny\ndata: { source: text.txt }\n"),
+    await load("preset: tiny\n", "optimizer.weightDecay=0.3"),
+  ];
+  for (const config of dropped) assert.equal(config.expectedLoss, null);
+  const own = { mean: 2, spread: 0.5, seeds: 3 };
+  const text = `preset: tiny\ntraining: { steps: 5 }\nexpectedLoss: ${JSON.stringify(own)}\n`;
+  assert.deepEqual((await load(text)).expectedLoss, own);
+  assert.equal((await load(text, "training.steps=6")).expectedLoss, null);
+  assert.deepEqual((await load("preset: tiny\n", `expectedLoss=${JSON.stringify(own)}`)).expectedLoss, own);
+});
+
+test("options of another kind are kept whether they come before or after it", async () => {
+  const options = ["optimizer.learningRate=0.007", "optimizer.kind=adamw"];
+  for (const overrides of [options, [...options].reverse()]) {
+    const { optimizer } = await loadConfig("small", overrides);
+    assert.deepEqual([optimizer.kind, optimizer.learningRate], ["adamw", 0.007]);
+  }
+});
+
+test("configurations that can't be read say why", async () => {
+  const rows: [name: string, text: string, message: RegExp][] = [
+    [
+      "import.ts",
+      'import "not-installed-anywhere";\nexport default {};\n',
+      /config ".*import\.ts": .*not-installed-anywhere/,
+    ],
+    ["text.mjs", 'throw "boom";\n', /config ".*text\.mjs": throws boom$/],
+    ["null.mjs", "throw null;\n", /config ".*null\.mjs": throws null$/],
+    ["tag.yaml", "preset: !unknown tiny\n", /config ".*tag\.yaml": Unresolved tag/],
+    ["twice.yaml", "preset: tiny\npreset: small\n", /config ".*twice\.yaml": Map keys must be unique/],
+  ];
+  for (const [name, text, message] of rows) {
+    await assert.rejects(
+      loadConfig(write(name, text)),
+      (error) => error instanceof ConfigError && message.test(error.message) && !error.message.includes("\n"),
+      name,
+    );
+  }
+  await assert.rejects(loadConfig(path.join(folder, "none.ts")), /none\.ts": no such file$/);
+  await assert.rejects(loadConfig("tiny", ["__proto__.x=1"]), /unknown key __proto__/);
 });
 
 test("what is wrong is named with its path, its value and what is allowed", async () => {

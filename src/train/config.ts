@@ -1,11 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { parse as parseYaml } from "yaml";
+import { parseDocument } from "yaml";
 import { z } from "zod";
 import { ConfigError } from "../errors.ts";
 import { positionKinds } from "../nn/index.ts";
 import { type LayoutName, layouts, rotaryPairings } from "../position/index.ts";
+import { configDifferences } from "../runs/index.ts";
 import { type CoefficientTableName, coefficientTable, coefficientTables } from "../spectral/index.ts";
 import { autoencoderModelSchema, imageDataSchema, quantizerSchema } from "./autoencoderConfig.ts";
 import { coefficientsProblem, coefficientTableSchema, readCoefficientsFile } from "./coefficientsFile.ts";
@@ -556,46 +557,68 @@ async function readConfig(reference: string): Promise<unknown> {
   }
   try {
     if (extension === ".yaml" || extension === ".yml" || extension === ".json") {
-      return parseYaml(readFileSync(reference, "utf8"));
+      return readYaml(readFileSync(reference, "utf8"), `config "${reference}"`);
     }
     const module = (await import(pathToFileURL(path.resolve(reference)).href)) as { default?: unknown };
     return module.default;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const problem =
-      code === "ENOENT" || code === "ERR_MODULE_NOT_FOUND"
-        ? "no such file"
-        : (error as Error).message.split("\n")[0];
+    if (error instanceof ConfigError) throw error;
+    const text = error instanceof Error ? error.message : `throws ${String(error)}`;
+    const problem = existsSync(reference) ? text.split("\n")[0] : "no such file";
     throw new ConfigError(`config "${reference}": ${problem}`, { cause: error });
   }
 }
 
-/** Applies `path=value`; the value is read as YAML. */
-function override(config: unknown, assignment: string): unknown {
+/** What one `path=value` lays over a configuration; the value is read as YAML. */
+function parseOverride(assignment: string): { readonly path: string; readonly over: unknown } {
   const split = assignment.indexOf("=");
   if (split < 1)
     throw new ConfigError(`--set ${assignment}: expected path=value, for example training.steps=100`);
-  const keys = assignment.slice(0, split).split(".");
-  let value: unknown;
+  const path = assignment.slice(0, split);
+  const keys = path.split(".");
+  if (keys.includes("__proto__")) throw new ConfigError(`--set ${assignment}: unknown key __proto__`);
+  const value = readYaml(assignment.slice(split + 1), `--set ${assignment}`);
+  return { path, over: keys.reduceRight((inner: unknown, key) => ({ [key]: inner }), value) };
+}
+
+/** @throws ConfigError that begins with `what` */
+function readYaml(text: string, what: string): unknown {
+  const document = parseDocument(text);
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined)
+    throw new ConfigError(`${what}: ${problem.message.split("\n")[0]!.replace(/:$/, "")}`, {
+      cause: problem,
+    });
+  return document.toJS();
+}
+
+/** Options that move a loss no further than another seed does. */
+const neutral = /^(name|training\.(seed|threads|evalEvery|spectra|noiseScale|log|sample|checkpoint|keep))/;
+
+/** Whether what a configuration should reach was measured for another one. */
+function isChanged(config: TrainConfig, measured: unknown): boolean {
+  let resolved: TrainConfig;
   try {
-    value = parseYaml(assignment.slice(split + 1));
+    resolved = parseConfig(withCoefficients(measured));
   } catch (error) {
-    throw new ConfigError(`--set ${assignment}: the value is not YAML`, { cause: error });
+    if (error instanceof ConfigError) return true;
+    throw error;
   }
-  return merge(
-    config,
-    keys.reduceRight((inner: unknown, key) => ({ [key]: inner }), value),
+  return configDifferences(config, resolved).some(
+    ({ path }) => !neutral.test(path) && !path.startsWith("expectedLoss"),
   );
 }
 
 /**
- * Loads a configuration: a preset or a file (which may name a `preset` to start from), with `path=value` overrides.
+ * Loads a configuration: a preset or a file (which may name a `preset` to start from), with `path=value` overrides. The expected loss of a
+ * preset or a file is dropped if something else changes the result.
  *
  * @throws ConfigError
  */
 export async function loadConfig(reference: string, overrides: readonly string[] = []): Promise<TrainConfig> {
   let config = await readConfig(reference);
   if (!isPlainObject(config)) throw new ConfigError(`config "${reference}": expected a mapping of sections`);
+  let measured: unknown = config;
   if ("preset" in config) {
     const { preset, ...rest } = config;
     if (typeof preset !== "string" || !presetNames.includes(preset)) {
@@ -604,17 +627,17 @@ export async function loadConfig(reference: string, overrides: readonly string[]
       );
     }
     config = merge(presets[preset], rest);
+    measured = "expectedLoss" in rest ? config : presets[preset];
   }
-  for (const assignment of overrides) config = override(config, assignment);
-  // A loss measured for a preset says nothing about a changed one.
-  const changed = overrides.some(
-    (assignment) =>
-      !/^(name|training\.(seed|threads|evalEvery|spectra|noiseScale|log|sample|checkpoint|keep))/.test(
-        assignment,
-      ),
-  );
-  if (changed && isPlainObject(config)) config = { ...config, expectedLoss: null };
-  return parseConfig(withCoefficients(config));
+  const parsed = overrides.map(parseOverride);
+  // Another kind replaces a section, so it comes before the section's options, wherever it stands.
+  const isKind = ({ path }: { readonly path: string }) => path.endsWith(".kind");
+  for (const { over } of [...parsed.filter(isKind), ...parsed.filter((one) => !isKind(one))])
+    config = merge(config, over);
+  const result = parseConfig(withCoefficients(config));
+  const isGiven = parsed.some(({ path }) => path.startsWith("expectedLoss"));
+  if (result.expectedLoss === null || isGiven) return result;
+  return isChanged(result, measured) ? { ...result, expectedLoss: null } : result;
 }
 
 /**

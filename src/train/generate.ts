@@ -12,6 +12,9 @@ export interface GenerateOptions extends SamplingOptions {
   readonly threads?: number;
 }
 
+/** Keys and values that the arrays of jax-js can hold with room to spare. */
+const maxCacheBytes = 2 ** 31;
+
 /** Generates text with a model, one token after the other, keeping keys and values of the past in the engine. */
 export class Generator {
   readonly #config: TransformerConfig;
@@ -27,7 +30,7 @@ export class Generator {
   /**
    * Yields pieces of text after the prompt; ends early with the end-of-text token.
    *
-   * @throws ConfigError if the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
+   * @throws ConfigError if the cache would be too large, or the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
    *   beyond it, with a larger cache
    */
   async *generate(
@@ -43,16 +46,22 @@ export class Generator {
         `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
       );
     }
+    const { numLayers, numKvHeads, headDim } = this.#config;
+    const cacheBytes = 8 * numLayers * numKvHeads * headDim * length;
+    if (cacheBytes > maxCacheBytes) {
+      throw new ConfigError(
+        `${numTokens} tokens to generate: their keys and values would take ${(cacheBytes / 2 ** 30).toPrecision(3)} GiB, expected at most ${maxCacheBytes / 2 ** 30}`,
+      );
+    }
     using cache = await this.#step.cache(1, Math.max(length, maxLength));
     const decoder = new StreamDecoder(tokenizer);
     let token = prefix[0]!;
-    for (let position = 0; position < prefix.length + numTokens; position++) {
+    for (let position = 0; position + 1 < length; position++) {
       const logits = await this.#step.logits(cache, params, Int32Array.of(token), position);
       if (position + 1 < prefix.length) {
         token = prefix[position + 1]!;
         continue;
       }
-      if (position + 1 >= prefix.length + numTokens) break;
       token = sampleToken(logits, sampling, mix(seed, position) / 2 ** 32);
       if (token === tokenizer.endOfText) break;
       yield decoder.push(token);

@@ -10,7 +10,7 @@ import {
   type TokenDataset,
   type Tokenizer,
 } from "../data/index.ts";
-import { CheckpointError } from "../errors.ts";
+import { CheckpointError, ConfigError } from "../errors.ts";
 import {
   countParameters,
   flopsPerToken,
@@ -78,6 +78,12 @@ export function languageTask(config: LanguageConfig, home: string): Task {
     const validation = evaluationBatches(data.validation, batchSize, length, evalBatches);
     const evaluationLoss = evaluationStep(model, threads);
     const generator = new Generator(model, tokenizer, threads);
+    const promptTokens = tokenizer.encode(training.samplePrompt).length;
+    if (training.sampleTokens > 0 && promptTokens >= model.maxLength) {
+      throw new ConfigError(
+        `config: training.samplePrompt: has ${promptTokens} tokens, expected fewer than model.maxLength ${model.maxLength}`,
+      );
+    }
     const itemsPerBatch = batchSize * length;
     return {
       ...languageSteps(model, sampler, config.training),
@@ -116,7 +122,7 @@ export function languageTask(config: LanguageConfig, home: string): Task {
           const { samplePrompt, sampleTokens } = training;
           const text = await generator.text(params as EngineLeaves<TransformerParams>, {
             prompt: samplePrompt,
-            numTokens: Math.min(sampleTokens, model.maxLength - tokenizer.encode(samplePrompt).length),
+            numTokens: Math.min(sampleTokens, model.maxLength - promptTokens),
             seed,
             temperature: 0.8,
             topK: 50,
@@ -126,7 +132,7 @@ export function languageTask(config: LanguageConfig, home: string): Task {
       },
       noiseScale: (store, run) => liveNoiseScale(model, config.training, sampler, store, run),
       picture: null,
-      stored: { tokenizer: storeTokenizer(tokenizer) },
+      stored: { tokenizer: storeTokenizer(tokenizer), data: data.identity },
       checkStored(sidecar, run) {
         const stored = restoreTokenizer(sidecar.tokenizer);
         if (stored.id !== tokenizer.id) {
@@ -134,6 +140,10 @@ export function languageTask(config: LanguageConfig, home: string): Task {
             `run ${run}: was trained with tokenizer ${stored.id}, the data now gives ${tokenizer.id}: the source has changed`,
           );
         }
+        if (sidecar.data !== undefined && sidecar.data !== data.identity)
+          throw new CheckpointError(
+            `run ${run}: was trained on tokens ${sidecar.data}, the data now gives ${data.identity}: the source has changed`,
+          );
       },
       async close() {
         await evaluationLoss.dispose();

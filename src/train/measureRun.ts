@@ -176,7 +176,7 @@ async function measureOne(
 export async function measureRun(options: MeasureRunOptions): Promise<RunMeasurement> {
   const { home = ".rotor", checkpoints: choices = ["latest"] } = options;
   if (choices.length === 0) throw new ConfigError("measure: expected a checkpoint or more");
-  using store = new RunStore(home);
+  using store = new RunStore(home, { create: false });
   const run = store.getRun(options.run);
   const opened = choices.map((choice) => open(store, run, choice));
   const unique = [...new Map(opened.map((own) => [own.sidecar.step, own])).values()].sort(

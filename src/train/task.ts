@@ -115,7 +115,7 @@ export interface Task extends StepTask, Disposable {
     draw(params: EngineLeaves<Tree>, variables: EngineLeaves<Tree> | undefined): Promise<Image>;
   } | null;
   /** What a checkpoint holds besides tensors and configuration, so that the model can be used without the data. */
-  readonly stored: Pick<CheckpointContents, "tokenizer" | "image" | "codes">;
+  readonly stored: Pick<CheckpointContents, "tokenizer" | "data" | "image" | "codes">;
   /** @throws CheckpointError if the data isn't what the run was trained on */
   checkStored(sidecar: CheckpointSidecar, run: string): void;
   /** Frees programs of the engine. */

@@ -28,6 +28,16 @@ import type { Task } from "./task.ts";
 import type { TrainHandle } from "./trainingStep.ts";
 import { version } from "./version.ts";
 
+/** Names the first element of a state that is NaN or infinite, or null. */
+function firstNonFinite(leaves: ReadonlyMap<string, EngineArray>): string | null {
+  for (const [name, { data }] of leaves) {
+    // A plain loop: this goes through all of a state before each checkpoint.
+    for (let place = 0; place < data.length; place++)
+      if (!Number.isFinite(data[place])) return `${name}[${place}] = ${data[place]}`;
+  }
+  return null;
+}
+
 /** Codes that were hit, and how often: most of a large codebook often weren't. */
 function histogramFile(step: number, histograms: readonly ArrayLike<number>[]): string {
   const codebooks = histograms.map((histogram) => ({
@@ -51,6 +61,9 @@ export interface TrainOptions {
 
 /** Weight of the newest loss in the running average. */
 const smoothing = 0.05;
+
+const smoothed = (average: number | null, loss: number) =>
+  average === null ? loss : average + smoothing * (loss - average);
 
 function asStored(leaves: ReadonlyMap<string, EngineArray>): Map<string, StoredTensor> {
   return new Map(
@@ -144,8 +157,7 @@ class Trainer {
         const part = this.#optimizer.averageOf!(optimizer);
         return (await average(part as never)) as unknown as EngineLeaves<Tree>;
       };
-      const evaluateNow = async (at: number) =>
-        this.#evaluate(at, await evaluatedParams(), state.leaves().variables);
+      const evaluateNow = async (at: number) => this.#evaluate(at, await evaluatedParams(), state);
       const sampleNow = async (at: number) => {
         const text = await task.samples!.make(await evaluatedParams());
         this.#reporter.sample?.(at, text);
@@ -159,7 +171,7 @@ class Trainer {
       const itemsPerStep = task.itemsPerBatch * accumulate;
       const flops = task.flopsPerBatch * accumulate;
       const start = performance.now();
-      let smoothLoss = Number.NaN;
+      let smoothLoss = this.#smoothLossBefore();
       let trainSeconds = 0;
       let done = fromStep;
       let saved = fromStep;
@@ -174,8 +186,10 @@ class Trainer {
         if (done > fromStep) trainSeconds += seconds;
         const learningRate = this.#optimizer.learningRate.at(done);
         done++;
-        if (!Number.isFinite(loss)) this.#stopOnNonFinite(done, loss, state);
-        smoothLoss = Number.isNaN(smoothLoss) ? loss : smoothLoss + smoothing * (loss - smoothLoss);
+        if (!Number.isFinite(loss)) this.#stopOnNonFinite(`the loss of step ${done} is ${loss}`, state);
+        if (Number.isNaN(gradNorm))
+          this.#stopOnNonFinite(`the gradients' norm of step ${done} is NaN, the loss still ${loss}`, state);
+        smoothLoss = smoothed(smoothLoss, loss);
         this.#record(done, {
           loss,
           learningRate,
@@ -216,7 +230,7 @@ class Trainer {
       const status = finished ? "finished" : "interrupted";
       this.#store.setSummary(this.#run.id, {
         step: done,
-        loss: smoothLoss,
+        ...(smoothLoss === null ? {} : { loss: smoothLoss }),
         ...(this.#lastEvaluation === null
           ? {}
           : { validationLoss: this.#lastEvaluation.loss, ...this.#lastEvaluation.metrics }),
@@ -248,12 +262,24 @@ class Trainer {
     }
     this.#store.truncateMetrics(this.#run.id, checkpoint.sidecar.step);
     this.#log.truncate(checkpoint.sidecar.step);
+    for (const { step, value: loss } of this.#store.metric(this.#run.id, "validationLoss"))
+      if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
     const { step, validationLoss } = checkpoint.sidecar;
-    if (validationLoss !== null) this.#best = { step, loss: validationLoss };
+    // A store that is new to the run, as on another machine, knows no metrics.
+    if (this.#best === null && validationLoss !== null) this.#best = { step, loss: validationLoss };
   }
 
+  /** The running average of the loss after the steps that were done before, or null. */
+  #smoothLossBefore(): number | null {
+    return this.#store
+      .metric(this.#run.id, "loss")
+      .reduce((average: number | null, { value }) => smoothed(average, value), null);
+  }
+
+  /** NaN, which the store can't hold, is left out. */
   #record(step: number, values: Readonly<Record<string, number>>): void {
-    for (const [name, value] of Object.entries(values)) this.#pending.push({ step, name, value });
+    for (const [name, value] of Object.entries(values))
+      if (!Number.isNaN(value)) this.#pending.push({ step, name, value });
   }
 
   /** Writes the metrics since the last call to the store and the log. */
@@ -267,12 +293,11 @@ class Trainer {
     this.#pending = [];
   }
 
-  async #evaluate(
-    step: number,
-    params: EngineLeaves<Tree>,
-    variables: EngineLeaves<Tree> | undefined,
-  ): Promise<void> {
+  async #evaluate(step: number, params: EngineLeaves<Tree>, state: TrainHandle): Promise<void> {
+    const { variables } = state.leaves();
     const { loss, metrics, histograms = [] } = await this.#task.evaluate(params, variables);
+    if (!Number.isFinite(loss))
+      this.#stopOnNonFinite(`the validation loss of step ${step} is ${loss}`, state);
     const info: EvaluationInfo = { step, loss, metrics };
     this.#lastEvaluation = info;
     if (this.#best === null || loss < this.#best.loss) this.#best = { step, loss };
@@ -292,7 +317,10 @@ class Trainer {
 
   #save(step: number, state: TrainHandle): void {
     this.#flush();
-    const file = saveCheckpoint(this.#run.directory, asStored(flattenState(state.leaves())), {
+    const leaves = flattenState(state.leaves());
+    if (firstNonFinite(leaves) !== null)
+      this.#stopOnNonFinite(`the state after step ${step} can't be trained on`, state);
+    const file = saveCheckpoint(this.#run.directory, asStored(leaves), {
       step,
       config: this.#config,
       seed: this.#config.training.seed,
@@ -305,19 +333,14 @@ class Trainer {
     this.#reporter.checkpoint?.(step, file);
   }
 
-  #stopOnNonFinite(step: number, loss: number, state: TrainHandle): never {
+  #stopOnNonFinite(problem: string, state: TrainHandle): never {
     this.#flush();
-    let culprit = "all tensors are still finite";
-    for (const [name, { data }] of flattenState(state.leaves())) {
-      const place = (data as Float32Array).findIndex((value) => !Number.isFinite(value));
-      if (place >= 0) {
-        culprit = `the first non-finite tensor is ${name}[${place}] = ${data[place]}`;
-        break;
-      }
-    }
+    const first = firstNonFinite(flattenState(state.leaves()));
+    const culprit =
+      first === null ? "all tensors are still finite" : `the first non-finite tensor is ${first}`;
     const last = checkpointSteps(this.#run.directory).at(-1);
     throw new NonFiniteError(
-      `run ${this.#run.id}: the loss of step ${step} is ${loss}; ${culprit}; ${last === undefined ? "there is no checkpoint before it" : `the last good checkpoint is of step ${last}`}`,
+      `run ${this.#run.id}: ${problem}; ${culprit}; ${last === undefined ? "there is no checkpoint before it" : `the last good checkpoint is of step ${last}`}`,
     );
   }
 
@@ -355,10 +378,15 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
     using _lock = acquireRunLock(run.directory);
     return await runTrainer(config, store, run, task, null, options);
   }
-  using store = new RunStore(home);
+  using store = new RunStore(home, { create: false });
   const run = store.getRun(options.resume);
   using _lock = acquireRunLock(run.directory);
   const checkpoint = latestCheckpoint(run.directory, options.reporter?.note);
+  const { codeVersion } = checkpoint.sidecar;
+  if (codeVersion !== version)
+    options.reporter?.note?.(
+      `run ${run.id}: was saved by Rotor ${codeVersion}; this is ${version}, whose results may differ`,
+    );
   const config = parseConfig(checkpoint.sidecar.config);
   using task = await openTask(config, home);
   task.checkStored(checkpoint.sidecar, run.id);
