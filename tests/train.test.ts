@@ -217,7 +217,9 @@ test("a resumed run knows its losses from before: nothing to do changes nothing,
   // The last checkpoint gone, the run goes on from the one before, which isn't the best.
   const checkpoints = path.join(folder.path, ".rotor/runs", whole.id, "checkpoints");
   rmSync(path.join(checkpoints, "step-00000012.json"));
-  writeFileSync(path.join(checkpoints, "step-00000013.safetensors.123.tmp"), "cut off");
+  // What a killed process leaves behind.
+  for (const name of ["step-00000013.safetensors.123.tmp", "step-00000005.safetensors"])
+    writeFileSync(path.join(checkpoints, name), "cut off");
   assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
   const resumed = await show(folder.path, "latest");
   assert.deepEqual([resumed.summary, resumed.checkpoints], [whole.summary, whole.checkpoints]);

@@ -150,13 +150,16 @@ test("an array that repeats one number is captured as that number", async () => 
     assert.deepEqual(valuesOf(actual!), Array.from(data));
     constant.dispose();
   }
-  // One element more or less is no repetition.
-  const almost = new Float32Array(size);
-  almost[size - 1] = 1;
-  const constant = np.array(almost, { shape });
-  await using compiled = compile((x: np.Array) => constant.ref.add(x));
-  assert.deepEqual(valuesOf(await compiled(np.array(0))), Array.from(almost));
-  constant.dispose();
+  // One other element is no repetition, and be it -0 among zeros.
+  for (const other of [1, -0]) {
+    const almost = new Float32Array(size);
+    almost[size - 1] = other;
+    const constant = np.array(almost, { shape });
+    await using compiled = compile((x: np.Array) => [x, constant.ref]);
+    const [, actual] = await compiled(np.array(1));
+    assert.deepEqual(valuesOf(actual!), Array.from(almost));
+    constant.dispose();
+  }
 });
 
 test("integers keep their bits where an array repeats one number, or sums of products are no matrix product", async () => {

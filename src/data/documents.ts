@@ -20,7 +20,7 @@ const corpora = {
 export const corpusNames = ["books", ...Object.keys(corpora)] as const;
 
 export interface DocumentOptions {
-  /** The name of a corpus, or paths of files and folders. */
+  /** Names of corpora, and paths of files and folders. */
   readonly source: string | readonly string[];
   /** `"text"`: one document per file; `"jsonl"`: one per line. Default: by the ending `.jsonl`. */
   readonly format?: "text" | "jsonl";
@@ -51,45 +51,53 @@ const chunkBytes = 1 << 20;
  * @throws DataError if one is missing or unreadable or a folder holds none
  */
 export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
-  const files: SourceFile[] = [];
-  // A folder may hold a link to itself.
-  const seen = new Set<string>();
-  const add = (file: string, isListed: boolean) => {
-    let stats: ReturnType<typeof statSync>;
-    try {
-      stats = statSync(file);
-    } catch (error) {
-      // Editors leave links to nowhere in folders.
-      if (!isListed && (error as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw new DataError(
-        `data source "${file}": ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file, folder or corpus" : (error as Error).message}`,
-        { cause: error },
-      );
-    }
-    if (stats.isDirectory()) {
-      const place = realpathSync(file);
-      if (seen.has(place)) return;
-      seen.add(place);
-      for (const name of readdirSync(file).sort()) add(path.join(file, name), false);
-    } else if (isListed || /\.(txt|md|jsonl)$/i.test(file)) {
-      if (!stats.isFile()) throw new DataError(`data source "${file}": expected a file or a folder`);
-      files.push({ path: file, size: stats.size, modifiedMs: stats.mtimeMs });
-    }
-  };
-  if (typeof source === "string" && isCorpus(source)) {
-    for (const name of source === "books" ? (Object.keys(corpora) as (keyof typeof corpora)[]) : [source]) {
-      const manifest = fileURLToPath(import.meta.resolve(`${corpora[name].packageName}/package.json`));
-      add(path.join(path.dirname(manifest), "data"), false);
-    }
-    return files.filter((file) => file.path.endsWith(".txt"));
-  }
-  for (const item of typeof source === "string" ? [source] : source) add(item, true);
+  const files = (typeof source === "string" ? [source] : source).flatMap((item) =>
+    isCorpus(item) ? corpusFiles(item) : filesBelow(item, null),
+  );
   if (files.length === 0)
     throw new DataError(`data source ${JSON.stringify(source)}: no .txt, .md or .jsonl file in it`);
   if (format !== undefined && format !== "text" && format !== "jsonl") {
     throw new ConfigError(`data format "${format}": expected "text" or "jsonl"`);
   }
   return files;
+}
+
+/** @param above - the folders that it lies in, of those that were gone through; null for what the source names itself */
+function filesBelow(file: string, above: readonly string[] | null): SourceFile[] {
+  let stats: ReturnType<typeof statSync>;
+  try {
+    stats = statSync(file);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    // Editors leave links to nowhere in folders.
+    if (isMissing && above !== null) return [];
+    throw new DataError(
+      `data source "${file}": ${isMissing ? "no such file, folder or corpus" : (error as Error).message}`,
+      { cause: error },
+    );
+  }
+  if (stats.isDirectory()) {
+    const folder = realpathSync(file);
+    // A link to a folder that it lies in leads round and round.
+    if (above?.includes(folder) === true) return [];
+    const below = [...(above ?? []), folder];
+    return readdirSync(file)
+      .sort()
+      .flatMap((name) => filesBelow(path.join(file, name), below));
+  }
+  if (above !== null && !/\.(txt|md|jsonl)$/i.test(file)) return [];
+  if (!stats.isFile()) throw new DataError(`data source "${file}": expected a file or a folder`);
+  return [{ path: file, size: stats.size, modifiedMs: stats.mtimeMs }];
+}
+
+function corpusFiles(name: "books" | keyof typeof corpora): SourceFile[] {
+  const names = name === "books" ? (Object.keys(corpora) as (keyof typeof corpora)[]) : [name];
+  return names
+    .flatMap((each) => {
+      const manifest = fileURLToPath(import.meta.resolve(`${corpora[each].packageName}/package.json`));
+      return filesBelow(path.join(path.dirname(manifest), "data"), []);
+    })
+    .filter((file) => file.path.endsWith(".txt"));
 }
 
 function isCorpus(name: string): name is "books" | keyof typeof corpora {

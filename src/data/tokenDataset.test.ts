@@ -245,6 +245,11 @@ test("links to nowhere and to the folder itself are passed over; JSONL is known 
     sourceFiles({ source: [inside] }).map((one) => one.path),
     [file],
   );
+  // What is listed twice counts twice, and corpora go with files.
+  assert.equal(sourceFiles({ source: [inside, inside] }).length, 2);
+  const books = sourceFiles({ source: "books" });
+  assert.ok(books.length > 100);
+  assert.deepEqual(sourceFiles({ source: [file, "books"] }).slice(1), books);
   const lines = write("LINES.JSONL", '{"text": "one"}\n{"text": "two"}\n');
   assert.deepEqual(
     [...readDocuments(sourceFiles({ source: [lines] }), { source: [lines] })].map(({ text }) => text),

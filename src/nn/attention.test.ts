@@ -92,21 +92,21 @@ function finiteRows(array: np.Array, rows: number): number {
   return first < 0 ? rows : Math.floor(first / width);
 }
 
-test("what lies above the diagonal in whole blocks isn't computed: earlier blocks don't see a last key that is NaN", () => {
-  for (const [length, blockSize, finite] of [
-    [16, 4, 12],
-    [14, 4, 12],
-    [8, 4, 4],
-    [7, 4, 0],
-    [512, undefined, 256],
-    [511, undefined, 0],
-    [600, undefined, 512],
+test("what lies above the diagonal in whole blocks isn't computed: earlier blocks don't see a key that is NaN", () => {
+  for (const [length, blockSize, place, finite] of [
+    [16, 4, 15, 12],
+    [16, 4, 11, 8],
+    [16, 4, 4, 4],
+    [16, 4, 3, 0],
+    [14, 4, 13, 12],
+    [8, 4, 7, 4],
+    [7, 4, 6, 0],
+    [512, undefined, 511, 256],
+    [511, undefined, 510, 0],
+    [600, undefined, 599, 512],
   ] as const) {
     const shape = [1, length, 1, 2];
-    const last = np
-      .arange(length)
-      .equal(length - 1)
-      .reshape([1, length, 1, 1]);
+    const last = np.arange(length).equal(place).reshape([1, length, 1, 1]);
     const q = normal(0, shape);
     const k = np.where(last, Number.NaN, normal(1, shape));
     const options = blockSize === undefined ? { causal: true } : { causal: true, blockSize };
