@@ -501,8 +501,21 @@ test("two steps at once on one state are refused", async () => {
   await step.prepare(state, batch());
   const first = step(state, batch());
   await assert.rejects(step(state, batch()), /a step is still running/);
+  await assert.rejects(state.write(start()), /a step is still running/);
   await first;
   assert.equal(state.read().count.item(), 1);
+});
+
+test("a step keeps others away while its function is still being loaded, and no longer than it lasts", async () => {
+  await using step = compileStep((w: np.Array, x: np.Array) => [w.add(x), []] as const);
+  using state = await step.init(float32([0]));
+  const first = step(state, float32([1]));
+  await assert.rejects(state.write(float32([100])), /a step is still running/);
+  await first;
+  await state.write(float32([100]));
+  await assert.rejects(step(state, float32([1, 2])), ShapeError);
+  await step(state, float32([1]));
+  assert.deepEqual(valuesOf(state.read()), [101]);
 });
 
 test("a step whose new state differs from the old one is refused, and the state stays", async () => {

@@ -93,7 +93,7 @@ export class EngineState<S> {
   /**
    * Overwrites the state; consumes the jax-js arrays of the tree.
    *
-   * @throws ShapeError if the tree, a shape or a dtype differs; nothing is consumed or written then
+   * @throws ShapeError if the tree, a shape or a dtype differs, OwnershipError if a step is under way; nothing is consumed or written then
    */
   async write(state: EngineTree<S>): Promise<void> {
     this.#held();
@@ -105,6 +105,7 @@ export class EngineState<S> {
       types,
       "EngineState.write: the new state",
     );
+    using _hold = this.hold();
     const incoming = await Promise.all(leaves.map(leafData));
     const buffers = this.#held();
     const own = new Set(buffers.map(({ data }) => data.buffer));
@@ -120,7 +121,24 @@ export class EngineState<S> {
   }
 
   /**
-   * Runs a step and, if it succeeds, makes what it returned the current state.
+   * Keeps other steps and writes away until disposed of.
+   *
+   * @throws OwnershipError if one is under way
+   * @internal
+   */
+  hold(): Disposable {
+    if (this.#busy)
+      throw new OwnershipError("EngineState: a step is still running on this state; await it first");
+    this.#busy = true;
+    return {
+      [Symbol.dispose]: () => {
+        this.#busy = false;
+      },
+    };
+  }
+
+  /**
+   * Runs a step, during a {@link hold}, and, if it succeeds, makes what it returned the current state.
    *
    * @param run - the step, given the current elements and buffers that it may fill (null: it makes new ones)
    * @param fillsBuffers - whether it fills them
@@ -135,9 +153,6 @@ export class EngineState<S> {
     inputs: readonly EngineData[],
   ): Promise<void> {
     const current = this.#buffers();
-    if (this.#busy)
-      throw new OwnershipError("EngineState: a step is still running on this state; await it first");
-    this.#busy = true;
     const read = new Set(inputs.map(({ buffer }) => buffer));
     const isOverwritten = current.map(
       ({ data, isOurs }, i) => fillsBuffers && overwritable[i] === true && isOurs && !read.has(data.buffer),
@@ -160,8 +175,6 @@ export class EngineState<S> {
         this.#generation++;
       }
       throw error;
-    } finally {
-      this.#busy = false;
     }
   }
 
@@ -290,6 +303,7 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
   const checked = new WeakMap<Program, tree.JsTreeDef>();
   const call = async (state: EngineState<S>, ...inputs: unknown[]): Promise<unknown> => {
     const flat = combine(state, flattenArguments(inputs));
+    using _hold = state.hold();
     const { program, session } = await programs.load(flat);
     let structure = checked.get(program);
     if (structure === undefined) {

@@ -90,7 +90,7 @@ export class BatchSampler {
 }
 
 /**
- * Batches for evaluation: the first windows of a source in order, the same every time.
+ * Batches for evaluation: windows spread evenly over a source, in order, the same every time.
  *
  * @param maxBatches - at most so many; fewer if the source is short
  * @throws DataError if the source holds not even one batch

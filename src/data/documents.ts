@@ -68,9 +68,10 @@ function filesBelow(file: string, above: readonly string[] | null): SourceFile[]
   try {
     stats = statSync(file);
   } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const { code = "" } = error as NodeJS.ErrnoException;
     // Editors leave links to nowhere in folders.
-    if (isMissing && above !== null) return [];
+    if (above !== null && ["ENOENT", "ELOOP", "ENOTDIR"].includes(code)) return [];
+    const isMissing = code === "ENOENT";
     throw new DataError(
       `data source "${file}": ${isMissing ? "no such file, folder or corpus" : (error as Error).message}`,
       { cause: error },
@@ -161,6 +162,11 @@ function invalidByte(descriptor: number, offset: number, count: number): number 
   }
 }
 
+/** No word that a tokenizer should see whole is longer; the time for one grows with its square. */
+const maxWordLength = 1 << 14;
+
+const isHighSurrogate = (unit: string) => unit >= "\ud800" && unit < "\udc00";
+
 function* readText(file: string): Generator<DocumentPart> {
   let rest = "";
   for (const chunk of readChunks(file)) {
@@ -169,6 +175,12 @@ function* readText(file: string): Generator<DocumentPart> {
     const cut = /\s(?=\S*$)/.exec(text)?.index ?? 0;
     if (cut > 0) yield { key: file, text: text.slice(0, cut), last: false };
     rest = text.slice(cut);
+    // Without any (letters of DNA, base64) they end anywhere but inside a character.
+    while (rest.length > maxWordLength) {
+      const end = maxWordLength - (isHighSurrogate(rest[maxWordLength - 1]!) ? 1 : 0);
+      yield { key: file, text: rest.slice(0, end), last: false };
+      rest = rest.slice(end);
+    }
   }
   yield { key: file, text: rest, last: true };
 }

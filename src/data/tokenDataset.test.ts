@@ -202,6 +202,20 @@ test("bad data leaves nothing in the cache", () => {
   assert.deepEqual(existsSync(cache) ? readdirSync(cache) : [], []);
 });
 
+test("text without any space comes in parts that cut no character", () => {
+  const text = `a${"𝒳".repeat(900_000)}`;
+  const file = write("solid.txt", text);
+  const files = sourceFiles({ source: [file] });
+  const parts = [...readDocuments(files, { source: [file] })];
+  assert.ok(Math.max(...parts.map((part) => part.text.length)) <= 2 ** 20 + 1);
+  assert.ok(parts.every((part) => part.text.isWellFormed()));
+  assert.equal(parts.map((part) => part.text).join(""), text);
+  assert.deepEqual(
+    parts.map(({ last }) => last),
+    parts.map((_, i) => i === parts.length - 1),
+  );
+});
+
 test("a cache that is damaged is made anew", () => {
   const file = write("text.txt", "some text that is long enough to be cut, and cut again ".repeat(9));
   const cache = path.join(folder, "cache");

@@ -81,8 +81,12 @@ function loadTokenizer(files: readonly SourceFile[], options: TokenDatasetOption
     options.cacheDirectory,
     `bpe-${hashOf(files, options.format, options.field, tokenizer.bpe)}.json`,
   );
-  const cached = readCached(file);
-  if (cached !== undefined) return BpeTokenizer.fromJSON(cached);
+  try {
+    return BpeTokenizer.fromJSON(readCached(file));
+  } catch (error) {
+    // Not there yet, or damaged.
+    if (!(error instanceof DataError)) throw error;
+  }
   const trained = trainBpe(sampleTexts(files, options), tokenizer.bpe);
   writeFileAtomically(file, JSON.stringify(trained));
   return trained;
@@ -192,10 +196,12 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
     part("train", 0, sidecar.trainTokens),
     part("validation", 0, sidecar.validationTokens),
   ];
+  let { identity } = sidecar;
   if (sidecar.tailSplit) {
     const [whole, name] =
       sidecar.trainTokens > 0 ? [sidecar.trainTokens, "train"] : [sidecar.validationTokens, "validation"];
     const kept = Math.max(1, Math.floor(whole * validationFraction));
+    identity = hashOf(identity, kept);
     train = part(name as string, 0, (whole as number) - kept);
     validation = part(name as string, (whole as number) - kept, kept);
   }
@@ -206,7 +212,7 @@ export function openTokenDataset(options: TokenDatasetOptions): TokenDataset {
     tokenizer,
     numDocuments: sidecar.numDocuments,
     numBytes: sidecar.numBytes,
-    identity: sidecar.identity,
+    identity,
     [Symbol.dispose]() {
       for (const source of sources) source[Symbol.dispose]();
     },

@@ -50,7 +50,7 @@ export {
   resolveImageAutoencoder,
 } from "./imageAutoencoder.ts";
 export { linear, normalMatrix, type Weight } from "./linear.ts";
-export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2 } from "./mlp.ts";
+export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2, silu } from "./mlp.ts";
 export {
   documentOf,
   type GridContent,

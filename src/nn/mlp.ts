@@ -1,4 +1,4 @@
-import { lax, nn, type numpy as np } from "@jax-js/jax";
+import { lax, nn, numpy as np } from "@jax-js/jax";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
 
 /** `"gelu"` is the exact one (erf), `"gelu-tanh"` GPT-2's approximation, `"relu2"` the square of ReLU. */
@@ -23,13 +23,32 @@ export function gelu(x: np.Array): np.Array {
 }
 
 /**
+ * `1/(1 + e^{−x})`, but for `x < −40`, where float32 adds nothing to 1 in its derivatives: those of jax-js's are NaN once `e^{−x}`, or its
+ * square, leaves float32.
+ *
+ * @param x - consumed
+ */
+function sigmoid(x: np.Array): np.Array {
+  return nn.sigmoid(np.maximum(x, -40));
+}
+
+/**
+ * `x · sigmoid(x)`. Source: Hendrycks & Gimpel, arXiv 1606.08415, section 2; Ramachandran et al., arXiv 1710.05941 (Swish).
+ *
+ * @param x - consumed
+ */
+export function silu(x: np.Array): np.Array {
+  return x.ref.mul(sigmoid(x));
+}
+
+/**
  * `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`, written as `x · sigmoid(2·…)`. Source: arXiv 1606.08415, section 2.
  *
  * @param x - consumed
  */
 export function geluTanh(x: np.Array): np.Array {
   const inner = x.ref.add(x.ref.mul(x.ref).mul(x.ref).mul(0.044715)).mul(2 * Math.sqrt(2 / Math.PI));
-  return x.mul(nn.sigmoid(inner));
+  return x.mul(sigmoid(inner));
 }
 
 /**
@@ -52,12 +71,10 @@ export function relu2(x: np.Array): np.Array {
  */
 export function mlp(x: np.Array, { up, gate, down }: MlpParams, kind: MlpKind): np.Array {
   if (gate !== undefined) {
-    const gated = nn.silu(linear(x.ref, gate));
+    const gated = silu(linear(x.ref, gate));
     return linear(gated.mul(linear(x, up)), down);
   }
-  const activation = { gelu, "gelu-tanh": geluTanh, relu2, swiglu: nn.silu as (x: np.Array) => np.Array }[
-    kind
-  ];
+  const activation = { gelu, "gelu-tanh": geluTanh, relu2, swiglu: silu }[kind];
   return linear(activation(linear(x, up)), down);
 }
 

@@ -69,6 +69,17 @@ for (const [name, transformation] of Object.entries(optimizers)) {
       tree.dispose([params, current]);
     });
 
+    test("keeps the dtypes of parameters and state, in float64 too", () => {
+      const wide = (value: Tree) => tree.map((p: np.Array) => p.astype(np.float64), value);
+      const params: Tree = wide(startParams(every));
+      const state = transformation.init(tree.ref(params));
+      const dtypesOf = (value: Tree) => tree.leaves(value as never).map((leaf) => (leaf as np.Array).dtype);
+      const before = dtypesOf(state);
+      const [updates, next] = transformation.update(wide(startParams(every)), state, tree.ref(params));
+      assert.deepEqual([dtypesOf(next), dtypesOf(updates)], [before, dtypesOf(params)]);
+      tree.dispose([params, updates, next] as never);
+    });
+
     test("stays finite with zero gradients and zero weights", () => {
       for (const factor of [0, 1]) {
         let params: Tree = tree.map((p: np.Array) => p.mul(factor), startParams(every) as never);

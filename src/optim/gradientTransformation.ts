@@ -52,9 +52,20 @@ export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, 
   return tree.map(fn as never, first as never, ...(rest as never[]));
 }
 
-/** A tree of zeros with the shapes of `params`, which are left alone. */
+/** A tree of zeros with the shapes and dtypes of `params`, which are left alone. */
 export function zerosLike(params: Tree): Tree {
-  return mapArrays((p) => np.zeros(p.shape), params);
+  return mapArrays((p) => np.zeros(p.shape, { dtype: p.dtype }), params);
+}
+
+/**
+ * The sign of each element, in the dtype of `x`: jax-js's is of float32, and weakly so.
+ *
+ * @param x - consumed
+ */
+export function signOf(x: np.Array): np.Array {
+  const { dtype } = x;
+  const sign = np.sign(x);
+  return dtype === np.float32 ? sign : sign.mul(np.array(1, { dtype }));
 }
 
 /** A stage without state. */

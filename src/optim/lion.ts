@@ -1,6 +1,12 @@
-import { numpy as np, tree } from "@jax-js/jax";
+import { tree } from "@jax-js/jax";
 import { checkFraction } from "./checks.ts";
-import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
+import {
+  chain,
+  type GradientTransformation,
+  mapArrays,
+  signOf,
+  zerosLike,
+} from "./gradientTransformation.ts";
 import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { scaleByLearningRate } from "./transforms.ts";
@@ -30,7 +36,7 @@ export function scaleByLion({ b1 = 0.9, b2 = 0.99 }: ScaleByLionOptions = {}): G
     update(updates, state, params) {
       tree.dispose(params);
       const signs = mapArrays(
-        (m, g) => np.sign(m.mul(b1).add(g.mul(1 - b1))),
+        (m, g) => signOf(m.mul(b1).add(g.mul(1 - b1))),
         tree.ref(state.mu),
         tree.ref(updates),
       );

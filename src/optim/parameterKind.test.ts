@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { numpy as np } from "@jax-js/jax";
+import { numpy as np, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { byKind, describePartition, muonRule, parameterKind, partition, scale } from "./index.ts";
+import { byKind, describePartition, muonRule, parameterKind, partition, scale, sgd } from "./index.ts";
 
 const groups = { matrix: "m", embedding: "e", head: "h", vector: "v" };
 const params = () => ({
@@ -44,6 +44,17 @@ test("names and kinds can be one's own", () => {
   );
   assert.equal(own("wte", [5, 4]).group, "e");
   assert.equal(own("kernel", [1, 2, 3]).group, "s");
+});
+
+test("two parameters of one path are refused", () => {
+  const stage = partition(() => ({ group: "m", reason: "" }) as never, { m: sgd({ learningRate: 1 }) });
+  const params = { "a.b": np.zeros([1]), a: { b: np.zeros([1]) } };
+  assert.throws(
+    () => stage.init(params),
+    (error) =>
+      error instanceof ConfigError && /parameter a\.b: two parameters have this path/.test(error.message),
+  );
+  tree.dispose(params);
 });
 
 test("a group without a transformation is refused", () => {

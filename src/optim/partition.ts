@@ -37,7 +37,7 @@ export function describePartition(params: Tree, rule: PartitionRule): PartitionR
  * Gives groups of parameters to different transformations. The state holds one state per group, over a flat record from
  * paths to arrays.
  *
- * @throws ConfigError (from `init` and `update`) if the rule names a group that has no transformation
+ * @throws ConfigError (from `init` and `update`) if the rule names a group that has no transformation, or two parameters have one path
  */
 export function partition(
   rule: PartitionRule,
@@ -48,7 +48,11 @@ export function partition(
   ): { records: Record<string, Record<string, np.Array>>; order: [string, string][] } => {
     const records: Record<string, Record<string, np.Array>> = {};
     for (const name of Object.keys(groups)) records[name] = {};
+    const paths = new Set<string>();
     const order = treePaths(root).map(({ path, array }): [string, string] => {
+      if (paths.has(path))
+        throw new ConfigError(`parameter ${path}: two parameters have this path; expected keys without dots`);
+      paths.add(path);
       const { group } = rule(path, array.shape);
       const record = records[group];
       if (record === undefined) {

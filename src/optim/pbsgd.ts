@@ -5,6 +5,7 @@ import {
   type GradientTransformation,
   identity,
   mapArrays,
+  signOf,
   stateless,
 } from "./gradientTransformation.ts";
 import type { ParameterMask } from "./matrixSelection.ts";
@@ -23,7 +24,7 @@ export function scaleByPower(power: number): GradientTransformation {
     tree.dispose(params);
     if (power === 1) return updates;
     return mapArrays((g) => {
-      if (power === 0) return np.sign(g);
+      if (power === 0) return signOf(g);
       // The smallest normal number stands for zero, whose logarithm doesn't exist.
       const size = np.maximum(np.absolute(g.ref), 1.2e-38);
       return np.sign(g).mul(np.exp(np.log(size).mul(power)));

@@ -57,8 +57,8 @@ export function scaleByShampoo({
       const [left, right]: Record<string, np.Array>[] = [{}, {}];
       for (const { path, array } of matricesOf(params)) {
         const [rows, columns] = array.shape as [number, number];
-        left![path] = np.zeros([rows, rows]);
-        right![path] = np.zeros([columns, columns]);
+        left![path] = np.zeros([rows, rows], { dtype: array.dtype });
+        right![path] = np.zeros([columns, columns], { dtype: array.dtype });
       }
       tree.dispose(params);
       return { ...(b2 === null ? {} : { count: zeroCount() }), left, right };

@@ -1,7 +1,13 @@
 import { numpy as np, tree } from "@jax-js/jax";
 import { average } from "./average.ts";
 import { checkNonNegative } from "./checks.ts";
-import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
+import {
+  chain,
+  type GradientTransformation,
+  mapArrays,
+  signOf,
+  stateless,
+} from "./gradientTransformation.ts";
 import type { ParameterMask } from "./matrixSelection.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
 import { scaleByLearningRate } from "./transforms.ts";
@@ -11,7 +17,7 @@ import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 export function scaleBySign(): GradientTransformation {
   return stateless((updates, params) => {
     tree.dispose(params);
-    return mapArrays((g) => np.sign(g), updates);
+    return mapArrays(signOf, updates);
   });
 }
 

@@ -179,10 +179,12 @@ export function addSpectralDecay(
               leading: state.rightSingularVectors[path][block],
               guard: state.guardVectors[path][block],
             };
+            // The state keeps its dtypes, whatever those of the parameters.
+            const [leadingType, guardType] = [before.leading.dtype, before.guard.dtype];
             const { warm, v, image } = refine(stack, before, steps);
             stack.dispose();
-            leading[path]!.push(warm.leading);
-            guard[path]!.push(warm.guard);
+            leading[path]!.push(warm.leading.astype(leadingType));
+            guard[path]!.push(warm.guard.astype(guardType));
             return np.matmul(image.mul(strength), transpose(v));
           });
           return u.add(part);

@@ -3,7 +3,7 @@ import { mix, StreamDecoder, type Tokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
 import { DecodeStep } from "./decodeStep.ts";
-import { type SamplingOptions, sampleToken } from "./sampleToken.ts";
+import { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
 
 export interface GenerateOptions extends SamplingOptions {
   readonly prompt: string;
@@ -30,13 +30,16 @@ export class Generator {
   /**
    * Yields pieces of text after the prompt; ends early with the end-of-text token.
    *
-   * @throws ConfigError if the cache would be too large, or the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
+   * @throws ConfigError if an option is out of range, the cache would be too large, or the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
    *   beyond it, with a larger cache
    */
   async *generate(
     params: EngineLeaves<TransformerParams>,
     { prompt, numTokens, seed, ...sampling }: GenerateOptions,
   ): AsyncGenerator<string> {
+    checkSampling(sampling);
+    if (!Number.isInteger(numTokens) || numTokens < 0)
+      throw new ConfigError(`numTokens ${numTokens}: expected an integer ≥ 0`);
     const tokenizer = this.#tokenizer;
     const prefix = prompt === "" ? [tokenizer.endOfText] : tokenizer.encode(prompt);
     const { maxLength, position: encoding } = this.#config;
@@ -47,13 +50,14 @@ export class Generator {
       );
     }
     const { numLayers, numKvHeads, headDim } = this.#config;
-    const cacheBytes = 8 * numLayers * numKvHeads * headDim * length;
+    const places = Math.max(length, maxLength);
+    const cacheBytes = 8 * numLayers * numKvHeads * headDim * places;
     if (cacheBytes > maxCacheBytes) {
       throw new ConfigError(
-        `${numTokens} tokens to generate: their keys and values would take ${(cacheBytes / 2 ** 30).toPrecision(3)} GiB, expected at most ${maxCacheBytes / 2 ** 30}`,
+        `${numTokens} tokens to generate: keys and values of ${places} places would take ${(cacheBytes / 2 ** 30).toPrecision(3)} GiB, expected at most ${maxCacheBytes / 2 ** 30}`,
       );
     }
-    using cache = await this.#step.cache(1, Math.max(length, maxLength));
+    using cache = await this.#step.cache(1, places);
     const decoder = new StreamDecoder(tokenizer);
     let token = prefix[0]!;
     for (let position = 0; position + 1 < length; position++) {

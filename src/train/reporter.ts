@@ -67,7 +67,7 @@ export interface TrainResult {
   readonly checkpoint: string;
 }
 
-/** Who is told what happens; every method may be left out. */
+/** Who is told what happens; every method may be left out. They are called between steps and not awaited. */
 export interface Reporter {
   start?(info: StartInfo): void;
   step?(info: StepInfo): void;

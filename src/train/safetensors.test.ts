@@ -137,3 +137,32 @@ test("headers that lie are refused", () => {
   assert.throws(() => readSafetensors(write(huge)), /header of 1152921504606\d+ bytes/);
   assert.throws(() => readSafetensors(path.join(folder, "none")), /no such file/);
 });
+
+/** A file of a header as it is and some bytes. */
+function fileOf(header: unknown, numBytes: number): string {
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return write(Buffer.concat([length, text, Buffer.alloc(numBytes)]));
+}
+
+test("headers of other programs are read, or refused in one line", () => {
+  const one = { dtype: "F32", shape: [1], data_offsets: [4, 8] };
+  const empty = { dtype: "F32", shape: [0], data_offsets: [4, 4] };
+  const first = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
+  // An array without elements may stand after the one that begins where it lies.
+  const { tensors } = readSafetensors(fileOf({ first, one, empty }, 8));
+  assert.deepEqual([...tensors.values()].map(({ data }) => data.length).sort(), [0, 1, 1]);
+  for (const header of [null, [], 3, "text"]) {
+    assert.throws(
+      () => readSafetensors(fileOf(header, 0)),
+      (error) => error instanceof CheckpointError && /the header is no object/.test(error.message),
+    );
+  }
+  for (const about of [null, "text", { x: 5 }]) {
+    assert.throws(
+      () => readSafetensors(fileOf({ __metadata__: about, first }, 4)),
+      (error) => error instanceof CheckpointError && /__metadata__ is not of strings/.test(error.message),
+    );
+  }
+});

@@ -100,7 +100,11 @@ export function readSafetensors(
     } catch (error) {
       return fail("is no safetensors file: the header is not JSON", error);
     }
-    const { __metadata__: metadata = {}, ...entries } = header;
+    if (!z.record(z.string(), z.unknown()).safeParse(header).success)
+      return fail("is no safetensors file: the header is no object");
+    const { __metadata__: about = {}, ...entries } = header;
+    const checked = z.record(z.string(), z.string()).safeParse(about);
+    const metadata = checked.success ? checked.data : fail("__metadata__ is not of strings");
     const tensors = new Map<string, StoredTensor>();
     let expected = 0;
     const parsed = Object.entries(entries).map(([name, value]) => {
@@ -110,7 +114,7 @@ export function readSafetensors(
         : fail(`tensor "${name}": unknown type or malformed entry`);
     });
     for (const { name, dtype, shape, data_offsets } of parsed.sort(
-      (a, b) => a.data_offsets[0] - b.data_offsets[0],
+      (a, b) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1],
     )) {
       const [start, end] = data_offsets;
       const byteLength = shape.reduce((a, b) => a * b, 1) * bytesPerElement[dtype];

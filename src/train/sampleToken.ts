@@ -22,13 +22,11 @@ export function checkSampling({ temperature = 1, topK, topP }: SamplingOptions):
 /**
  * Draws a token id from `softmax(logits/temperature)`, restricted to the likeliest ones.
  *
+ * @param sampling - as {@link checkSampling} allows them; it is called once for many tokens, not here
  * @param uniform - a random number in [0, 1) that decides
  */
-export function sampleToken(
-  logits: ArrayLike<number>,
-  { temperature = 1, topK, topP }: SamplingOptions,
-  uniform: number,
-): number {
+export function sampleToken(logits: ArrayLike<number>, sampling: SamplingOptions, uniform: number): number {
+  const { temperature = 1, topK, topP } = sampling;
   const order = Array.from({ length: logits.length }, (_, id) => id).sort(
     (a, b) => logits[b]! - logits[a]! || a - b,
   );

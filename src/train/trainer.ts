@@ -1,7 +1,7 @@
 import path from "node:path";
 import { compile, type EngineArray, type EngineLeaves } from "../compile/index.ts";
 import { writeFileAtomically, writePng } from "../data/index.ts";
-import { CheckpointError, NonFiniteError } from "../errors.ts";
+import { ConfigError, NonFiniteError } from "../errors.ts";
 import { averagedParameters, type Tree } from "../optim/index.ts";
 import { acquireRunLock, MetricLog, type MetricRow, type RunRecord, RunStore } from "../runs/index.ts";
 import { autoencoderTask } from "./autoencoderTask.ts";
@@ -364,7 +364,7 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
   // All that can be wrong with a configuration is found before the store is touched.
   if (options.resume === undefined) {
     if (options.config === undefined)
-      throw new CheckpointError("trainRun: expected a config, or a run to resume");
+      throw new ConfigError("trainRun: expected a config, or a run to resume");
     buildOptimizer(options.config);
     const config = options.config.task === "codes" ? await pinCodes(options.config, home) : options.config;
     using task = await openTask(config, home);
@@ -378,10 +378,14 @@ export async function trainRun(options: TrainOptions): Promise<TrainResult> {
     using _lock = acquireRunLock(run.directory);
     return await runTrainer(config, store, run, task, null, options);
   }
+  if (options.config !== undefined)
+    throw new ConfigError(
+      `trainRun: resume "${options.resume}": continues a run with its own configuration; expected no config`,
+    );
   using store = new RunStore(home, { create: false });
   const run = store.getRun(options.resume);
   using _lock = acquireRunLock(run.directory);
-  const checkpoint = latestCheckpoint(run.directory, options.reporter?.note);
+  const checkpoint = latestCheckpoint(run.directory, (message) => options.reporter?.note?.(message));
   const { codeVersion } = checkpoint.sidecar;
   if (codeVersion !== version)
     options.reporter?.note?.(
