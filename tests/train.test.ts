@@ -4,7 +4,16 @@ import { once } from "node:events";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { parseConfig, type TrainConfig, trainRun } from "../src/train/index.ts";
+import { byteTokenizer } from "../src/data/index.ts";
+import { ConfigError } from "../src/errors.ts";
+import {
+  Generator,
+  parseConfig,
+  parseLanguageConfig,
+  resolveModel,
+  type TrainConfig,
+  trainRun,
+} from "../src/train/index.ts";
 import { main, rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 interface Summary {
@@ -124,55 +133,43 @@ test("a run killed again and again and resumed equals an uninterrupted one bit f
   assert.match(compared.stdout, /^identical: /);
 });
 
+/** A configuration of a run that reports every step, until somebody stops it. */
+const longRun = (folder: string, steps: number) =>
+  writeMicroConfig(folder, {
+    training: { steps, batchSize: 4, length: 16, evalBatches: 2, sampleTokens: 0, threads: 1, logEvery: 1 },
+  });
+
+/** The run that was stopped: it has a checkpoint of its last step, and no lock. */
+async function assertStopped(folder: string): Promise<Summary> {
+  const run = await show(folder, "latest");
+  assert.equal(run.status, "interrupted");
+  assert.deepEqual(run.checkpoints, [run.summary.step]);
+  assert.ok(!existsSync(path.join(folder, ".rotor/runs", run.id, "lock")));
+  return run;
+}
+
 test("Ctrl-C saves a checkpoint and exits with 130; the run continues to the same end", async () => {
   using folder = temporaryFolder();
-  const config = writeMicroConfig(folder.path, {
-    training: {
-      steps: 1500,
-      batchSize: 4,
-      length: 16,
-      evalBatches: 2,
-      sampleTokens: 0,
-      threads: 1,
-      logEvery: 1,
-    },
-  });
-  const { child, finished } = start(folder.path, ["train", config]);
+  const { child, finished } = start(folder.path, ["train", longRun(folder.path, 1500)]);
   child.stdout!.on("data", (text: string) => {
     if (/step +\d+\/1500/.test(text)) child.kill("SIGINT");
   });
   const { code, stdout } = await finished;
   assert.equal(code, 130);
   assert.match(stdout, /stopped after step \d+; continue with: rotor train --resume/);
-  const run = await show(folder.path, "latest");
-  assert.equal(run.status, "interrupted");
-  assert.deepEqual(run.checkpoints, [run.summary.step]);
-  assert.ok(!existsSync(path.join(folder.path, ".rotor/runs", run.id, "lock")));
+  const run = await assertStopped(folder.path);
   assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
   assert.equal((await show(folder.path, run.id)).summary.step, 1500);
 });
 
 test("a reader that goes away ends training as Ctrl-C does", async () => {
   using folder = temporaryFolder();
-  const training = {
-    steps: 100_000,
-    batchSize: 4,
-    length: 16,
-    evalBatches: 2,
-    sampleTokens: 0,
-    threads: 1,
-    logEvery: 1,
-  };
-  const config = writeMicroConfig(folder.path, { training });
-  const { child, finished } = start(folder.path, ["train", config]);
+  const { child, finished } = start(folder.path, ["train", longRun(folder.path, 100_000)]);
   child.stdout!.once("data", () => child.stdout!.destroy());
   const { code, stderr } = await finished;
   assert.equal(code, 130);
   assert.match(stderr, /^\nrotor: stopping after this step [^\n]*\n$/);
-  const run = await show(folder.path, "latest");
-  assert.equal(run.status, "interrupted");
-  assert.deepEqual(run.checkpoints, [run.summary.step]);
-  assert.ok(!existsSync(path.join(folder.path, ".rotor/runs", run.id, "lock")));
+  await assertStopped(folder.path);
 });
 
 test("output that can't be written is one line", { skip: !existsSync("/dev/full") }, async () => {
@@ -237,6 +234,65 @@ test("a run that is stopped before its first step is one like others", async () 
   assert.deepEqual([status, step], ["interrupted", 0]);
   assert.match((await rotor(folder.path, "runs")).stdout, /micro +interrupted +0\n/);
   assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
+});
+
+test("a reporter may be an object with methods; it hears of a damaged checkpoint and of another version", async () => {
+  using folder = temporaryFolder();
+  await rotor(folder.path, "train", writeMicroConfig(folder.path), "--set", "training.checkpointEvery=10");
+  const home = path.join(folder.path, ".rotor");
+  const { id } = await show(folder.path, "latest");
+  const checkpoints = path.join(home, "runs", id, "checkpoints");
+  writeFileSync(path.join(checkpoints, "step-00000020.safetensors"), "damaged");
+  const sidecar = path.join(checkpoints, "step-00000010.json");
+  const text = readFileSync(sidecar, "utf8");
+  writeFileSync(sidecar, text.replace(/"codeVersion":"[^"]*"/, '"codeVersion":"0.0.1"'));
+  class Notes {
+    readonly heard: string[] = [];
+    note(message: string): void {
+      this.heard.push(message);
+    }
+  }
+  const reporter = new Notes();
+  const cwd = process.cwd();
+  try {
+    process.chdir(folder.path);
+    assert.equal((await trainRun({ resume: id, home, reporter })).status, "finished");
+  } finally {
+    process.chdir(cwd);
+  }
+  assert.equal(reporter.heard.length, 2);
+  assert.match(reporter.heard[0]!, /step-00000020.*; using the one before$/);
+  assert.match(reporter.heard[1]!, /was saved by Rotor 0\.0\.1; this is .*, whose results may differ$/);
+  const config = parseConfig(JSON.parse(readFileSync(path.join(folder.path, "micro.json"), "utf8")));
+  for (const options of [{ resume: id, config, home }, { home }])
+    await assert.rejects(trainRun(options), ConfigError);
+});
+
+test("text can't be generated with impossible options, nor beyond what memory holds", async () => {
+  const config = parseLanguageConfig({
+    name: "small",
+    model: { numLayers: 1, modelDim: 16, numHeads: 2, maxLength: 8 },
+    data: { source: "books", tokenizer: "bytes" },
+    optimizer: { kind: "adamw", learningRate: 0.1 },
+    training: { steps: 1, batchSize: 1, length: 8 },
+  });
+  const tokenizer = byteTokenizer();
+  const generator = new Generator(resolveModel(config, tokenizer.vocabSize), tokenizer, 1);
+  const good = { prompt: "a", numTokens: 3, seed: 0 };
+  for (const [bad, message] of [
+    [{ topK: 0 }, /topK 0: expected/],
+    [{ topP: 0 }, /topP 0: expected/],
+    [{ temperature: Number.NaN }, /temperature NaN: expected/],
+    [{ numTokens: -3 }, /numTokens -3: expected an integer/],
+    [{ numTokens: 2.5 }, /numTokens 2\.5: expected an integer/],
+    [{ numTokens: 1e12 }, /keys and values of 1000000000001 places would take .* GiB, expected at most 2/],
+  ] as const) {
+    await assert.rejects(
+      generator.text({} as never, { ...good, ...bad }),
+      (error) => error instanceof ConfigError && message.test(error.message),
+    );
+  }
+  await generator.dispose();
 });
 
 test("--dry-run prints the configuration, sizes and time, and leaves no run", async () => {

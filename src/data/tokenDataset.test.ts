@@ -228,6 +228,7 @@ test("a cache that is damaged is made anew", () => {
     (name: string) => writeFileSync(name, "ab"),
     (name: string) => writeFileSync(name, ""),
     (name: string) => rmSync(name),
+    (name: string) => writeFileSync(name, "{}"),
   ];
   const names = readdirSync(cache);
   assert.equal(names.length, 4);
@@ -248,6 +249,13 @@ test("the identity is that of the tokens, wherever they lie", () => {
   assert.equal(identityOf("here", texts), identityOf("there", texts));
   assert.notEqual(identityOf("here", texts), identityOf("changed", [...texts.slice(0, 2), "and a thirD"]));
   assert.notEqual(identityOf("here", texts), identityOf("turned", [...texts].reverse()));
+  // Of a single document the share that is kept decides.
+  const alone = write("alone.txt", "a document that is split at its end ".repeat(20));
+  const [few, many] = [0.1, 0.2].map((validationFraction) => {
+    using data = openTokenDataset({ ...options(), source: [alone], validationFraction });
+    return data.identity;
+  });
+  assert.notEqual(few, many);
 });
 
 test("links to nowhere and to the folder itself are passed over; JSONL is known in capitals too", () => {
@@ -255,6 +263,8 @@ test("links to nowhere and to the folder itself are passed over; JSONL is known 
   const inside = path.dirname(file);
   symlinkSync(path.join(inside, "nothing.txt"), path.join(inside, ".#a.txt"));
   symlinkSync(inside, path.join(inside, "loop"));
+  symlinkSync("self.txt", path.join(inside, "self.txt"));
+  symlinkSync("a.txt/b.txt", path.join(inside, "through.txt"));
   assert.deepEqual(
     sourceFiles({ source: [inside] }).map((one) => one.path),
     [file],
