@@ -544,7 +544,7 @@ describe("numbers that diverge stop the run, name the tensor and leave a good ch
     [
       "the validation",
       { clipNorm: null, evalEvery: 1, checkpointEvery: 0 },
-      /the (validation )?loss (of|after) step \d+ is NaN/,
+      /the validation loss of step \d+ is (NaN|Infinity)/,
     ],
   ];
   for (const [what, training, message] of rows) {
