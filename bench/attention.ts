@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { grad, init, type numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { attend, causalBias } from "../src/nn/index.ts";
+import { figure } from "./figures.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -51,9 +52,7 @@ for (const length of lengths) {
         .sum(),
     );
     return {
-      run: compile(gradient as never, { threads, outputs: "engine" }) as never as (
-        heads: EngineArray[],
-      ) => Promise<unknown>,
+      run: compile(gradient, { threads, outputs: "engine" }) as (heads: EngineArray[]) => Promise<unknown>,
       times: [] as number[],
     };
   });
@@ -71,5 +70,8 @@ for (const length of lengths) {
       : median(inBlocks[i]!.map((time, turn) => time / whole![turn]!)).toFixed(2)
     ).padStart(8),
   );
+  figure(`${length} tokens, whole, ms`, median(whole!));
+  for (const [i, size] of blocks.entries())
+    if (2 * size <= length) figure(`${length} tokens, blocks of ${size}, ms`, median(inBlocks[i]!));
   console.log(`${String(length).padStart(6)}${median(whole!).toFixed(1).padStart(10)}${cells.join("")}`);
 }

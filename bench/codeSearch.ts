@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { nearestCode, planSearch } from "../src/quantize/index.ts";
+import { figure } from "./figures.ts";
 import { profileOf, sumOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
@@ -54,7 +55,7 @@ async function kernelShares(budgetBytes: number): Promise<string> {
   const search = (a: np.Array, b: np.Array) => nearestCode(a, b, { budgetBytes });
   const { kernels: times } = await profileOf(async (prefix) => {
     const profiled = compile(search, { threads, outputs: "engine", profile: prefix });
-    await profiled(z as never, table as never);
+    await profiled(z, table);
     await profiled.dispose();
   });
   const total = sumOf(times);
@@ -73,7 +74,7 @@ for (const budget of flags.budgets.split(",").map(Number)) {
     threads,
     outputs: "engine",
   });
-  const run = () => search(z as never, table as never);
+  const run = () => search(z, table);
   const before = peakMemory();
   await run();
   const grown = peakMemory() - before;
@@ -82,7 +83,7 @@ for (const budget of flags.budgets.split(",").map(Number)) {
   for (let round = 0; round < rounds; round++) {
     const productMs =
       (await timed(async () => {
-        for (let i = 0; i < productsPerRound; i++) await product(square as never, square as never);
+        for (let i = 0; i < productsPerRound; i++) await product(square, square);
       })) / productsPerRound;
     const searchMs = await timed(run);
     times.push(searchMs);
@@ -90,6 +91,7 @@ for (const budget of flags.budgets.split(",").map(Number)) {
   }
   await search.dispose();
   const plan = planSearch(vectors, codes, budgetBytes);
+  figure(`budget ${budget} MiB, ms`, median(times));
   console.log(
     `budget ${budget} MiB (${plan.vectors} × ${plan.codes}): ${median(times).toFixed(0)} ms, ${Math.round(100 * median(shares))} % of the peak (${Math.round(100 * Math.min(...shares))}–${Math.round(100 * Math.max(...shares))}); peak memory grew by ${Math.round(grown / mebibyte)} MiB; kernels: ${await kernelShares(budgetBytes)}`,
   );

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { grad, init, numpy as np, random, vmap } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { convolution } from "../src/nn/index.ts";
+import { figure } from "./figures.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -75,6 +76,7 @@ for (const [images, side, channels, outChannels, size] of cases) {
   const [alone, chosen] = runs.map(({ times }) => times) as [number[], number[]];
   const ratio = median(chosen.map((time, round) => time / alone[round]!));
   const what = `${images} × ${side} × ${side} × ${channels} → ${outChannels}, ${size} × ${size}`;
+  figure(`${what}, ms`, median(chosen));
   console.log(
     `${what.padEnd(34)} Conv ${median(alone).toFixed(1).padStart(6)}   chosen ${median(chosen).toFixed(1).padStart(6)}   ${ratio.toFixed(2)}×`,
   );

@@ -10,6 +10,7 @@ import { hessianVectorProducts, rademacherLike } from "../src/curvature/index.ts
 import { initTransformer, resolveTransformerConfig, transformerLoss } from "../src/nn/index.ts";
 import type { Tree } from "../src/optim/index.ts";
 import { benchCases } from "./cases.ts";
+import { figure } from "./figures.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -35,10 +36,7 @@ const tokens = (await toEngine(np.array(ids, { shape: [batch, length + 1] }))) a
 
 const options = { outputs: "engine", threads: Number(flags.threads) } as const;
 const lossOn = (t: np.Array) => (p: Tree) => transformerLoss(p, t.ref, config);
-const gradient = compile(
-  (p: Tree, t: np.Array) => (grad(lossOn(t) as never) as unknown as (p: Tree) => Tree)(p),
-  options,
-);
+const gradient = compile((p: Tree, t: np.Array) => (grad(lossOn(t)) as (p: Tree) => Tree)(p), options);
 const products = compile((p: Tree, v: Tree[], t: np.Array) => {
   const found = hessianVectorProducts(lossOn(t))(p, v);
   tree.dispose(found.gradient);
@@ -80,6 +78,7 @@ for (const [variant, count] of [
   const [each, processor] = (["clock", "processor"] as const).map((kind) =>
     (median(variant, kind) / median("gradient", kind) / count).toFixed(2),
   );
+  figure(`${variant}, ms`, median(variant, "clock"));
   console.log(
     `${variant.padEnd(9)} ${median(variant, "clock").toFixed(0)} ms: ${each} gradients each, ${processor} by processor time`,
   );

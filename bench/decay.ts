@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { init, numpy as np, tree } from "@jax-js/jax";
 import { compileStep } from "../src/compile/index.ts";
+import { buildOptimizer, parseLanguageConfig, resolveModel } from "../src/config/index.ts";
 import { BatchSampler } from "../src/data/index.ts";
 import {
   addDecayedWeights,
@@ -16,14 +17,9 @@ import {
   scaleByLearningRate,
   type Tree,
 } from "../src/optim/index.ts";
-import {
-  buildOptimizer,
-  languageSteps,
-  parseLanguageConfig,
-  resolveModel,
-  SpectrumLog,
-  StepRunner,
-} from "../src/train/index.ts";
+import { languageSteps } from "../src/tasks/index.ts";
+import { SpectrumLog, StepRunner } from "../src/train/index.ts";
+import { figure } from "./figures.ts";
 
 const { values: flags } = parseArgs({
   options: { dim: { type: "string", default: "256" }, layers: { type: "string", default: "4" } },
@@ -74,9 +70,9 @@ async function measureDecays(): Promise<Record<string, number>> {
       const step = compileStep(
         (state: Tree, gradient: np.Array): [Tree, np.Array] => {
           const directions = tree.map(
-            ((w: np.Array) => w.mul(1e-3).add(gradient.ref)) as never,
+            (w: np.Array) => w.mul(1e-3).add(gradient.ref),
             tree.ref(state.params),
-          ) as unknown as Tree;
+          ) as Tree;
           gradient.dispose();
           const [updates, optimizer] = transformation.update(
             directions,
@@ -88,11 +84,11 @@ async function measureDecays(): Promise<Record<string, number>> {
         { threads: 1 },
       );
       const params = hiddenMatrices();
-      const state = await step.init({ params, optimizer: transformation.init(tree.ref(params)) } as never);
+      const state = await step.init({ params, optimizer: transformation.init(tree.ref(params)) });
       return {
         name,
         times: [] as number[],
-        run: async () => (await step(state, np.array(0.1) as never)).dispose(),
+        run: async () => (await step(state, np.array(0.1))).dispose(),
       };
     }),
   );
@@ -124,7 +120,7 @@ async function measureStepAndSpectra(): Promise<{ step: number; spectra: number 
   const task = languageSteps(resolveModel(config, 257), sampler, config.training);
   const runner = new StepRunner(task, buildOptimizer(config), config.training);
   using state = await runner.init();
-  const log = new SpectrumLog(1);
+  const log = new SpectrumLog({ threads: 1 });
   const [steps, spectra]: number[][] = [[], []];
   for (let i = 0; i < 4; i++) {
     const before = log.before(state);
@@ -140,6 +136,9 @@ async function measureStepAndSpectra(): Promise<{ step: number; spectra: number 
 const { step, spectra } = await measureStepAndSpectra();
 console.log(`width ${modelDim}, ${numLayers} layers: a step of AdamW takes ${step.toFixed(0)} ms`);
 for (const [name, taken] of Object.entries(await measureDecays())) {
+  if (name !== "none") figure(`${name}, ms`, taken);
   if (name !== "none") console.log(`${name}: ${taken.toFixed(1)} ms, ${((100 * taken) / step).toFixed(2)} %`);
 }
+figure("a step of AdamW, ms", step);
+figure("spectra, ms", spectra);
 console.log(`spectra: ${spectra.toFixed(0)} ms, ${((100 * spectra) / (50 * step)).toFixed(2)} % of 50 steps`);

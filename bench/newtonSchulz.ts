@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { init, numpy as np } from "@jax-js/jax";
 import { compile, EngineArray } from "../src/compile/index.ts";
 import { newtonSchulz } from "../src/spectral/index.ts";
+import { figure } from "./figures.ts";
 import { profileOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
@@ -51,7 +52,7 @@ const kernelsOf = async (x: EngineArray) => {
       outputs: "engine",
       profile: prefix,
     });
-    for (let i = 0; i < 3; i++) await iteration(x as never);
+    for (let i = 0; i < 3; i++) await iteration(x);
     await iteration.dispose();
   });
   return kernels;
@@ -84,6 +85,7 @@ for (const d of flags.sizes.split(",").map(Number)) {
     }
     await iteration.dispose();
     const kernels = [...(await kernelsOf(x))].map(([op, ms]) => `${op} ${ms.toFixed(1)}`).join(", ");
+    figure(`${d} × ${columns}, ms`, 1000 * median(times));
     console.log(
       `${`${d} × ${columns}`.padEnd(12)}  ${(1000 * median(times)).toFixed(0).padStart(5)}  ${(100 * median(shares)).toFixed(0).padStart(6)} %  ${kernels}`,
     );

@@ -26,6 +26,7 @@ import {
   startCursor,
   type TokenPositions,
 } from "../src/position/index.ts";
+import { figure } from "./figures.ts";
 import { profileOf, sumOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
@@ -121,14 +122,14 @@ async function trainingStep(size: StepSize, variant: Variant, options: CompileOp
       const targets = tokens.slice([], [1, length + 1]);
       const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
         crossEntropy(multimodalTransformer(params, inputs, config).logits, targets),
-      )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
-      const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
+      )(tree.ref(state.params)) as [np.Array, Tree];
+      const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params));
       return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, loss];
     },
     { threads: 1, rewrites, ...options },
   );
   const params = initTransformer(random.key(0), config);
-  const state = await step.init({ params, optimizer: optimizer.init(tree.ref(params as never)) } as never);
+  const state = await step.init({ params, optimizer: optimizer.init(tree.ref(params)) });
   const tokens = Int32Array.from({ length: batch * (length + 1) }, (_, i) => (i * 7919) % vocabSize);
   const positions = Float32Array.from({ length: batch * length * config.numAxes }, (_, i) => (i % 97) / 2);
   return {
@@ -136,8 +137,8 @@ async function trainingStep(size: StepSize, variant: Variant, options: CompileOp
       (
         await step(
           state,
-          np.array(tokens, { shape: [batch, length + 1] }) as never,
-          np.array(positions, { shape: [batch, length, config.numAxes] }) as never,
+          np.array(tokens, { shape: [batch, length + 1] }),
+          np.array(positions, { shape: [batch, length, config.numAxes] }),
         )
       ).dispose(),
     async [Symbol.asyncDispose]() {
@@ -188,6 +189,7 @@ async function measureSteps(): Promise<void> {
     for (const [i, result] of measured.entries()) {
       const { name, fused = true, numAxes } = variants[i]!;
       const share = fused && numAxes !== null ? percent(await kernelShare(size, variants[i]!)) : "";
+      figure(`step, d ${size.dim}, ${name}, ms`, result.ms);
       console.log(
         `${name.padEnd(38)}${result.ms.toFixed(0).padStart(6)} ${(i === 0 ? "" : added(result)).padStart(24)} ${share.padStart(7)}`,
       );
@@ -224,6 +226,7 @@ function measureLayouts(): void {
     const first = Array.from({ length: 9 }, () => timeFirstCall(name));
     for (let i = 0; i < 10; i++) timeLayout(layout);
     const later = Array.from({ length: 101 }, () => timeLayout(layout));
+    figure(`ids, ${name}, ms`, median(later));
     console.log(
       `${name.padEnd(38)}${[median(first), Math.min(...first), median(later)].map((value) => value.toFixed(2).padStart(7)).join("")}`,
     );
@@ -268,7 +271,7 @@ async function generation(layout: Layout) {
     threads: 1,
     outputs: "engine",
   });
-  const cache = await step.init((await empty()) as never);
+  const cache = await step.init(await empty());
   return async () => {
     let place = 0;
     for (const position of growing(layout, 128)) {
@@ -276,7 +279,7 @@ async function generation(layout: Layout) {
         tokens: np.array(Int32Array.of((place * 31) % vocabSize), { shape: [1, 1] }),
         positions: np.array(position, { shape: [1, 1, numAxes] }),
       };
-      await step(cache, params as never, inputs as never, np.array(place++, { dtype: np.int32 }) as never);
+      await step(cache, params, inputs, np.array(place++, { dtype: np.int32 }));
     }
   };
 }
@@ -290,6 +293,7 @@ async function measureGeneration(): Promise<void> {
   );
   for (const [i, result] of (await compare(runs, rounds)).entries()) {
     const { name, axes } = chosen[i]!;
+    figure(`token, ${name}, ms`, result.ms / 128);
     console.log(
       `${`${name}, ${axes.length === 1 ? "1 axis" : `${axes.length} axes`}`.padEnd(38)}${(result.ms / 128).toFixed(2).padStart(6)} ${(i === 0 ? "" : added(result)).padStart(24)}`,
     );

@@ -23,7 +23,19 @@ def parse():
     parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of products, by autocast")
     return parser.parse_args()
+
+
+def device_of(name):
+    if name == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    sys.exit("PyTorch sees no GPU")
 
 
 class RMSNorm(nn.Module):
@@ -101,11 +113,14 @@ def main():
     args = parse()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model = Transformer(args)
+    device = device_of(args.device)
+    model = Transformer(args).to(device)
+    wait = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}.get(device.type, lambda: None)
     steppers = optimizers(model, args.optimizer)
 
     def loss_and_gradients(tokens):
-        loss = model(tokens)
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.dtype == "bfloat16"):
+            loss = model(tokens)
         loss.backward()
         return loss
 
@@ -113,12 +128,14 @@ def main():
     started = time.perf_counter()
     first = None
     for _ in sys.stdin:
-        tokens = torch.randint(0, args.vocab, (args.batch, args.length + 1))
+        tokens = torch.randint(0, args.vocab, (args.batch, args.length + 1)).to(device)
+        wait()
         begin = time.perf_counter()
         loss = run(tokens)
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad(set_to_none=True)
+        wait()
         elapsed = time.perf_counter() - begin
         first = first or time.perf_counter() - started
         print(json.dumps({"ms": elapsed * 1e3}), flush=True)

@@ -7,6 +7,7 @@ import { availableParallelism, cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { benchCases } from "./cases.ts";
+import { figure } from "./figures.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -40,6 +41,8 @@ for (const benchCase of cases) {
     `${ms.toFixed(0).padStart(6)} (${processorMs.toFixed(0)})`.padEnd(16);
   const ratio = (library!.ms / binding!.ms).toFixed(2);
   const ratioOfProcessor = (library!.processorMs / binding!.processorMs).toFixed(2);
+  figure(`${benchCase.name}, library, ms`, library!.ms);
+  figure(`${benchCase.name}, binding, ms`, binding!.ms);
   console.log(
     `${benchCase.name.padEnd(28)} binding ${cell(binding!)} library ${cell(library!)} ${ratio}× (${ratioOfProcessor}×)`,
   );

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BenchCase, benchCases } from "./cases.ts";
+import { figure } from "./figures.ts";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const { values: flags } = parseArgs({
@@ -311,6 +312,10 @@ for (const item of benchCases) {
     ...["rotor", "eager", "compiled", "jax"].map((library) => mib(measured[library]?.peakBytes)),
   ]);
   rotorMs.set(`${item.name} ${item.optimizer}`, ms("rotor")!);
+  if (wanted && !flags.preparation) {
+    figure(`${keyOf(item)}, ms`, ms("rotor")!);
+    figure(`${keyOf(item)}, MiB`, own.peakBytes / 2 ** 20);
+  }
   if (wanted) console.error(rows.at(-1)!.join(" | "), "||", memoryRows.at(-1)!.slice(2).join(" | "));
 }
 

@@ -9,15 +9,11 @@ import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { init } from "@jax-js/jax";
+import { buildOptimizer, parseAutoencoderConfig, resolveAutoencoder } from "../src/config/index.ts";
 import { ImageSampler, mnistDigits } from "../src/data/index.ts";
-import {
-  autoencoderSteps,
-  buildOptimizer,
-  initialState,
-  parseAutoencoderConfig,
-  resolveAutoencoder,
-  trainingStep,
-} from "../src/train/index.ts";
+import { autoencoderSteps } from "../src/tasks/index.ts";
+import { initialState, trainingStep } from "../src/train/index.ts";
+import { figure } from "./figures.ts";
 import { profileOf } from "./profile.ts";
 
 const { values: flags } = parseArgs({
@@ -63,8 +59,8 @@ async function open(channels: readonly number[], quantizer: object, profile?: st
   });
   const task = autoencoderSteps(resolveAutoencoder(config, images), sampler, config.training);
   const optimizer = buildOptimizer(config);
-  const step = trainingStep(task, optimizer, null, threads, 1, profile);
-  const state = await step.init((await initialState(task, optimizer, 0)) as never);
+  const step = trainingStep(task, optimizer, null, { threads }, 1, profile);
+  const state = await step.init(await initialState(task, optimizer, 0));
   let index = 0;
   return {
     times: [] as number[],
@@ -72,7 +68,7 @@ async function open(channels: readonly number[], quantizer: object, profile?: st
     async run() {
       const batch = task.batch(index++);
       const start = performance.now();
-      await (await step(state, batch as never)).loss.data();
+      await (await step(state, batch)).loss.data();
       return performance.now() - start;
     },
     dispose: () => step.dispose(),
@@ -111,6 +107,7 @@ async function measure(channels: readonly number[]): Promise<void> {
   const base = variants[0]!.times;
   for (const { name, times } of variants) {
     const ratio = median(times.map((taken, i) => taken / base[i]!));
+    figure(`${name}, widths ${channels.join(", ")}, ms`, median(times));
     console.log(`${name.padEnd(10)}${median(times).toFixed(0).padStart(6)} ms a step  ${ratio.toFixed(2)}×`);
   }
   for (const variant of variants) await variant.dispose();

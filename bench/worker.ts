@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline";
-import { init, jit, nn, numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
+import { init, jit, nn, numpy as np, random } from "@jax-js/jax";
 import {
   type CompiledStep,
   type CompileOptions,
@@ -9,18 +9,11 @@ import {
   graphRewrites,
   toEngine,
 } from "../src/compile/index.ts";
-import {
-  flopsPerToken,
-  initTransformer,
-  initTransformerParts,
-  resolveTransformerConfig,
-  type TransformerParams,
-  transformer,
-  transformerLoss,
-} from "../src/nn/index.ts";
-import { adamw, applyUpdates, muon, type Tree } from "../src/optim/index.ts";
+import { flopsPerToken, initTransformerParts, type TransformerParams, transformer } from "../src/nn/index.ts";
+import type { Tree } from "../src/optim/index.ts";
 import { measureMatmulPeak } from "../src/train/index.ts";
 import type { BenchCase } from "./cases.ts";
+import { type GptState, gptStep } from "./gptStep.ts";
 import { profileOf, sumOf } from "./profile.ts";
 
 interface Request extends BenchCase {
@@ -34,38 +27,12 @@ interface Request extends BenchCase {
 }
 
 const request = JSON.parse(process.argv[2]!) as Request;
-const { layers, dim, heads, vocab, batch, length, threads } = request;
+const { dim, vocab, batch, length, threads } = request;
 await init();
-const config = resolveTransformerConfig({
-  vocabSize: vocab,
-  numLayers: layers,
-  modelDim: dim,
-  numHeads: heads,
-  qkNorm: false,
-  maxLength: length,
-});
-const optimizer =
-  request.optimizer === "adamw"
-    ? adamw({ learningRate: 1e-3, weightDecay: 0.1 })
-    : muon({ learningRate: 0.02, adamw: { learningRate: 1e-3, weightDecay: 0.1 } });
-
-interface State {
-  params: TransformerParams;
-  optimizer: Tree;
-}
-
-function trainingStep(state: State, tokens: np.Array): [State, np.Array] {
-  const [loss, gradients] = valueAndGrad((params: TransformerParams) =>
-    transformerLoss(params, tokens, config),
-  )(tree.ref(state.params as never) as never) as unknown as [np.Array, Tree];
-  const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
-  return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, loss];
-}
-
-function initialState(): State {
-  const params = initTransformer(random.key(0), config);
-  return { params, optimizer: optimizer.init(tree.ref(params as never)) };
-}
+const gpt = gptStep(request);
+const { config, optimizer } = gpt;
+const { step: trainingStep, initial: initialState, tokens } = gpt;
+type State = GptState;
 
 /** The initial state in the engine, made as the trainer makes it. */
 async function engineState(step: CompiledStep<State, [np.Array], np.Array>): Promise<EngineState<State>> {
@@ -74,16 +41,8 @@ async function engineState(step: CompiledStep<State, [np.Array], np.Array>): Pro
   while (next.done !== true) next = parts.next((await toEngine(next.value)) as never);
   const params = await toEngine(next.value);
   await using start = compile((tree: Tree) => optimizer.init(tree), { outputs: "engine" });
-  return step.init({ params, optimizer: await start(params as never) } as never);
+  return step.init({ params, optimizer: await start(params) });
 }
-
-const tokens = (step: number) =>
-  np.array(
-    Int32Array.from({ length: batch * (length + 1) }, (_, i) => ((i + 37 * step) * 7919) % vocab),
-    {
-      shape: [batch, length + 1],
-    },
-  );
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
 
@@ -122,7 +81,7 @@ async function preparation() {
   });
   const state = await engineState(step);
   const ready = performance.now();
-  await step.prepare(state, tokens(0) as never);
+  await step.prepare(state, tokens(0));
   return { stateMs: ready - begin, prepareMs: performance.now() - ready };
 }
 
@@ -131,7 +90,7 @@ async function rotor() {
     threads,
   });
   const state = await engineState(step);
-  const result = await measure(async (i) => (await (await step(state, tokens(i) as never)).data())[0]!);
+  const result = await measure(async (i) => (await (await step(state, tokens(i))).data())[0]!);
   await step.dispose();
   state.dispose();
   const peakBytes = process.resourceUsage().maxRSS * 1024;
@@ -142,7 +101,7 @@ async function rotor() {
       profile: prefix,
     });
     const own = await engineState(profiled);
-    for (let i = 0; i < (dim >= 512 ? 4 : 10); i++) (await profiled(own, tokens(i) as never)).dispose();
+    for (let i = 0; i < (dim >= 512 ? 4 : 10); i++) (await profiled(own, tokens(i))).dispose();
     await profiled.dispose();
   });
   return {
@@ -150,7 +109,7 @@ async function rotor() {
     peakBytes,
     productsMs: sumOf(kernels, ["Gemm", "FusedMatMul", "MatMul"]),
     runMs,
-    matmulPeak: await measureMatmulPeak(threads),
+    matmulPeak: await measureMatmulPeak({ threads }),
   };
 }
 
@@ -165,12 +124,7 @@ function jaxJsStep(state: State, inputs: np.Array, targets: np.Array): [State, n
     const chosen = np.where(isTarget, logits.ref, 0).sum(-1);
     return nn.logsumexp(logits, -1).sub(chosen).mean();
   };
-  const [value, gradients] = valueAndGrad(loss)(tree.ref(state.params as never) as never) as unknown as [
-    np.Array,
-    Tree,
-  ];
-  const [updates, next] = optimizer.update(gradients, state.optimizer, tree.ref(state.params as never));
-  return [{ params: applyUpdates(state.params, updates) as TransformerParams, optimizer: next }, value];
+  return gpt.stepOf(loss)(state);
 }
 
 async function jaxJs() {
@@ -204,7 +158,7 @@ async function inTurns(variants: readonly CompileOptions[]): Promise<{ ms: numbe
     for (const { step, state, times, processor } of compiled) {
       const start = performance.now();
       const used = process.cpuUsage();
-      (await step(state, tokens(i) as never)).dispose();
+      (await step(state, tokens(i))).dispose();
       if (i < request.warmup) continue;
       times.push(performance.now() - start);
       const { user, system } = process.cpuUsage(used);

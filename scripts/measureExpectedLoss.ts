@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
-import { loadConfig, trainRun } from "../src/train/index.ts";
+import { loadConfig } from "../src/config/index.ts";
+import { trainRun } from "../src/train/index.ts";
 
 const [preset = "tiny", count = "3", first = "0", threads = String(availableParallelism())] =
   process.argv.slice(2);

@@ -1,42 +1,18 @@
 import assert from "node:assert/strict";
-import { createReadStream, existsSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import { trainWithEngine, trainWithJax } from "./browser/trainTiny.ts";
+import { findChromium, noChromium, openChromium, serve } from "./browser/chromium.ts";
+import { batchBytes, trainWithEngine, trainWithJax } from "./browser/trainTiny.ts";
 import { temporaryFolder } from "./command.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Path of a Chromium. */
-function findChromium(): string | null {
-  const candidates = [
-    process.env.CHROMIUM,
-    "/usr/bin/chromium",
-    "/usr/bin/chromium-browser",
-    "/usr/bin/google-chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
-  ];
-  return candidates.find((file) => file !== undefined && existsSync(file)) ?? null;
-}
-
-const types: Record<string, string> = {
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".wasm": "application/wasm",
-};
-
-test("a tiny transformer trains in Chromium, through onnxruntime-web and on jax-js itself, as in Node", async (t) => {
+test("a tiny transformer trains in Chromium, through onnxruntime-web on CPU and GPU and on jax-js itself, as in Node", async (t) => {
   const executablePath = findChromium();
-  if (executablePath === null) {
-    t.skip("no Chromium found; name one in the environment variable CHROMIUM");
-    return;
-  }
+  if (executablePath === null) return t.skip(noChromium);
   using folder = temporaryFolder();
   await build({
     entryPoints: [path.join(root, "tests/browser/page.ts")],
@@ -47,56 +23,56 @@ test("a tiny transformer trains in Chromium, through onnxruntime-web and on jax-
     conditions: ["browser"],
     logLevel: "silent",
   });
-  const server = createServer((request, response) => {
-    const url = request.url ?? "/";
-    if (url === "/") {
-      response.setHeader("content-type", "text/html");
-      response.end('<!doctype html><script type="module" src="/page.js"></script>');
-      return;
-    }
-    const base = url.startsWith("/ort/") ? path.join(root, "node_modules/onnxruntime-web/dist") : folder.path;
-    const file = path.join(base, path.basename(url));
-    if (!existsSync(file)) {
-      response.statusCode = 404;
-      response.end();
-      return;
-    }
-    response.setHeader("content-type", types[path.extname(file)] ?? "application/octet-stream");
-    createReadStream(file).pipe(response);
+  writeFileSync(
+    path.join(folder.path, "index.html"),
+    '<!doctype html><script type="module" src="/page.js"></script>',
+  );
+  using server = await serve({
+    "/": folder.path,
+    "/ort/": path.join(root, "node_modules/onnxruntime-web/dist"),
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--no-first-run",
-      "--enable-unsafe-webgpu",
-      "--use-webgpu-adapter=swiftshader",
-      "--enable-features=Vulkan",
-    ],
-  });
+  const browser = await openChromium(executablePath, path.join(folder.path, "storage"));
   try {
     const page = await browser.newPage();
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(error.message));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+    await page.goto(server.address);
     await page.waitForFunction(() => "trainEverywhere" in window);
-    const { engine, jax, device } = await page.evaluate(() => window.trainEverywhere());
+    const { cpu, gpu, jax, device } = await page.evaluate(() => window.trainEverywhere());
     assert.deepEqual(problems, []);
     t.diagnostic(`jax-js ran on ${device}`);
     const [node, nodeJax] = [await trainWithEngine(), await trainWithJax()];
-    assert.ok(node.at(-1)! < node[0]!, "the loss falls");
-    node.forEach((loss, i) => {
-      for (const other of [nodeJax[i]!, engine[i]!, jax[i]!]) {
+    const { losses } = node;
+    assert.ok(losses.at(-1)! < losses[0]!, "the loss falls");
+    losses.forEach((loss, i) => {
+      for (const other of [nodeJax[i]!, cpu.losses[i]!, gpu.losses[i]!, jax[i]!]) {
         // float32 in different orders of summation, over eight steps.
         assert.ok(Math.abs(other - loss) < 2e-3, `step ${i}: ${other} instead of ${loss}`);
       }
     });
+    // The state goes up once and stays; then a step takes its batch up and its loss down.
+    assert.deepEqual(cpu.transferred.at(-1), { up: 0, down: 0 });
+    gpu.transferred.forEach((bytes, i) => {
+      assert.deepEqual(bytes, { up: gpu.stateBytes + (i + 1) * batchBytes, down: 4 * (i + 1) });
+    });
+    // The same steps again give the same bits, and what is read is what was trained.
+    assert.equal(gpu.repeats, true);
+    assert.equal(gpu.state.length, node.state.length);
+    gpu.state.forEach((value, i) => {
+      assert.ok(Math.abs(value - node.state[i]!) < 2e-3, `place ${i}: ${value} instead of ${node.state[i]}`);
+    });
+    assert.match(gpu.refusal, /can't be read at once in a browser: load\(\) it/);
+
+    await t.test("a lost device is named as such, and by steps that follow", async () => {
+      const messages = await page.evaluate(() => window.loseDevice());
+      for (const message of messages)
+        assert.match(
+          message,
+          /^ROTOR_DEVICE_LOST device "gpu": is lost, with what was in its memory \(.+\); reload the page$/,
+        );
+    });
   } finally {
     await browser.close();
-    server.close();
   }
 });

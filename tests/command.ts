@@ -26,12 +26,13 @@ export function temporaryFolder(): { path: string } & Disposable {
   };
 }
 
-/** Starts the real command in a folder. */
+/** Starts the real command in a folder: the clone's, or another file of it. */
 export function start(
   folder: string,
   args: readonly string[],
+  program = main,
 ): { child: ChildProcess; finished: Promise<Finished> } {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd: folder,
     env: { ...process.env, NO_COLOR: "1", ROTOR_HOME: undefined, NODE_OPTIONS: undefined },
     stdio: ["ignore", "pipe", "pipe"],

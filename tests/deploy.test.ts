@@ -49,7 +49,13 @@ test("the Kubernetes manifest is a deployment whose parts fit together", async (
 });
 
 test("the image holds this version", () => {
-  assert.match(read("Dockerfile"), new RegExp(`rotor@${version}$`, "m"));
+  const { peerDependencies } = JSON.parse(
+    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  ) as { peerDependencies: Record<string, string> };
+  const packages = ["@jax-js/jax", "pg", "pg-boss", "aws4fetch"].map(
+    (name) => `${name}@${peerDependencies[name]}`,
+  );
+  assert.ok(read("Dockerfile").includes(` ${[`rotor@${version}`, ...packages].join(" ")}\n`));
 });
 
 test("the Slurm script is sound shell and starts a worker", async () => {
@@ -119,7 +125,7 @@ test("an array of jobs of the Slurm script ends a sweep, also when one is cut of
   await using server = await PostgresServer.start();
   const micro = writeMicroConfig(root.path, {
     optimizer: { kind: "adamw", learningRate: 0.01 },
-    training: { steps: 150, batchSize: 4, length: 16, evalBatches: 2, sampleTokens: 0, checkpointEvery: 10 },
+    training: { steps: 500, batchSize: 4, length: 16, evalBatches: 2, sampleTokens: 0, checkpointEvery: 10 },
   });
   const file = path.join(root.path, "sweep.yaml");
   writeFileSync(file, `base: ${micro}\nparameters: { optimizer.learningRate: [0.01, 0.02, 0.03] }\n`);
@@ -152,7 +158,7 @@ test("an array of jobs of the Slurm script ends a sweep, also when one is cut of
   const trials = await store.listTrials(id);
   assert.deepEqual(
     trials.map(({ status, outcome }) => [status, outcome!.steps]),
-    [1, 2, 3].map(() => ["finished", 150]),
+    [1, 2, 3].map(() => ["finished", 500]),
   );
   const recorded = jobs.map(({ stdout }) => Number(/(\d+) results recorded\n$/.exec(stdout)![1]));
   assert.equal(recorded[0]! + recorded[1]!, 3);

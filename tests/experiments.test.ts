@@ -12,6 +12,34 @@ test("the command lists every experiment", async () => {
   for (const name of experimentNames) assert.match(stdout, new RegExp(`^${name} +\\S`, "m"));
 });
 
+test("--status says of the committed reports what holds, what fails, what stays open and what would settle it", async () => {
+  using folder = temporaryFolder();
+  const reports = path.resolve("experiments");
+  const { code, stdout } = await rotor(folder.path, "experiment", "--status", "--out", reports, "--json");
+  assert.equal(code, 0);
+  const { experiments } = JSON.parse(stdout) as {
+    experiments: {
+      name: string;
+      verdicts: { verdict: string; toSettle?: string }[] | null;
+      trials: number;
+    }[];
+  };
+  assert.deepEqual(
+    experiments.map(({ name }) => name),
+    experimentNames,
+  );
+  for (const { name, verdicts, trials } of experiments) {
+    assert.ok(verdicts !== null && trials > 0, name);
+    for (const { verdict, toSettle } of verdicts)
+      assert.ok(toSettle === undefined || verdict === "open", name);
+  }
+  const none = await rotor(folder.path, "experiment", "muon", "--status");
+  assert.equal(none.stdout.split("\n")[0], "muon: no report in experiments");
+  const both = await rotor(folder.path, "experiment", "--status", "--quick");
+  assert.equal(both.code, 1);
+  assert.match(both.stderr, /^rotor: --status with --quick: [^\n]+\n$/);
+});
+
 for (const name of experimentNames) {
   test(`experiment ${name} --quick writes a report with verdicts, and runs no trial twice`, async () => {
     using folder = temporaryFolder();

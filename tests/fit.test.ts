@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
 import type * as scaling from "../src/scaling/index.ts";
-import { fitSweep, readSweepCsv } from "../src/scaling/index.ts";
+import { fitSweep, readSweep } from "../src/scaling/index.ts";
 import { optunaExport, wandbExport } from "../src/scaling/testing/exports.ts";
 import { plantedSweep } from "../src/scaling/testing/plantedSweep.ts";
+import { launchChromium } from "./chromium.ts";
 import { rotor, temporaryFolder } from "./command.ts";
 
 const sgd = (batchSize: number) => 0.3 / (1 + 128 / batchSize);
@@ -47,11 +47,11 @@ test("rotor fit: text, JSON, page and picture from W&B's export", async () => {
     page.includes(text.stdout.split("\n\nreport:")[0]!),
     `docs/fit.md shows something else than\n${text.stdout}`,
   );
-  assert.match(text.stdout, /Rests on 6 of 6 optima and on the laws? sgd \(\d+ %\)/);
+  assert.match(text.stdout, /Rests on 6 of 6 optima and on the laws? .*sgd \(\d+ %\)/);
   assert.match(text.stdout, /Critical batch size \(.*\): about 1\d\d, 90 % interval/);
   assert.match(text.stdout, /No surge is expected/);
   assert.match(text.stdout, /Runs to do next\n\n {2}batch size \d+, learning rates/);
-  assert.match(text.stdout, /1 runs that didn't finish \(column "State"\)/);
+  assert.match(text.stdout, /runs that didn't finish were left out \(column "State": running 1\)/);
 
   const json = await rotor(
     folder.path,
@@ -71,7 +71,7 @@ test("rotor fit: text, JSON, page and picture from W&B's export", async () => {
     confidence: number;
     optima: { batchSize: number; kind: string; value: number }[];
     predictions: { batchSize: number; value: number; low: number; high: number }[];
-    laws: { name: string; weight: number }[];
+    laws: { name: string; weight: number; aicc: number }[];
     warnings: string[];
   };
   assert.equal(result.columns.loss, "val/loss");
@@ -82,8 +82,9 @@ test("rotor fit: text, JSON, page and picture from W&B's export", async () => {
     [512, 1024],
   );
   assert.ok(result.predictions[0]!.high < high, "an interval of 50 % is narrower than one of 90 %");
-  assert.equal(result.laws[0]!.name, "sgd");
-  assert.equal(result.warnings.length, 1);
+  const least = result.laws.reduce((a, b) => (b.aicc < a.aicc ? b : a));
+  assert.equal(least.name, "sgd");
+  assert.equal(result.warnings.length, 3);
 
   const report = readFileSync(path.join(folder.path, "report.html"), "utf8");
   // Self-contained: nothing is loaded. The first script is ECharts, whose strings hold tags.
@@ -145,20 +146,95 @@ test("rotor fit: columns by name, filters and epsilon", async () => {
   near(await predict("--where", "optimizer=lion", "--epsilon", "1e-8"), 0.1 * best(64, 1e-8));
 });
 
+test("rotor fit --json: every field is in the table of docs/fit.md, and none is there that isn't printed", async () => {
+  using folder = temporaryFolder();
+  writeFileSync(path.join(folder.path, "runs.csv"), wandbExport(sweep));
+  const { stdout, stderr } = await rotor(folder.path, "fit", "runs.csv", "--json", "--explain");
+  assert.equal(stderr, "");
+  const page = readFileSync(new URL("../docs/fit.md", import.meta.url), "utf8");
+  const section = page.slice(page.indexOf("`--json` prints one line"), page.indexOf("With `--by`: `by`"));
+  const documented = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) =>
+    [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+  );
+  const printed = Object.keys(JSON.parse(stdout) as object);
+  assert.deepEqual(documented.toSorted(), printed.toSorted());
+});
+
+test("rotor fit: best learning rates that are known, and steps to a target", async () => {
+  using folder = temporaryFolder();
+  const sizes = [16, 32, 64, 128, 256];
+  const optima = [
+    "batch_size,best_lr,lr_se",
+    ...sizes.map((size) => `${size},${sgd(size)},${0.03 * sgd(size)}`),
+  ];
+  writeFileSync(path.join(folder.path, "optima.csv"), optima.join("\n"));
+  // E_min/B + S_min: least 1000 steps, critical batch size 100.
+  const steps = [
+    "batch_size,lr,steps_to_target",
+    ...sizes.map((size) => `${size},0.1,${1000 * (1 + 100 / size)}`),
+    "512,0.1,nan",
+  ];
+  writeFileSync(path.join(folder.path, "steps.csv"), steps.join("\n"));
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await rotor(folder.path, "fit", ...args, "--json");
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  };
+  const { predictions } = await json("optima.csv", "--at", "512");
+  assert.equal(predictions.length, 1);
+  assert.ok(predictions[0].low < sgd(512) && sgd(512) < predictions[0].high);
+  const { tradeOffs, warnings } = await json("steps.csv", "--at", "1024");
+  assert.ok(Math.abs(tradeOffs[0].criticalBatchSize - 100) < 1e-6);
+  assert.ok(Math.abs(tradeOffs[0].predictions[0].steps - 1000 * (1 + 100 / 1024)) < 1e-6);
+  assert.deepEqual(warnings, ["1 run that didn't reach the target was left out"]);
+  const explained = await rotor(folder.path, "fit", "steps.csv", "--explain");
+  assert.match(explained.stdout, /"steps_to_target" +steps to the target\n/);
+  assert.match(explained.stdout, /1 +left out: didn't reach the target +row 7\n/);
+  for (const [args, message] of [
+    [
+      ["optima.csv", "--by", "batch_size"],
+      /--by batch_size: needs the runs; optima\.csv holds best learning rates/,
+    ],
+    [["steps.csv", "--epsilon", "0.1"], /--epsilon 0\.1: needs the runs; steps\.csv holds steps to a target/],
+  ] as const) {
+    const { code, stderr } = await rotor(folder.path, "fit", ...args);
+    assert.equal(code, 1);
+    assert.match(stderr, message);
+  }
+});
+
 declare const rotorScaling: typeof scaling;
 
+interface Place {
+  readonly x: number;
+  readonly width: number;
+  clone(): Place;
+  applyTransform(matrix: readonly number[]): void;
+}
+/** What the page's own ECharts tells of what it has drawn. */
+declare const echarts: {
+  getInstanceByDom(element: HTMLElement): {
+    getWidth(): number;
+    getZr(): {
+      readonly storage: {
+        getDisplayList(update: boolean): readonly {
+          readonly type: string;
+          readonly style: { readonly text?: string };
+          readonly transform?: readonly number[] | null;
+          readonly __clipPaths?: readonly unknown[];
+          getBoundingRect(): Place;
+        }[];
+      };
+    };
+  };
+};
+
 test("rotor fit: the page draws and answers in a browser, without a network; so does the library", async (t) => {
-  const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser"].find(
-    (file) => file !== undefined && existsSync(file),
-  );
-  if (executablePath === undefined) {
-    t.skip("no Chromium found; name one in the environment variable CHROMIUM");
-    return;
-  }
+  const browser = await launchChromium(t);
+  if (browser === null) return;
   using folder = temporaryFolder();
   writeFileSync(path.join(folder.path, "runs.csv"), optunaExport(sweep));
-  assert.equal((await rotor(folder.path, "fit", "runs.csv", "--html", "report.html")).code, 0);
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run"] });
+  assert.equal((await rotor(folder.path, "fit", "runs.csv", "--minimize", "--html", "report.html")).code, 0);
   try {
     const page = await browser.newPage();
     const problems: string[] = [];
@@ -172,6 +248,29 @@ test("rotor fit: the page draws and answers in a browser, without a network; so 
     await page.fill("#batch", "100");
     const answer = /learning rate ([\d.]+), 90 % interval/.exec((await page.textContent("#answer"))!)!;
     assert.ok(Math.abs(Math.log(Number(answer[1]) / sgd(100))) < 0.1);
+    // On a phone nothing lies beyond the screen, and no word beyond its picture (legends that don't fit are turned over, cut by a clip path).
+    await page.setViewportSize({ width: 420, height: 900 });
+    await page.waitForFunction(() =>
+      Array.from(document.querySelectorAll(".plot canvas")).every((canvas) => canvas.clientWidth <= 420),
+    );
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 420);
+    const cut = await page.evaluate(() =>
+      Array.from(document.querySelectorAll<HTMLElement>(".plot")).flatMap((element) => {
+        const chart = echarts.getInstanceByDom(element);
+        return chart
+          .getZr()
+          .storage.getDisplayList(true)
+          .flatMap((shape) => {
+            if (shape.type !== "tspan" || (shape.__clipPaths?.length ?? 0) > 0) return [];
+            const place = shape.getBoundingRect().clone();
+            if (shape.transform) place.applyTransform(shape.transform);
+            return place.x < -1 || place.x + place.width > chart.getWidth() + 1
+              ? [String(shape.style.text)]
+              : [];
+          });
+      }),
+    );
+    assert.deepEqual(cut, []);
     // The library itself, bundled: a CSV file's text in, the same answer as here out.
     const bundle = await build({
       entryPoints: [fileURLToPath(new URL("../src/scaling/index.ts", import.meta.url))],
@@ -185,10 +284,12 @@ test("rotor fit: the page draws and answers in a browser, without a network; so 
     await page.addScriptTag({ content: bundle.outputFiles[0]!.text });
     const text = optunaExport(sweep);
     const there = await page.evaluate(
-      (csv) => rotorScaling.fitSweep(rotorScaling.readSweepCsv(csv).rows, { at: [300] }).predictions[0]!,
+      (csv) =>
+        rotorScaling.fitSweep(rotorScaling.readSweep(csv, { direction: "minimize" }).rows, { at: [300] })
+          .predictions[0]!,
       text,
     );
-    const here = fitSweep(readSweepCsv(text).rows, { at: [300] }).predictions[0]!;
+    const here = fitSweep(readSweep(text, { direction: "minimize" }).rows, { at: [300] }).predictions[0]!;
     for (const key of ["value", "low", "high"] as const)
       assert.ok(
         Math.abs(there[key] / here[key] - 1) < 1e-6,

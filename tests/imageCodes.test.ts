@@ -227,7 +227,7 @@ describe("what can't be used is named in one line, and nothing is written", () =
       () => {},
       ["encode", "RUN", "images", "-o", "images/i1.png/x"],
       1,
-      /code file "images\/i1\.png\/x": can't be written/,
+      /file "images\/i1\.png\/x": .*i1\.png is a file, expected a folder/,
     ],
     [
       "no --out",
@@ -248,7 +248,7 @@ describe("what can't be used is named in one line, and nothing is written", () =
       () => {},
       ["encode", "RUN", "images", "-o", "x", "--checkpoint", "7"],
       1,
-      /no such checkpoint/,
+      /has no checkpoint of step \d+; expected one of/,
     ],
     [
       "no code file",
@@ -290,7 +290,7 @@ describe("what can't be used is named in one line, and nothing is written", () =
       (at) => writeFileSync(path.join(at, "file"), ""),
       ["decode", "RUN", "names.codes", "-o", "file"],
       1,
-      /--out file: is a file, expected a folder/,
+      /folder "file": is a file, expected a folder/,
     ],
     [
       "an unknown part",
@@ -304,7 +304,7 @@ describe("what can't be used is named in one line, and nothing is written", () =
       () => {},
       ["codebook", "RUN", "--svg", "images/i1.png/x"],
       1,
-      /"images\/i1\.png\/x": can't be written/,
+      /file "images\/i1\.png\/x": .*i1\.png is a file, expected a folder/,
     ],
     ["a run of text", () => {}, ["codebook", "TEXT"], 1, /is no autoencoder of images, and has no codes/],
   ];
@@ -494,7 +494,7 @@ describe("codes as tokens", () => {
     [
       "a checkpoint that isn't there",
       () => ["train", "codes.json", "--set", "data.checkpoint=7"],
-      /no such checkpoint/,
+      /has no checkpoint of step \d+; expected one of/,
     ],
     [
       "codes of another checkpoint",
@@ -512,6 +512,26 @@ describe("codes as tokens", () => {
       /placePositions: expected position "rope" as well, not "alibi"/,
     ],
     [
+      "sections that don't fill the head",
+      () => [
+        "train",
+        "codes.json",
+        "--set",
+        "model={layout: tie-v2, allocation: {kind: sections, sections: [3, 3, 1]}}",
+      ],
+      /sections 3,3,1: add up to 7, expected \d+, half of the \d+ components that turn\n$/,
+    ],
+    [
+      "axes that aren't those of all frequencies",
+      () => [
+        "train",
+        "codes.json",
+        "--set",
+        "model={layout: tie-v2, allocation: {kind: interleaved-sections, sections: [3]}}",
+      ],
+      /interleaved sections 3: expected 2 numbers, one per axis, that add up to \d+\n$/,
+    ],
+    [
       "an unknown key",
       () => ["train", "codes.json", "--set", "training.length=4"],
       /training\.length: unknown key/,
@@ -525,7 +545,7 @@ describe("codes as tokens", () => {
     [
       "no place for the images",
       () => ["sample", trained, "--out", "images/i1.png/x.png"],
-      /image "images\/i1\.png\/x\.png": can't be written/,
+      /file "images\/i1\.png\/x\.png": .*i1\.png is a file, expected a folder/,
     ],
     ["sampling from an autoencoder", () => ["sample", run], /is an autoencoder, which can't be sampled from/],
   ];

@@ -210,6 +210,6 @@ test("rotor train --noise-scale: measured as often as asked, shown, and resumed 
   assert.equal(refused.code, 1);
   assert.match(
     refused.stderr,
-    /^rotor: config: training\.noiseScaleEvery: expected two sequences a step or more\n$/,
+    /^rotor: config: training\.noiseScaleEvery \d+: expected two sequences a step or more; raise training\.batchSize or training\.accumulate, or give 0\n$/,
   );
 });

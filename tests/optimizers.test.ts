@@ -2,13 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import {
-  firstDifference,
-  latestCheckpoint,
-  loadConfig,
-  type TrainConfig,
-  trainRun,
-} from "../src/train/index.ts";
+import { firstDifference, latestCheckpoint } from "../src/checkpoint/index.ts";
+import { loadConfig, type TrainConfig } from "../src/config/index.ts";
+import { trainRun } from "../src/train/index.ts";
 import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 const training = {

@@ -115,7 +115,7 @@ test("the picture names segments in their colours, in lines that fit, and axes a
   const firstRow = Number(/<g transform="translate\(0 (\d+)\)">/.exec(svg)![1]);
   assert.ok(firstRow > baselines.at(-1)!);
   // A grid has the same colour above and in the panel.
-  for (const colour of ["#0072b2", "#d55e00"]) {
+  for (const colour of ["#296d7c", "#ee6210"]) {
     const own = new RegExp(`<tspan fill="${colour}">(image:2x\\d+)<.*<g fill="${colour}"><title>\\1<`, "s");
     assert.match(svg, own);
   }
@@ -126,9 +126,15 @@ test("rotor positions --conformance writes what the repository holds", async () 
   const { code, stdout } = await rotor(folder.path, "positions", "--conformance", "vectors");
   assert.equal(code, 0);
   const repository = new URL("../conformance/", import.meta.url);
-  const names = readdirSync(repository).filter((name) => name.endsWith(".json"));
+  const vectors = (from: string | URL) =>
+    (readdirSync(from, { recursive: true }) as string[]).filter((name) => name.endsWith(".json")).sort();
+  const names = vectors(repository);
   assert.equal(stdout.trim().split("\n").length, names.length);
-  assert.deepEqual(readdirSync(path.join(folder.path, "vectors")).sort(), names.sort());
+  assert.deepEqual(vectors(path.join(folder.path, "vectors")), names);
+  for (const name of names) {
+    const written = readFileSync(path.join(folder.path, "vectors", name), "utf8");
+    assert.equal(written, readFileSync(new URL(name, repository), "utf8"), name);
+  }
 });
 
 test("positions that float32 can't hold are told, with the number", async () => {
@@ -175,7 +181,7 @@ const bad: [what: string, args: string[], code: number, message: RegExp][] = [
   ["an unknown layout", ["text:1", "--layout", "spiral"], 1, /layout "spiral": expected one of flat, tie/],
   ["an unknown layout to compare", ["text:1", "--compare", "flat,no"], 1, /layout "no": expected one of/],
   ["video for images only", ["video:2x2x2"], 1, /layout tie-v2: has no rule for video/],
-  ["a picture nowhere", ["text:1", "--svg", "none/p.svg"], 1, /"none\/p\.svg": can't be written \(ENOENT\)/],
+  ["a picture nowhere", ["text:1", "--svg", "."], 1, /file "\.": is a folder, expected a file/],
   [
     "a document for vectors",
     ["text:1", "--conformance", "v"],
@@ -206,6 +212,46 @@ const bad: [what: string, args: string[], code: number, message: RegExp][] = [
     1,
     /image height 3: expected a multiple of spatialMergeSize 2/,
   ],
+  ["no model", ["text:1", "--model", ","], 1, /--model ",": expected a model, or several with commas/],
+  ["tokens made by none", ["text:1", "--made", "2"], 1, /--made 2: has no effect without a model/],
+  ["no tokens made", ["text:1", "--model", "qwen3_vl", "--made", "0"], 2, /--made <count>' argument '0'/],
+  [
+    "images made without tokens",
+    ["text:1", "--model", "glm_image", "--made-images", "2x2"],
+    1,
+    /--made-images 2x2: has no effect alone; expected --made as well/,
+  ],
+  [
+    "images made by a model of words",
+    ["text:1", "--model", "qwen3_vl", "--made", "2", "--made-images", "2x2"],
+    1,
+    /layout qwen3_vl: has no rule for images that are made/,
+  ],
+  [
+    "more tokens made than there are places",
+    ["text:1", "--model", "glm_image", "--made", "6", "--made-images", "2x2"],
+    1,
+    /layout glm_image: 6 tokens to be made, but the images to be made \(2x2\) give places to 5 at most/,
+  ],
+  [
+    "a step for a model",
+    ["text:1", "--model", "qwen3_vl", "--delta", "0.5"],
+    1,
+    /--delta: has no effect on qwen3_vl; expected layout v2pe/,
+  ],
+  [
+    "no positions per second",
+    ["text:1", "--model", "qwen2_5_vl", "--tokens-per-second", "0"],
+    1,
+    /model qwen2_5_vl: positionsPerSecond 0: expected a positive number/,
+  ],
+  [
+    "merged patches that don't divide a model's grid",
+    ["image:4x4", "--model", "qwen3_vl", "--spatial-merge", "3"],
+    1,
+    /image height 4: expected a multiple of spatialMergeSize 3/,
+  ],
+  ["a document beside all models", ["text:1", "--models"], 1, /--models: lists the rows of all models/],
   ["an unknown flag", ["text:1", "--zoom"], 2, /unknown option '--zoom'/],
 ];
 for (const [what, args, code, message] of bad) {
@@ -218,3 +264,113 @@ for (const [what, args, code, message] of bad) {
     assert.deepEqual(readdirSync(folder.path), []);
   });
 }
+
+test("rotor positions --model gives the ids, the delta and the frequencies of a model, and where it goes on", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout, stderr } = await rotor(
+    folder.path,
+    "positions",
+    "text:1 image:4x4 text:1 video:3x2x2@1.5 text:1",
+    "--model",
+    "qwen2_5_vl,qwen3_vl",
+    "--tokens-per-second",
+    "2",
+    "--made",
+    "2",
+    "--json",
+  );
+  assert.deepEqual([code, stdout, stderr], [1, "", stderr]);
+  assert.equal(
+    stderr,
+    "rotor: model qwen3_vl: positionsPerSecond 2: has no effect, as time isn't counted in seconds\n",
+  );
+  const own = await rotor(
+    folder.path,
+    "positions",
+    "text:1 image:4x4 text:1 video:3x2x2@1.5 text:1",
+    "--model",
+    "qwen2_5_vl",
+    "--tokens-per-second",
+    "2",
+    "--made",
+    "2",
+    "--json",
+  );
+  assert.deepEqual([own.code, own.stderr], [0, ""]);
+  const { layouts } = JSON.parse(own.stdout) as {
+    layouts: {
+      tokens: number;
+      model: {
+        axes: string[];
+        positionIds: number[][];
+        delta: number;
+        made: number[][];
+        rotary: { axisOfFrequency: number[] }[];
+      };
+    }[];
+  };
+  const [{ model, tokens }] = layouts as [(typeof layouts)[number]];
+  assert.equal(tokens, 10);
+  assert.deepEqual(model.axes, ["t", "h", "w"]);
+  assert.deepEqual(model.positionIds, [
+    [0, 1, 1, 1, 1, 3, 4, 7, 10, 5],
+    [0, 1, 1, 2, 2, 3, 4, 4, 4, 5],
+    [0, 1, 2, 1, 2, 3, 4, 4, 4, 5],
+  ]);
+  assert.equal(model.delta, 1);
+  assert.deepEqual(model.made, [
+    [11, 12],
+    [11, 12],
+    [11, 12],
+  ]);
+  const counts = [0, 1, 2].map(
+    (axis) => model.rotary[0]!.axisOfFrequency.filter((own) => own === axis).length,
+  );
+  assert.deepEqual(counts, [16, 24, 24]);
+});
+
+test("rotor positions --models lists every row, and wrong models and documents are one line", async () => {
+  using folder = temporaryFolder();
+  const { code, stdout } = await rotor(folder.path, "positions", "--models");
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /^hunyuan_vl +decoder +n w h image +xdrope +2 +component-sections 16, 16, 16, 16 +5\.24\.0$/m,
+  );
+  for (const [document, model, message] of [
+    ["text:1", "qwen3-vl", /^rotor: model "qwen3-vl": has no row; did you mean qwen3_vl, [^\n]+\?\n$/],
+    ["image:5x4", "qwen3_vl", /^rotor: image height 5: expected a multiple of spatialMergeSize 2\n$/],
+    [
+      "video:3x4x4",
+      "ernie4_5_vl_moe",
+      /^rotor: video frames 3: expected a multiple of temporalMergeSize 2\n$/,
+    ],
+    [
+      "text:1 video:3x4x4",
+      "qwen2_5_omni",
+      /^rotor: qwen2_5_omni: a video of 3 frames without seconds: expected secondsPerFrame \(video:…@0\.5\), /,
+    ],
+    [
+      "image:4x4",
+      "InternVL",
+      /^rotor: model "InternVL": has no row: its decoder counts tokens on one axis; V2PE [^\n]+\n$/,
+    ],
+    [
+      "text:1",
+      "gpt2",
+      /^rotor: model "gpt2": has no row; expected one of qwen2_vl, [^\n]+, or a vision encoder\n$/,
+    ],
+    ["text:1 image:4x4 text:1", "neomme", /^rotor: layout neomme: has no rule for an image after 1 tokens/],
+    ["text:1", "gemma4", /^rotor: layout gemma4: has no rule for text; expected images and videos/],
+    [
+      "text:1 video:1x4x4",
+      "hunyuan_vl",
+      /^rotor: layout hunyuan_vl: has no rule for video; expected text and images\n$/,
+    ],
+  ] as const) {
+    const wrong = await rotor(folder.path, "positions", document, "--model", model);
+    assert.deepEqual([wrong.code, wrong.stdout], [1, ""]);
+    assert.match(wrong.stderr, message);
+    assert.equal(wrong.stderr.split("\n").length, 2);
+  }
+});

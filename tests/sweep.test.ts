@@ -3,10 +3,10 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { checkpointSteps } from "../src/checkpoint/index.ts";
 import { RunStore } from "../src/runs/runStore.ts";
 import { SqliteTrialStore } from "../src/sweeps/sqliteTrialStore.ts";
 import type { SweepRecord, TrialRecord } from "../src/sweeps/trialStore.ts";
-import { checkpointSteps } from "../src/train/checkpoint.ts";
 import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 /** The newest sweep and its trials, as the store has them. */
@@ -119,11 +119,14 @@ threads: 1
   await waitForStep(20);
   const refused = await rotor(folder.path, "sweep", "delete", "latest");
   assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /^rotor: sweep sweep-\S+: .+; stop the workers first, or use --force\n$/);
+  assert.match(refused.stderr, /^rotor: sweep sweep-\S+: .+; stop the workers first, or use force\n$/);
   first.child.kill("SIGINT");
   const stopped = await first.finished;
   assert.equal(stopped.code, 130, stopped.stderr);
-  assert.match(stopped.stdout, /stopped with \d trials left; continue with: rotor sweep --resume sweep-/);
+  assert.match(
+    stopped.stdout,
+    /stopped with \d trials left; continue with: npm run rotor -- sweep --resume sweep-/,
+  );
   const half = await newest(folder.path);
   assert.equal(half.counts.running, 0);
   const begun = half.trials.filter(({ progress, outcome }) => progress !== null && outcome === null);
@@ -146,7 +149,10 @@ threads: 1
   }
   using runs = new RunStore(path.join(folder.path, ".rotor"));
   assert.equal(runs.listRuns().filter(({ status }) => status === "finished").length, 2);
-  assert.match(last.stdout, /no fit: the sweep has one batch size, 4/);
+  assert.match(
+    last.stdout,
+    /no fit: no batch size has 3 learning rates with a finite loss \(batch size 4 has 2 learning rates\)/,
+  );
 
   const status = await rotor(folder.path, "sweep", "status");
   assert.match(status.stdout, /^micro +sweep-[\s\S]*\n2 finished\n[\s\S]*\nlowest loss: trial [12], /);
@@ -209,5 +215,5 @@ test("what can't be swept is one line, before anything is stored", async () => {
   for (const [sweep, message] of cases) await check(["sweep", writeSweep(folder.path, sweep)], message);
   await check(["sweep", "--resume"], /there are no sweeps yet/);
   await check(["sweep", "sweep.yaml", "--resume"], /expected no file/);
-  await check(["fit"], /expected a CSV file or --sweep/);
+  await check(["fit"], /fit: expected files or --sweep <sweep>, and not both/);
 });

@@ -24,10 +24,12 @@ test("PostgreSQL: the same, and the server restarts in the middle", async () => 
     env: { ROTOR_DATABASE_URL: server.url() },
     trials: 200,
     kills: 6,
-    async disturb() {
-      await server.down();
-      await sleep(700);
-      await server.up();
-    },
+    disturb: [
+      async () => {
+        await server.down();
+        await sleep(700);
+        await server.up();
+      },
+    ],
   });
 });

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, test } from "node:test";
+import type { CodesConfig } from "../src/config/index.ts";
 import { RunStore } from "../src/runs/runStore.ts";
 import { SqliteTrialStore } from "../src/sweeps/sqliteTrialStore.ts";
 import type { SweepRecord, TrialRecord } from "../src/sweeps/trialStore.ts";
-import type { CodesConfig } from "../src/train/index.ts";
 import { rotor, temporaryFolder, writeMicroImages } from "./command.ts";
 
 const folder = temporaryFolder();
@@ -86,7 +86,7 @@ threads: 1
     `
 name: codes
 base: micro-codes.json
-config: { data.run: latest }
+config: { data.run: images }
 parameters:
   training.batchSize: [2, 4]
   optimizer.learningRate: [0.001, 0.003, 0.01]

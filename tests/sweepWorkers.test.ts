@@ -21,7 +21,7 @@ function machine(root: string, name: string): string {
   writeMicroConfig(folder, {
     optimizer: { kind: "adamw", learningRate: 0.01 },
     training: {
-      steps: 200,
+      steps: 600,
       batchSize: 4,
       length: 16,
       evalBatches: 2,
@@ -68,7 +68,7 @@ test("a sweep that stops on one machine goes on on another, from its checkpoints
   assert.equal(run.status, "finished");
   assert.deepEqual(
     runs.metric(run.id, "loss").map(({ step }) => step),
-    Array.from({ length: 200 }, (_, i) => i + 1),
+    Array.from({ length: 600 }, (_, i) => i + 1),
   );
   assert.ok(moved.outcome!.seconds > 0);
   // It equals one that was never interrupted.
@@ -102,6 +102,7 @@ test("a database that refuses is one line, and exit code 1", async () => {
     );
   }
   process.env.ROTOR_DATABASE_URL = "postgres://rotor:wr0ng@127.0.0.1:1/x";
+  process.env.ROTOR_PATIENCE = "0";
   const away = await rotor(place, "sweep", "sweep.yaml");
   assert.equal(away.code, 1);
   assert.match(

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { canonicalJson } from "../src/checkpoint/index.ts";
+import { parseConfig, parseLanguageConfig, resolveModel, type TrainConfig } from "../src/config/index.ts";
 import { byteTokenizer } from "../src/data/index.ts";
 import { ConfigError } from "../src/errors.ts";
-import {
-  Generator,
-  parseConfig,
-  parseLanguageConfig,
-  resolveModel,
-  type TrainConfig,
-  trainRun,
-} from "../src/train/index.ts";
+import { RunStore } from "../src/runs/index.ts";
+import { Generator } from "../src/sample/index.ts";
+import { trainRun } from "../src/train/index.ts";
 import { main, rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 interface Summary {
@@ -41,6 +39,9 @@ test("a run learns, is stored, drawn, sampled from, compared and deleted", async
     "training.evalEvery=20",
   );
   assert.equal(trained.code, 0, trained.stderr);
+  // Inside the clone no `rotor` is installed.
+  assert.match(trained.stdout, /sample more with: npm run rotor -- sample /);
+  assert.match(trained.stdout, /from \d+ documents?$/m);
   assert.match(trained.stdout, /final validation loss \d\.\d{4} nats per token, \d\.\d{3} bits per byte/);
   assert.match(trained.stdout, /┤/);
   const run = await show(folder.path, "latest");
@@ -69,6 +70,16 @@ test("a run learns, is stored, drawn, sampled from, compared and deleted", async
   assert.equal(result.status, "finished");
   const compared = await rotor(folder.path, "runs", "compare", run.id, "other");
   assert.match(compared.stdout, /training\.steps\s+60\s+20/);
+  assert.match(compared.stdout, /learnt from different numbers of tokens: /);
+  assert.match(compared.stdout, /^validation +\d/m);
+  const bpe = ["--set", "data.tokenizer={bpe: 300}", "--name", "pairs", "--json"];
+  const pairs = await rotor(folder.path, "train", config, ...bpe);
+  assert.equal(pairs.code, 0, pairs.stderr);
+  const apart = await rotor(folder.path, "runs", "compare", "other", "pairs");
+  assert.match(apart.stdout, /different tokenizers: bits per byte are compared, not losses per token/);
+  assert.match(apart.stdout, /^bits per byte +\d\.\d{4} +\d\.\d{4}$/m);
+  assert.doesNotMatch(apart.stdout, /^(loss|validation) /m);
+  assert.equal((await rotor(folder.path, "runs", "delete", "pairs")).code, 0);
   const different = await rotor(folder.path, "runs", "compare", run.id, "other", "--identical");
   assert.equal(different.code, 1);
   assert.match(different.stderr, /^rotor: runs .* differ: .*\n$/);
@@ -151,12 +162,16 @@ async function assertStopped(folder: string): Promise<Summary> {
 test("Ctrl-C saves a checkpoint and exits with 130; the run continues to the same end", async () => {
   using folder = temporaryFolder();
   const { child, finished } = start(folder.path, ["train", longRun(folder.path, 1500)]);
-  child.stdout!.on("data", (text: string) => {
-    if (/step +\d+\/1500/.test(text)) child.kill("SIGINT");
-  });
+  // Once: a second Ctrl-C ends at once, without the line about continuing.
+  const stopOnce = (text: string) => {
+    if (!/step +\d+\/1500/.test(text)) return;
+    child.stdout!.off("data", stopOnce);
+    child.kill("SIGINT");
+  };
+  child.stdout!.on("data", stopOnce);
   const { code, stdout } = await finished;
   assert.equal(code, 130);
-  assert.match(stdout, /stopped after step \d+; continue with: rotor train --resume/);
+  assert.match(stdout, /stopped after step \d+; continue with: npm run rotor -- train --resume/);
   const run = await assertStopped(folder.path);
   assert.equal((await rotor(folder.path, "train", "--resume")).code, 0);
   assert.equal((await show(folder.path, run.id)).summary.step, 1500);
@@ -226,7 +241,7 @@ test("a resumed run knows its losses from before: nothing to do changes nothing,
 
 test("a run that is stopped before its first step is one like others", async () => {
   using folder = temporaryFolder();
-  const config = parseConfig(JSON.parse(readFileSync(writeMicroConfig(folder.path), "utf8")));
+  const config = parseLanguageConfig(JSON.parse(readFileSync(writeMicroConfig(folder.path), "utf8")));
   const home = path.join(folder.path, ".rotor");
   const source = path.join(folder.path, "text.txt");
   const stopped = { ...config, data: { ...config.data, source } } as TrainConfig;
@@ -244,8 +259,15 @@ test("a reporter may be an object with methods; it hears of a damaged checkpoint
   const checkpoints = path.join(home, "runs", id, "checkpoints");
   writeFileSync(path.join(checkpoints, "step-00000020.safetensors"), "damaged");
   const sidecar = path.join(checkpoints, "step-00000010.json");
-  const text = readFileSync(sidecar, "utf8");
-  writeFileSync(sidecar, text.replace(/"codeVersion":"[^"]*"/, '"codeVersion":"0.0.1"'));
+  // As another version would have written and recorded it.
+  const { seal: _, ...fields } = JSON.parse(readFileSync(sidecar, "utf8"));
+  const saved = { ...fields, codeVersion: "0.0.1" };
+  const seal = createHash("sha256").update(canonicalJson(saved)).digest("hex");
+  writeFileSync(sidecar, `${canonicalJson({ ...saved, seal })}\n`);
+  {
+    using store = new RunStore(home);
+    store.recordCheckpoint(id, 10, seal);
+  }
   class Notes {
     readonly heard: string[] = [];
     note(message: string): void {
@@ -277,7 +299,7 @@ test("text can't be generated with impossible options, nor beyond what memory ho
     training: { steps: 1, batchSize: 1, length: 8 },
   });
   const tokenizer = byteTokenizer();
-  const generator = new Generator(resolveModel(config, tokenizer.vocabSize), tokenizer, 1);
+  const generator = new Generator(resolveModel(config, tokenizer.vocabSize), tokenizer, { threads: 1 });
   const good = { prompt: "a", numTokens: 3, seed: 0 };
   for (const [bad, message] of [
     [{ topK: 0 }, /topK 0: expected/],
@@ -302,6 +324,7 @@ test("--dry-run prints the configuration, sizes and time, and leaves no run", as
     "train",
     writeMicroConfig(folder.path),
     "--dry-run",
+    "--timed",
   );
   assert.equal(code, 0, stderr);
   for (const part of [
@@ -309,7 +332,7 @@ test("--dry-run prints the configuration, sizes and time, and leaves no run", as
     /parameters +\S+ \(\d+\)/,
     /FLOPs per token/,
     /blocks\.0\.mlp\.up +16 × 64 +muon/,
-    /time per step/,
+    /time per step +\d+ ms/,
   ]) {
     assert.match(stdout, part);
   }

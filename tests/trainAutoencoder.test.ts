@@ -22,12 +22,12 @@ function writeConfig(folder: string): string {
 test("an autoencoder is planned, trained, listed and compared like any run", async () => {
   using folder = temporaryFolder();
   const config = writeConfig(folder.path);
-  const plan = await rotor(folder.path, "train", config, "--dry-run");
+  const plan = await rotor(folder.path, "train", config, "--dry-run", "--timed");
   assert.equal(plan.code, 0, plan.stderr);
   assert.match(plan.stdout, /^codes +64; 4 × 4 vectors of 4 per image$/m);
   assert.match(plan.stdout, /^data +\d+ images for training, 32 for validation$/m);
   assert.match(plan.stdout, /^quantizer\.transform +4 × 4 /m);
-  assert.match(plan.stdout, /^time per step /m);
+  assert.match(plan.stdout, /^time per step +\d+ ms/m);
 
   const trained = await rotor(folder.path, "train", config);
   assert.equal(trained.code, 0, trained.stderr);

@@ -1,4 +1,4 @@
-"""Writes src/train/safetensors.reference.json: a file made by the safetensors library, as base64.
+"""Writes src/checkpoint/safetensors.reference.json: a file made by the safetensors library, as base64.
 
 Run: python scripts/references/safetensors.py  (safetensors 0.8.0, numpy)
 With --check FILE it reads a file of Rotor's and prints its tensors as JSON, for a test by hand of the other direction.
@@ -28,7 +28,7 @@ tensors = {
     "scalar": np.array(7.0, dtype=np.float32),
     "empty": np.zeros((0, 4), dtype=np.float32),
 }
-path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/train/safetensors.reference.json")
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/checkpoint/safetensors.reference.json")
 with open(path, "w") as f:
     json.dump(
         {

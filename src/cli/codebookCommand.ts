@@ -1,7 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
-import picocolors from "picocolors";
-import { compile, EngineArray } from "../compile/index.ts";
-import { type ImageSet, writeFileAtomically } from "../data/index.ts";
+import { compile, EngineArray, type EnginePlacement } from "../compile/index.ts";
+import { type ImageSet, writeOutput } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import {
   CodeUsage,
@@ -11,12 +10,15 @@ import {
   type UsageSummary,
 } from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
-import { ImageCodec, type ImageModel, loadImageModel, openConfiguredImages } from "../train/index.ts";
+import { ImageCodec, type ImageModel, loadImageModel } from "../sample/index.ts";
+import { openConfiguredImages } from "../tasks/index.ts";
 import { codebookSvg, drawHistogram } from "./codebookDrawing.ts";
-import { threadsOf, warn } from "./encodeCommand.ts";
 import { short, table } from "./format.ts";
+import { type PlacementFlags, placementFor } from "./placementFor.ts";
+import { out, print, warn } from "./print.ts";
+import { style } from "./style.ts";
 
-export interface CodebookFlags {
+export interface CodebookFlags extends PlacementFlags {
   readonly part: string;
   readonly svg?: string;
   readonly json?: boolean;
@@ -58,13 +60,13 @@ const mostVectors = 16_384;
 export async function codebookCommand(reference: string, flags: CodebookFlags): Promise<number> {
   const part = parts.find((name) => name === flags.part);
   if (part === undefined) throw new ConfigError(`--part ${flags.part}: expected ${parts.join(" or ")}`);
-  using store = new RunStore(flags.home, { create: false });
-  const loaded = await loadImageModel(store.getRun(reference), flags.checkpoint, warn);
+  using store = new RunStore(flags.home, { readOnly: true });
+  const loaded = await loadImageModel(store, store.getRun(reference), flags.checkpoint, warn);
   const images = (await openConfiguredImages(loaded.config))[part];
-  const threads = threadsOf(loaded.config);
-  const codec = new ImageCodec(loaded.model, threads);
+  const placement = await placementFor(loaded.config, flags);
+  const codec = new ImageCodec(loaded.model, placement);
   try {
-    const measured = await measureCodebooks(codec, images, threads);
+    const measured = await measureCodebooks(codec, images, placement);
     const report: CodebookReport = { run: loaded.run.id, step: loaded.step, part, ...measured };
     if (flags.svg !== undefined) {
       const title = `Codes of ${loaded.run.name} on ${report.images} images`;
@@ -76,9 +78,9 @@ export async function codebookCommand(reference: string, flags: CodebookFlags): 
         ),
       );
     }
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else process.stdout.write(describe(report));
-    if (flags.svg !== undefined && flags.json !== true) process.stdout.write(`wrote ${flags.svg}\n`);
+    if (flags.json === true) out(JSON.stringify(report));
+    else print(describe(report));
+    if (flags.svg !== undefined && flags.json !== true) out(`wrote ${flags.svg}`);
     return 0;
   } finally {
     await codec.dispose();
@@ -88,7 +90,7 @@ export async function codebookCommand(reference: string, flags: CodebookFlags): 
 async function measureCodebooks(
   codec: ImageCodec,
   images: ImageSet,
-  threads: { threads?: number },
+  placement: EnginePlacement,
 ): Promise<Omit<CodebookReport, "run" | "step" | "part">> {
   const { quantizer } = codec.model;
   const { codes, latents } = await codec.encode(images);
@@ -104,11 +106,11 @@ async function measureCodebooks(
     vectors: codes.length / numParts,
     psnr: 10 * Math.log10(255 ** 2 / meanSquaredError(images.pixels, decoded.pixels)),
     codebooks,
-    distances: numParts === 1 ? await distances(codec.model, latents, threads) : null,
+    distances: numParts === 1 ? await distances(codec.model, latents, placement) : null,
   };
 }
 
-async function distances(model: ImageModel, latents: Float32Array, threads: { threads?: number }) {
+async function distances(model: ImageModel, latents: Float32Array, placement: EnginePlacement) {
   const { quantizer, variables, config } = model;
   const { dim } = config.latent;
   const [numCodes] = quantizer.codebookSizes as [number];
@@ -121,19 +123,17 @@ async function distances(model: ImageModel, latents: Float32Array, threads: { th
   }
   await using table = compile(
     (params: unknown, state: unknown) => quantizer.decode(params, state, np.arange(numCodes)),
-    { ...threads, name: "codes" },
+    { ...placement, name: "codes" },
   );
   const { params, state } = variables;
-  const codes = (await (
-    await table(params.quantizer as never, state as never)
-  ).data()) as Float32Array<ArrayBuffer>;
-  await using measure = compile(squaresToNearest, { ...threads, name: "distances" });
+  const codes = (await (await table(params.quantizer, state)).data()) as Float32Array<ArrayBuffer>;
+  await using measure = compile(squaresToNearest, { ...placement, name: "distances" });
   const toNearest = async (from: Float32Array<ArrayBuffer>, to: Float32Array<ArrayBuffer>) => {
     const [count, others] = [from.length / dim, to.length / dim];
     let squares = 0;
     for (const [start, end] of searchRanges(count, others)) {
       const piece = EngineArray.from(from.slice(start * dim, end * dim), [end - start, dim]);
-      const out = await measure(piece as never, EngineArray.from(to, [others, dim]) as never);
+      const out = await measure(piece, EngineArray.from(to, [others, dim]));
       squares += (await out.data())[0]!;
     }
     return Math.sqrt(squares / count);
@@ -161,7 +161,7 @@ function describe(report: CodebookReport): string {
     dead,
   ]);
   const lines = [
-    picocolors.bold(
+    style.bold(
       `codes of run ${report.run}, step ${report.step}, on ${report.images} images (${report.part}, ${report.vectors} vectors)`,
     ),
     table([["codebook", "codes", "used", "usage", "perplexity", "dead"], ...rows]),
@@ -182,11 +182,5 @@ function describe(report: CodebookReport): string {
 }
 
 function writePicture(file: string, text: string): void {
-  try {
-    writeFileAtomically(file, text);
-  } catch (error) {
-    throw new ConfigError(`"${file}": can't be written (${(error as NodeJS.ErrnoException).code})`, {
-      cause: error,
-    });
-  }
+  writeOutput(file, text);
 }

@@ -1,5 +1,7 @@
-import picocolors from "picocolors";
+import { openCheckpoint } from "../checkpoint/index.ts";
+import { coefficientsProblem, writeCoefficientsFile } from "../config/index.ts";
 import { ConfigError } from "../errors.ts";
+import { momentumMatrices } from "../measure/index.ts";
 import { RunStore } from "../runs/index.ts";
 import {
   boundedUpTo,
@@ -13,16 +15,11 @@ import {
   type SampledError,
   sampledError,
 } from "../spectral/index.ts";
-import {
-  coefficientsProblem,
-  latestCheckpoint,
-  loadCheckpoint,
-  momentumMatrices,
-  version,
-  writeCoefficientsFile,
-} from "../train/index.ts";
+import { version } from "../version.ts";
 import { table } from "./format.ts";
 import { drawCurves } from "./lossCurve.ts";
+import { out, print, warn } from "./print.ts";
+import { isColorSupported, style } from "./style.ts";
 
 export interface CoefficientsFlags {
   readonly rows?: number;
@@ -83,12 +80,10 @@ function checkFlags(flags: CoefficientsFlags): void {
 
 function momentumSpectra(flags: CoefficientsFlags, run: string): Spectra {
   const shape = flags.shape === undefined ? undefined : positivePair(flags.shape);
-  using store = new RunStore(flags.home, { create: false });
-  const { directory, id } = store.getRun(run);
-  const checkpoint =
-    flags.checkpoint === undefined
-      ? latestCheckpoint(directory, (message) => process.stderr.write(`rotor: ${message}\n`))
-      : loadCheckpoint(directory, flags.checkpoint);
+  using store = new RunStore(flags.home, { readOnly: true });
+  const record = store.getRun(run);
+  const { id } = record;
+  const checkpoint = openCheckpoint(store, record, flags.checkpoint ?? "latest", warn);
   const matrices = momentumMatrices(checkpoint, shape);
   const { step } = checkpoint.sidecar;
   const what = flags.shape === undefined ? "momentum matrices" : `momentum matrices of ${flags.shape}`;
@@ -139,8 +134,8 @@ function drawIterations(
     }),
   );
   const options = { axis: "σ", width: points + 1 };
-  if (picocolors.isColorSupported) {
-    const colours = [picocolors.blue, picocolors.green, picocolors.magenta];
+  if (isColorSupported) {
+    const colours = [style.blue, style.green, style.magenta];
     const legend = iterations.map(([name], i) => colours[i]!(name)).join("  ");
     return `${legend}\n${drawCurves(curves, { ...options, colour: true })}`;
   }
@@ -157,7 +152,7 @@ export function coefficientsCommand(flags: CoefficientsFlags): number {
   const { steps, bounded = false } = flags;
   const spectra = flags.run === undefined ? gaussianSpectra(flags) : momentumSpectra(flags, flags.run);
   const values = pooled(spectra.values);
-  process.stderr.write(`searching on ${spectra.description}\n`);
+  print(`searching on ${spectra.description}\n`, process.stderr);
   const found = findCoefficients(values, steps, { bounded });
   const source = `rotor coefficients ${spectra.flags} --steps ${steps}${flags.schedule === true ? " --schedule" : ""}${bounded ? " --bounded" : ""}, Rotor ${version}`;
   const tableOf = (triples: readonly Coefficients[]): CoefficientTable => ({
@@ -195,9 +190,8 @@ export function coefficientsCommand(flags: CoefficientsFlags): number {
   const problem = coefficientsProblem(chosen, steps);
   if (flags.out !== undefined) {
     writeCoefficientsFile(flags.out, chosen, { boundedUpTo: result.boundedUpTo, errors });
-    if (problem !== null) process.stderr.write(`rotor: ${flags.out}: ${problem}\n`);
+    if (problem !== null) warn(`${flags.out}: ${problem}`);
   }
-  const out = (text: string) => process.stdout.write(`${text}\n`);
   if (flags.json === true) {
     out(JSON.stringify(result));
     return 0;

@@ -1,6 +1,7 @@
-import picocolors from "picocolors";
 import type { EvaluationInfo, Reporter, StartInfo, StepInfo } from "../train/index.ts";
 import { compactNumber, duration } from "./format.ts";
+import { clearLine, print } from "./print.ts";
+import { style } from "./style.ts";
 
 const liveIntervalMs = 100;
 
@@ -28,13 +29,25 @@ function describeTask({ task, config, item }: StartInfo): string[] {
       `codes of run ${task.run}: ${compactNumber(task.trainImages)} images to train on, ${compactNumber(task.validationImages)} kept for validation${classes}`,
     ];
   }
-  const { parameters } = task;
+  if (task.kind === "own") {
+    const examples =
+      task.trainExamples === null ? "examples without end" : `${compactNumber(task.trainExamples)} examples`;
+    return [
+      `${compactNumber(task.parameters.total)} parameters, ${optimizer.kind}, ${batches}${training.batchSize} examples a step`,
+      `${examples} to train on, ${compactNumber(task.validationExamples)} kept for validation`,
+    ];
+  }
+  const { parameters, trainedParameters: trained } = task;
+  const parts =
+    trained === parameters.total
+      ? `${compactNumber(parameters.nonEmbedding)} without embedding and head`
+      : `${compactNumber(trained)} trained, ${((100 * trained) / parameters.total).toPrecision(2)} %`;
   const { length } = { length: 1, ...training };
   return [
-    `${compactNumber(parameters.total)} parameters (${compactNumber(parameters.nonEmbedding)} without embedding and head), ` +
+    `${compactNumber(parameters.total)} parameters (${parts}), ` +
       `${optimizer.kind}, ${batches}${training.batchSize} × ${length} ${item} a step`,
-    `${compactNumber(task.trainTokens)} tokens to train on, ${compactNumber(task.validationTokens)} kept for validation, ` +
-      `from ${task.numDocuments} documents`,
+    `${compactNumber(task.trainTokens)} tokens to train on, ${compactNumber(task.validationTokens)} ${task.hasOwnSplit ? "of its validation split" : "kept for validation"}, ` +
+      `from ${task.numDocuments} ${task.numDocuments === 1 ? "document" : "documents"}`,
   ];
 }
 
@@ -84,7 +97,7 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
   let lastShown = 0;
   let item = "";
   const line = (text: string) => {
-    output.write(`${isLineOpen ? "\r\x1b[K" : ""}${text}\n`);
+    print(`${isLineOpen ? clearLine : ""}${text}\n`, output);
     isLineOpen = false;
   };
   const describe = (info: StepInfo, width = Number.POSITIVE_INFINITY) =>
@@ -105,7 +118,7 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
   return {
     start(info) {
       item = info.item;
-      line(picocolors.bold(`${info.run.name}  ${picocolors.dim(info.run.id)}`));
+      line(style.bold(`${info.run.name}  ${style.dim(info.run.id)}`));
       for (const text of describeTask(info)) line(text);
       line(
         `one step is ${compactNumber(info.flopsPerStep)} FLOPs; ` +
@@ -118,7 +131,7 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       const isLast = info.step === info.numSteps;
       if (live && (now - lastShown > liveIntervalMs || isLast)) {
         // A line that wraps could not be written over.
-        output.write(`\r\x1b[K${describe(info, (output.columns || 80) - 1)}`);
+        print(`${clearLine}${describe(info, (output.columns || 80) - 1)}`, output);
         isLineOpen = true;
         lastShown = now;
       } else if (!live && (info.step % logEvery() === 0 || isLast || info.step === 1)) {
@@ -126,20 +139,20 @@ export function consoleReporter(output: NodeJS.WriteStream, logEvery: () => numb
       }
     },
     evaluation(info) {
-      line(picocolors.green(`step ${info.step}  validation loss ${describeEvaluation(info)}`));
+      line(style.green(`step ${info.step}  validation loss ${describeEvaluation(info)}`));
     },
     sample(step, text) {
-      line(picocolors.dim(`step ${step}  sample:`));
+      line(style.dim(`step ${step}  sample:`));
       line(text);
     },
     picture(step, _image, file) {
-      line(picocolors.dim(`step ${step}  drew ${file}`));
+      line(style.dim(`step ${step}  drew ${file}`));
     },
     checkpoint(step) {
-      if (!live) line(picocolors.dim(`step ${step}  checkpoint saved`));
+      if (!live) line(style.dim(`step ${step}  checkpoint saved`));
     },
     note(message) {
-      line(picocolors.yellow(`rotor: ${message}`));
+      line(style.yellow(`rotor: ${message}`));
     },
   };
 }

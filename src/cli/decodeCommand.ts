@@ -1,13 +1,13 @@
-import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { codesPerImage, imageAt, imageGrid, readCodeFile, visibleScale, writePng } from "../data/index.ts";
-import { ConfigError, DataError } from "../errors.ts";
+import { DataError } from "../errors.ts";
 import { RunStore } from "../runs/index.ts";
-import { ImageCodec, loadImageModel } from "../train/index.ts";
-import { threadsOf, warn } from "./encodeCommand.ts";
+import { ImageCodec, loadImageModel } from "../sample/index.ts";
+import { type PlacementFlags, placementFor } from "./placementFor.ts";
+import { out, warn } from "./print.ts";
 import { showImage } from "./terminalImage.ts";
 
-export interface DecodeFlags {
+export interface DecodeFlags extends PlacementFlags {
   readonly out: string;
   readonly checkpoint?: number;
   readonly home: string;
@@ -41,18 +41,16 @@ export function outputNames(names: readonly string[]): string[] {
 
 /** `rotor decode`: codes become PNG files in a folder. */
 export async function decodeCommand(reference: string, file: string, flags: DecodeFlags): Promise<number> {
-  using store = new RunStore(flags.home, { create: false });
+  using store = new RunStore(flags.home, { readOnly: true });
   const run = store.getRun(reference);
   const codes = readCodeFile(file);
-  const loaded = await loadImageModel(run, flags.checkpoint, warn);
+  const loaded = await loadImageModel(store, run, flags.checkpoint, warn);
   if (codes.identity !== loaded.identity) {
     throw new DataError(
       `code file "${file}": was made by step ${codes.step} of run ${codes.run}, with another decoder or codebook than step ${loaded.step} of run ${run.id}: expected that run, and that step as --checkpoint`,
     );
   }
-  if (existsSync(flags.out) && !statSync(flags.out).isDirectory())
-    throw new ConfigError(`--out ${flags.out}: is a file, expected a folder`);
-  const codec = new ImageCodec(loaded.model, threadsOf(loaded.config));
+  const codec = new ImageCodec(loaded.model, await placementFor(loaded.config, flags));
   try {
     const perImage = codesPerImage(codes);
     const names = outputNames(codes.names);
@@ -65,7 +63,7 @@ export async function decodeCommand(reference: string, file: string, flags: Deco
         if (shown.length < gridImages) shown.push(imageAt(images, i));
       }
     }
-    process.stdout.write(`wrote ${names.length} images to ${flags.out}\n`);
+    out(`wrote ${names.length} images to ${flags.out}`);
     if (shown.length > 0) await showImage(imageGrid(shown, { columns: 8, scale: visibleScale(shown[0]!) }));
     return 0;
   } finally {

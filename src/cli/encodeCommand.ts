@@ -18,11 +18,13 @@ import {
 import { ConfigError } from "../errors.ts";
 import { meanSquaredError } from "../quantize/index.ts";
 import { RunStore } from "../runs/index.ts";
-import { ImageCodec, loadImageModel } from "../train/index.ts";
+import { ImageCodec, loadImageModel } from "../sample/index.ts";
 import { compactNumber } from "./format.ts";
+import { type PlacementFlags, placementFor } from "./placementFor.ts";
+import { out, warn } from "./print.ts";
 import { showImage } from "./terminalImage.ts";
 
-export interface EncodeFlags {
+export interface EncodeFlags extends PlacementFlags {
   readonly out: string;
   readonly fit?: string;
   readonly grid?: string;
@@ -61,14 +63,14 @@ export async function encodeCommand(
   flags: EncodeFlags,
 ): Promise<number> {
   const fit = checkFit(flags.fit ?? "exact");
-  using store = new RunStore(flags.home, { create: false });
-  const loaded = await loadImageModel(store.getRun(reference), flags.checkpoint, warn);
+  using store = new RunStore(flags.home, { readOnly: true });
+  const loaded = await loadImageModel(store, store.getRun(reference), flags.checkpoint, warn);
   const { config, quantizer } = loaded.model;
   const { image, latent } = config;
   const channels = image.channels as 1 | 3;
   const files = imageFiles(sources);
   const fileNames = namesOf(sources, files);
-  const codec = new ImageCodec(loaded.model, threadsOf(loaded.config));
+  const codec = new ImageCodec(loaded.model, await placementFor(loaded.config, flags));
   try {
     const names: string[] = [];
     const codes: Int32Array[] = [];
@@ -155,24 +157,12 @@ interface EncodeSummary {
 
 function report(summary: EncodeSummary, json: boolean): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify(summary)}\n`);
+    out(JSON.stringify(summary));
     return;
   }
   const { file, images, codes, bitsPerPixel, psnr, grid } = summary;
-  process.stdout.write(
-    `wrote ${file}: ${images} images, ${compactNumber(codes)} codes, ${bitsPerPixel.toFixed(3)} bits per pixel, PSNR of the reconstructions ${psnr.toFixed(2)} dB\n`,
+  out(
+    `wrote ${file}: ${images} images, ${compactNumber(codes)} codes, ${bitsPerPixel.toFixed(3)} bits per pixel, PSNR of the reconstructions ${psnr.toFixed(2)} dB`,
   );
-  if (grid !== undefined) process.stdout.write(`wrote ${grid}: originals with their reconstructions below\n`);
-}
-
-/** Tells of a checkpoint that was passed over. */
-export function warn(message: string): void {
-  process.stderr.write(`rotor: ${message}\n`);
-}
-
-/** Options of the engine that a run was trained with. */
-export function threadsOf({ training }: { training: { threads?: number | undefined } }): {
-  threads?: number;
-} {
-  return training.threads === undefined ? {} : { threads: training.threads };
+  if (grid !== undefined) out(`wrote ${grid}: originals with their reconstructions below`);
 }

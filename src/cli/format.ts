@@ -1,15 +1,6 @@
-/** `1234567` → `1.23M`. */
-export function compactNumber(value: number): string {
-  for (const [size, suffix] of [
-    [1e12, "T"],
-    [1e9, "G"],
-    [1e6, "M"],
-    [1e3, "k"],
-  ] as const) {
-    if (Math.abs(value) >= size) return `${(value / size).toPrecision(3)}${suffix}`;
-  }
-  return String(Number(value.toPrecision(3)));
-}
+import { visibleLine } from "../visibleText.ts";
+
+export { compactNumber } from "../compactNumber.ts";
 
 /** Seconds as `1:02:03` or `2:03`. */
 export function duration(seconds: number): string {
@@ -25,11 +16,12 @@ export function bytes(count: number): string {
 
 /** Rows as text with aligned columns; numbers to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
-  const columns = Math.max(...rows.map((row) => row.length));
+  const shown = rows.map((row) => row.map((cell) => (typeof cell === "number" ? cell : visibleLine(cell))));
+  const columns = Math.max(...shown.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) =>
-    Math.max(...rows.map((row) => String(row[i] ?? "").length)),
+    Math.max(...shown.map((row) => String(row[i] ?? "").length)),
   );
-  return rows
+  return shown
     .map((row) =>
       row
         .map((cell, i) =>

@@ -1,3 +1,4 @@
+import { print } from "./print.ts";
 /**
  * The signal that a person sends with Ctrl-C, and a cluster's manager with SIGTERM: the first asks for an orderly end, the second ends
  * at once.
@@ -9,7 +10,7 @@ export function interruptSignal(doing: string): AbortSignal {
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
-    process.stderr.write(`\nrotor: ${doing} (Ctrl-C again to stop at once)\n`);
+    print(`\nrotor: ${doing} (Ctrl-C again to stop at once)\n`, process.stderr);
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);

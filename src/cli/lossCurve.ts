@@ -1,4 +1,5 @@
 import asciichart from "asciichart";
+import { ownSequences } from "./print.ts";
 
 export interface CurvePoint {
   readonly step: number;
@@ -40,5 +41,5 @@ export function drawCurves(
   );
   const last = Math.max(...drawn.map((points) => points.at(-1)!.step));
   const begin = `${axis} ${drawn[0]![0]!.step}`;
-  return `${chart}\n${" ".repeat(9)}${begin}${`${last}`.padStart(width - begin.length)}`;
+  return `${ownSequences(chart)}\n${" ".repeat(9)}${begin}${`${last}`.padStart(width - begin.length)}`;
 }

@@ -1,17 +1,21 @@
-import asciichart from "asciichart";
-import picocolors from "picocolors";
-import { writeFileAtomically } from "../data/index.ts";
+import { placementOf } from "../compile/index.ts";
+import { writeOutput } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import type { Assumption, CheckpointOptimum, Estimate } from "../scaling/index.ts";
 import {
   type CheckpointChoice,
   type CheckpointMeasurement,
   measureRun,
   type RunMeasurement,
-} from "../train/index.ts";
+} from "../measure/index.ts";
+import type { Assumption, CheckpointOptimum, Estimate } from "../scaling/index.ts";
+import { importOwnTask } from "../tasks/index.ts";
 import { compactNumber, short, table } from "./format.ts";
+import type { PlacementFlags } from "./placementFor.ts";
+import { clearLine, out, print, warn, withoutStyle } from "./print.ts";
+import { drawRates } from "./rateDrawing.ts";
+import { style } from "./style.ts";
 
-export interface MeasureFlags {
+export interface MeasureFlags extends PlacementFlags {
   readonly checkpoint: readonly CheckpointChoice[];
   readonly batchSizes?: readonly number[];
   readonly at: readonly number[];
@@ -20,7 +24,7 @@ export interface MeasureFlags {
   readonly secondMoment?: string;
   readonly confidence: number;
   readonly seed: number;
-  readonly threads?: number;
+  readonly task?: string;
   readonly json?: boolean;
   readonly html?: string;
   readonly svg?: string;
@@ -79,35 +83,10 @@ function optimaTable({ optima }: CheckpointMeasurement, length: number): string 
   return table([head, ...rows]);
 }
 
-/** η* against B, both in logarithms, drawn with characters. */
-function drawing(own: CheckpointMeasurement): string | null {
-  const width = 60;
-  const [low, high] = [Math.log(own.optima[0]!.batchSize), Math.log(own.optima.at(-1)!.batchSize)];
-  if (!(high > low)) return null;
-  const values = Array.from({ length: width }, (_, i) =>
-    own.predict(Math.exp(low + ((high - low) * i) / (width - 1))),
-  ).map(({ learningRate }) => Math.log10(learningRate.value));
-  const drawable = values.filter(Number.isFinite);
-  if (drawable.length < 2) return null;
-  const chart = asciichart.plot(
-    values.map((value) => (Number.isFinite(value) ? value : Number.NaN)),
-    {
-      height: 8,
-      // A flat curve gets a scale too.
-      min: Math.min(...drawable) - 0.02,
-      max: Math.max(...drawable) + 0.02,
-      format: (value: number) => short(10 ** value, 2).padStart(9),
-      ...(picocolors.isColorSupported ? { colors: [asciichart.blue] } : {}),
-    },
-  );
-  const [first, last] = [`B ${short(own.optima[0]!.batchSize)}`, short(own.optima.at(-1)!.batchSize)];
-  return `η*\n${chart}\n${" ".repeat(11)}${first}${last.padStart(width - first.length)}`;
-}
-
 const marks: Record<Assumption["verdict"], string> = { holds: "holds", fails: "fails", open: "open " };
 
 function assumptionLines({ assumptions, trial }: CheckpointMeasurement): string {
-  const colour = { holds: picocolors.green, fails: picocolors.red, open: picocolors.yellow };
+  const colour = { holds: style.green, fails: style.red, open: style.yellow };
   const lines = assumptions.map(
     ({ name, verdict, finding }) => `  ${colour[verdict](marks[verdict])}  ${name}: ${finding}`,
   );
@@ -139,18 +118,27 @@ function answer({ own, learningRate, confidence }: CheckpointMeasurement): strin
   return `${place}: η* ${short(value)}, ${range}. ${compared} η* gains most in one step; over many steps another rate may.`;
 }
 
-function checkpointText(own: CheckpointMeasurement, { length }: RunMeasurement): string {
+function checkpointText(own: CheckpointMeasurement, { length, sample }: RunMeasurement): string {
   const { cost, microbatches, microbatchSize, confidence } = own;
-  const chart = drawing(own);
+  const chart = drawRates(
+    own.optima[0]!.batchSize,
+    own.optima.at(-1)!.batchSize,
+    (size) => own.predict(size).learningRate.value,
+  );
   const parts = [
-    picocolors.bold(`Checkpoint of step ${own.step}`),
-    `Noise and curvature, with ${percent(confidence)} intervals: ${microbatches} microbatches of ${microbatchSize} sequences\n\n${sumsTable(own)}`,
+    style.bold(`Checkpoint of step ${own.step}`),
+    `Noise and curvature, with ${percent(confidence)} intervals: ${microbatches} microbatches of ${microbatchSize} ${sample}\n\n${sumsTable(own)}`,
     `Best learning rate of one step: ${own.direction}\n\n${optimaTable(own, length)}`,
     ...(chart === null ? [] : [chart]),
     `Assumptions\n\n${assumptionLines(own)}`,
     answer(own),
-    picocolors.dim(
-      `${[...own.notes, `cost: gradients of ${cost.gradientSamples} sequences, ${cost.hessianProducts} Hessian-vector products on ${cost.hessianBatchSize}`].join("; ")}.`,
+    ...(own.updateRms === null
+      ? []
+      : [
+          `Adam's update has a root mean square of ${short(own.updateRms.measured)} in this checkpoint; means and noise of the gradients say ${short(own.updateRms.predicted)} for parameters that stand still, at most: few samples take noise for signal.`,
+        ]),
+    style.dim(
+      `${[...own.notes, `cost: gradients of ${cost.gradientSamples} ${sample}, ${cost.hessianProducts} Hessian-vector products on ${cost.hessianBatchSize}`].join("; ")}.`,
     ),
   ];
   return parts.join("\n\n");
@@ -158,6 +146,7 @@ function checkpointText(own: CheckpointMeasurement, { length }: RunMeasurement):
 
 /** How the measurement moves from checkpoint to checkpoint. */
 function history({ checkpoints, batchSize }: RunMeasurement): string {
+  const hasRms = checkpoints.some(({ updateRms }) => updateRms !== null);
   const rows = checkpoints.map((own) => [
     own.step,
     short(own.gradientSquared.pairs.value),
@@ -167,6 +156,9 @@ function history({ checkpoints, batchSize }: RunMeasurement): string {
     short(own.hessianTrace.value),
     ...ends(own.own.learningRate),
     short(own.learningRate.now),
+    ...(hasRms
+      ? [short(own.updateRms?.measured ?? Number.NaN), short(own.updateRms?.predicted ?? Number.NaN)]
+      : []),
   ]);
   const head = [
     "step",
@@ -179,14 +171,19 @@ function history({ checkpoints, batchSize }: RunMeasurement): string {
     "from",
     "to",
     "used",
+    ...(hasRms ? ["update RMS", "predicted"] : []),
   ];
   return `Checkpoints\n\n${table([head, ...rows])}`;
 }
 
 function textOf(measured: RunMeasurement): string {
-  const { run, optimizer, batchSize, length, checkpoints } = measured;
+  const { run, optimizer, batchSize, length, sample, checkpoints } = measured;
+  const size =
+    sample === "sequences"
+      ? `${short(batchSize)} sequences of ${length} tokens`
+      : `${short(batchSize)} ${sample}`;
   return [
-    `${run.name} ${run.id}: ${optimizer}, ${short(batchSize)} sequences of ${length} tokens a step; B counts sequences, η is the configuration's learning rate`,
+    `${run.name} ${run.id}: ${optimizer}, ${size} a step; B counts ${sample}, η is the configuration's learning rate`,
     ...checkpoints.map((own) => checkpointText(own, measured)),
     ...(checkpoints.length > 1 ? [history(measured)] : []),
   ].join("\n\n");
@@ -212,28 +209,31 @@ export async function measureCommand(reference: string, flags: MeasureFlags): Pr
     ...(flags.samples !== undefined && { samples: flags.samples }),
     ...(flags.probes !== undefined && { probes: flags.probes }),
     ...(secondMoment !== undefined && { secondMoment }),
-    ...(flags.threads !== undefined && { threads: flags.threads }),
+    ...(flags.task !== undefined && { task: await importOwnTask(flags.task) }),
+    ...placementOf(flags),
     confidence: flags.confidence,
     seed: flags.seed,
+    onNote: warn,
     onProgress(step, done, total) {
-      if (isLive) process.stderr.write(`\r\x1b[Kstep ${step}: ${done} of ${total} gradients and products`);
+      if (isLive)
+        print(`${clearLine}step ${step}: ${done} of ${total} gradients and products`, process.stderr);
     },
   });
-  if (isLive) process.stderr.write("\r\x1b[K");
+  if (isLive) print(clearLine, process.stderr);
   const text = textOf(measured);
   if (flags.html !== undefined || flags.svg !== undefined) {
     // Loaded only here: the plots' library takes time to load.
     const { renderPlot } = await import("../experiments/index.ts");
     const { measurePlot, measureReport } = await import("./measureReport.ts");
-    if (flags.html !== undefined) writeFileAtomically(flags.html, measureReport(measured, text));
-    if (flags.svg !== undefined) writeFileAtomically(flags.svg, renderPlot(measurePlot(measured)));
+    if (flags.html !== undefined) writeOutput(flags.html, measureReport(measured, withoutStyle(text)));
+    if (flags.svg !== undefined) writeOutput(flags.svg, renderPlot(measurePlot(measured)));
   }
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify({ version: 1, ...measured })}\n`);
+    out(JSON.stringify({ version: 1, ...measured }));
     return 0;
   }
-  process.stdout.write(`${text}\n`);
-  if (flags.html !== undefined) process.stdout.write(`\nreport: ${flags.html}\n`);
-  if (flags.svg !== undefined) process.stdout.write(`\npicture: ${flags.svg}\n`);
+  out(text);
+  if (flags.html !== undefined) out(`\nreport: ${flags.html}`);
+  if (flags.svg !== undefined) out(`\npicture: ${flags.svg}`);
   return 0;
 }

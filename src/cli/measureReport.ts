@@ -1,6 +1,7 @@
 import type { Plot } from "../experiments/index.ts";
+import type { CheckpointMeasurement, RunMeasurement } from "../measure/index.ts";
+import { seriesColours } from "../palette.ts";
 import type { Basis, Estimate } from "../scaling/index.ts";
-import type { CheckpointMeasurement, RunMeasurement } from "../train/index.ts";
 import { reportPage } from "./reportPage.ts";
 
 /** Batch sizes of the table's range, evenly spaced in logarithm. */
@@ -83,7 +84,7 @@ function pageData({ checkpoints }: RunMeasurement) {
 /** The page's program: two plots, and η* looked up between the points of the curve. */
 const script = `
 const data = JSON.parse(document.getElementById("data").textContent);
-const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"];
+const colours = ${JSON.stringify(seriesColours.light)};
 const short = (x) => Number(x.toPrecision(3)).toString();
 const axis = (name) => ({ type: "log", name, nameLocation: "middle", nameGap: 40, scale: true, axisLabel: { formatter: short } });
 const base = (y) => ({ animation: false, legend: { type: "scroll", top: 0 }, grid: { left: 90, right: 30, top: 50, bottom: 60 },

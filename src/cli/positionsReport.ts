@@ -1,5 +1,6 @@
 import {
   checkProperties,
+  checkProperty,
   type Document,
   float32Loss,
   formatDocument,
@@ -8,8 +9,10 @@ import {
   type LayoutPropertyName,
   layoutMeasures,
   layoutPositions,
+  layoutTokens,
+  type PropertyVerdict,
   positionOf,
-  segmentLength,
+  rotationProperty,
 } from "../position/index.ts";
 
 /** Whether a layout has a property, with the counter-example in words. */
@@ -35,10 +38,20 @@ export interface LayoutReport extends LayoutMeasures {
   readonly layout: string;
   readonly axes: readonly string[];
   readonly segments: readonly PlacedSegment[];
-  readonly properties: Readonly<Record<LayoutPropertyName, ReportedVerdict>>;
+  readonly properties: Readonly<Record<LayoutPropertyName, ReportedVerdict>> &
+    Readonly<Record<string, ReportedVerdict>>;
   /** Warning about positions that float32 can't hold; null if all are. */
   readonly precision: string | null;
 }
+
+const reported = (found: PropertyVerdict): ReportedVerdict =>
+  found.verdict === "broken"
+    ? {
+        verdict: "broken",
+        counterExample: formatDocument(found.document),
+        message: found.violation.message,
+      }
+    : { verdict: found.verdict };
 
 /** What a search finds for every property. */
 export async function reportedVerdicts(
@@ -46,15 +59,14 @@ export async function reportedVerdicts(
 ): Promise<Readonly<Record<LayoutPropertyName, ReportedVerdict>>> {
   const entries = Object.entries(await checkProperties(layout)).map(([name, found]) => [
     name,
-    found.verdict === "broken"
-      ? {
-          verdict: "broken",
-          counterExample: formatDocument(found.document),
-          message: found.violation.message,
-        }
-      : { verdict: found.verdict },
+    reported(found),
   ]);
   return Object.fromEntries(entries);
+}
+
+/** Whether heads of a model are rotated at all, and by the positions of which document they aren't. */
+export async function reportedRotation(layout: Layout, model: string): Promise<ReportedVerdict> {
+  return reported(await checkProperty(layout, rotationProperty(model)));
 }
 
 /**
@@ -68,7 +80,7 @@ export async function layoutReport(layout: Layout, document: Document): Promise<
   const segments = document
     .map((segment): PlacedSegment => {
       const first = offset;
-      offset += segmentLength(segment);
+      offset += layoutTokens(layout, segment);
       return {
         segment: formatDocument([segment]),
         kind: segment.kind,

@@ -1,10 +1,16 @@
+import { groundColours, seriesColours } from "../palette.ts";
 import { planeNames, planePoint, planeRange } from "./positionsDrawing.ts";
 import type { LayoutReport } from "./positionsReport.ts";
 
 const textColour = "#333333";
-const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const colours = seriesColours.light;
 const [panel, margin, titleHeight] = [280, 36, 28];
-const axisColours: Record<string, string> = { t: "#d55e00", h: "#009e73", w: "#0072b2", n: "#333333" };
+const axisColours: Record<string, string> = {
+  t: colours[1],
+  h: colours[3],
+  w: colours[0],
+  n: groundColours.light.text,
+};
 /** Characters of a line of the heading, and its height. */
 const [lineLength, lineHeight] = [96, 18];
 const escapeXml = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const escapeHtml = (text: string) =>
+export const escapeHtml = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 /** A page with plots. */
@@ -17,6 +17,17 @@ export interface ReportPage {
   readonly script: string;
 }
 
+/** Tables keep their columns and scroll; sentences wrap, on a phone too. */
+const inWords = (text: string) =>
+  text
+    .split("\n\n")
+    .map((block) =>
+      /\S {2,}\S/.test(block)
+        ? `<pre>${escapeHtml(block)}</pre>`
+        : `<p>${escapeHtml(block).replaceAll("\n", "<br>")}</p>`,
+    )
+    .join("\n");
+
 /** A page that needs nothing else: it holds its data and the plots' library, and loads nothing. */
 export function reportPage({ title, body, text, data, script }: ReportPage): string {
   const library = readFileSync(createRequire(import.meta.url).resolve("echarts/dist/echarts.min"), "utf8");
@@ -31,12 +42,14 @@ export function reportPage({ title, body, text, data, script }: ReportPage): str
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222; background: #fff }
 .plot { height: 30em }
 pre { overflow-x: auto; background: #f5f5f5; padding: 1em }
+p { overflow-wrap: anywhere }
 input { font: inherit; width: 8em }
+@media (max-width: 40em) { body { margin: 1em auto } .plot { height: 22em } }
 </style>
 <h1>${escapeHtml(title)}</h1>
 ${body}
 <h2>In words</h2>
-<pre>${escapeHtml(text)}</pre>
+${inWords(text)}
 <script>${library.replaceAll("</script", "<\\/script")}</script>
 <script id="data" type="application/json">${json}</script>
 <script>${script}</script>

@@ -1,32 +1,36 @@
-import type { EngineLeaves } from "../compile/index.ts";
-import { writePng } from "../data/index.ts";
-import { ConfigError, DataError } from "../errors.ts";
-import type { TransformerParams } from "../nn/index.ts";
-import { RunStore } from "../runs/index.ts";
 import {
   type Checkpoint,
-  CodeSampler,
-  type CodesConfig,
-  checkSampling,
-  codesTransformer,
   evaluatedParameters,
-  Generator,
-  ImageCodec,
+  matchTensors,
+  openCheckpoint,
+  stateShapes,
+} from "../checkpoint/index.ts";
+import type { EngineLeaves } from "../compile/index.ts";
+import { toDevice } from "../compile/index.ts";
+import {
+  type CodesConfig,
   type LanguageConfig,
-  latestCheckpoint,
-  loadCheckpoint,
-  loadCodesModel,
   parseConfig,
   resolveModel,
+  transformerShapes,
+} from "../config/index.ts";
+import { writePng } from "../data/index.ts";
+import { ConfigError, DataError } from "../errors.ts";
+import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
+import { RunStore } from "../runs/index.ts";
+import { CodeSampler, checkSampling, Generator, ImageCodec, type SamplingOptions } from "../sample/index.ts";
+import {
+  codesTransformer,
+  loadCodesModel,
   restoreTokenizer,
-  type SamplingOptions,
   sampleGrid,
   vocabularyOf,
-} from "../train/index.ts";
-import { threadsOf, warn } from "./encodeCommand.ts";
+} from "../tasks/index.ts";
+import { type PlacementFlags, placementFor } from "./placementFor.ts";
+import { out, print, printRaw, warn } from "./print.ts";
 import { showImage } from "./terminalImage.ts";
 
-export interface SampleFlags {
+export interface SampleFlags extends PlacementFlags {
   readonly prompt?: string;
   readonly tokens?: number;
   readonly images?: number;
@@ -37,6 +41,7 @@ export interface SampleFlags {
   readonly topP?: number;
   readonly seed: number;
   readonly checkpoint?: number;
+  readonly raw?: boolean;
   readonly home: string;
 }
 
@@ -50,12 +55,9 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
     ...(flags.topP === undefined ? {} : { topP: flags.topP }),
   };
   checkSampling(sampling);
-  using store = new RunStore(flags.home, { create: false });
+  using store = new RunStore(flags.home, { readOnly: true });
   const run = store.getRun(reference);
-  const checkpoint =
-    flags.checkpoint === undefined
-      ? latestCheckpoint(run.directory, warn)
-      : loadCheckpoint(run.directory, flags.checkpoint);
+  const checkpoint = openCheckpoint(store, run, flags.checkpoint ?? "latest", warn);
   const config = parseConfig(checkpoint.sidecar.config);
   switch (config.task) {
     case "language":
@@ -63,12 +65,16 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
       await sampleText(config, checkpoint, flags, sampling);
       return 0;
     case "codes":
-      refuse(flags, ["prompt", "tokens"], `run ${run.id} makes images`);
+      refuse(flags, ["prompt", "tokens", "raw"], `run ${run.id} makes images`);
       await sampleImages(config, checkpoint, run.id, flags, sampling);
       return 0;
     case "autoencoder":
       throw new ConfigError(
         `run ${run.id}: is an autoencoder, which can't be sampled from: expected a model of text or of codes`,
+      );
+    case "own":
+      throw new ConfigError(
+        `run ${run.id}: is of a task of its own, which isn't known how to be sampled from: expected a model of text or of codes`,
       );
   }
 }
@@ -79,31 +85,42 @@ function refuse(flags: SampleFlags, names: readonly (keyof SampleFlags)[], reaso
     if (flags[name] !== undefined) throw new ConfigError(`--${name} ${flags[name]}: ${reason}`);
 }
 
-async function parametersOf(config: LanguageConfig | CodesConfig, { tensors }: Checkpoint) {
+async function parametersOf(
+  config: LanguageConfig | CodesConfig,
+  model: TransformerConfig,
+  { tensors, file }: Checkpoint,
+) {
+  matchTensors(tensors, stateShapes(config, { params: transformerShapes(model) }), file);
   return (await evaluatedParameters(config, tensors)) as EngineLeaves<TransformerParams>;
 }
 
 async function sampleText(
   config: LanguageConfig,
   checkpoint: Checkpoint,
-  { prompt = defaults.prompt, tokens = defaults.tokens, seed }: SampleFlags,
+  { prompt = defaults.prompt, tokens = defaults.tokens, seed, raw = false, ...flags }: SampleFlags,
   sampling: SamplingOptions,
 ): Promise<void> {
   const tokenizer = restoreTokenizer(checkpoint.sidecar.tokenizer);
-  const generator = new Generator(
-    resolveModel(config, tokenizer.vocabSize),
-    tokenizer,
-    config.training.threads,
-  );
-  const params = await parametersOf(config, checkpoint);
-  const options = { prompt, numTokens: tokens, seed, temperature: 0.8, ...sampling };
+  const model = resolveModel(config, tokenizer.vocabSize);
+  const placement = await placementFor(config, flags);
+  const params = await toDevice(await parametersOf(config, model, checkpoint), placement);
+  const generator = new Generator(model, tokenizer, placement);
+  const options = {
+    prompt,
+    numTokens: tokens,
+    seed,
+    temperature: 0.8,
+    ...config.imported?.generation,
+    ...sampling,
+  };
+  const write = raw ? printRaw : (piece: string) => print(piece);
   // The prompt only once the first piece is there: what can't be sampled prints nothing.
   let text = prompt;
   for await (const piece of generator.generate(params, options)) {
-    process.stdout.write(text + piece);
+    write(text + piece);
     text = "";
   }
-  process.stdout.write(`${text}\n`);
+  write(`${text}\n`);
   await generator.dispose();
 }
 
@@ -114,7 +131,7 @@ async function sampleImages(
   flags: SampleFlags,
   sampling: SamplingOptions,
 ): Promise<void> {
-  const { images = defaults.images, out = defaults.out, seed } = flags;
+  const { images = defaults.images, out: file = defaults.out, seed } = flags;
   const loaded = await loadCodesModel(config.data, flags.home);
   const stored = checkpoint.sidecar.codes;
   if (stored === undefined || stored.identity !== loaded.identity) {
@@ -122,21 +139,22 @@ async function sampleImages(
       `run ${run}: was trained on codes of another decoder or codebook than run ${loaded.run.id} now has at step ${loaded.step}`,
     );
   }
-  const codec = new ImageCodec(loaded.model, threadsOf(config));
+  const placement = await placementFor(config, flags);
+  const codec = new ImageCodec(loaded.model, placement);
   const codesPerImage = codec.codeShape.reduce((a, b) => a * b);
   const vocabulary = vocabularyOf(loaded, stored.numClasses);
   const model = codesTransformer(config, vocabulary, codec.codeShape);
-  const sampler = new CodeSampler(model, vocabulary, codesPerImage, config.training.threads);
+  const sampler = new CodeSampler(model, vocabulary, codesPerImage, placement);
   try {
     const classes = Array.from({ length: images }, (_, i) => {
       if (flags.class !== undefined) return flags.class;
       return stored.numClasses === 0 ? null : i % stored.numClasses;
     });
-    const params = await parametersOf(config, checkpoint);
+    const params = await toDevice(await parametersOf(config, model, checkpoint), placement);
     const codes = await sampler.sample(params, { classes, seed, ...sampling });
     const grid = sampleGrid(await codec.decode(codes));
-    await writePng(out, grid);
-    process.stdout.write(`wrote ${out}: ${images} images\n`);
+    await writePng(file, grid);
+    out(`wrote ${file}: ${images} images`);
     await showImage(grid);
   } finally {
     await sampler.dispose();

@@ -1,162 +1,140 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import picocolors from "picocolors";
-import { ConfigError, DatabaseAwayError, DataError } from "../errors.ts";
+import type { Device } from "../compile/index.ts";
+import { stepSize } from "../config/index.ts";
+import { scratchFolder } from "../data/index.ts";
+import { ConfigError, DataError } from "../errors.ts";
+import { openStart } from "../exchange/index.ts";
+import { patiently } from "../runs/index.ts";
 import {
   checkTrials,
   loadSweep,
+  newSweepId,
   openSharedFiles,
   openTrialStore,
-  outboxOf,
   type PlannedTrial,
-  ProcessExecutor,
   pinTrials,
   planTrials,
+  removeOrphanRuns,
   resultsCsv,
-  runSweep,
   type SweepRecord,
   type TrialStore,
   unfinished,
 } from "../sweeps/index.ts";
-import { stepSize, version } from "../train/index.ts";
-import { type ChosenWorkers, chooseWorkers } from "./chooseWorkers.ts";
+import { version } from "../version.ts";
+import { chooseWorkers } from "./chooseWorkers.ts";
+import { commandLine } from "./commandLine.ts";
+import { commandPatience } from "./commandPatience.ts";
 import { fitAnswer } from "./fitCommand.ts";
 import { duration, table } from "./format.ts";
 import { interruptSignal } from "./interruptSignal.ts";
-import { SweepProgress } from "./sweepProgress.ts";
+import { deviceOverride } from "./placementFor.ts";
+import { out, warn } from "./print.ts";
+import { runTrials } from "./runTrials.ts";
+import { style } from "./style.ts";
 import { shortPaths, trialTable } from "./sweepTable.ts";
+import { uiBeside } from "./uiBeside.ts";
 
 export interface SweepFlags {
   readonly set: readonly string[];
   readonly workers?: number;
   readonly threads?: number;
+  readonly device?: Device;
   readonly resume?: string | true;
   readonly dryRun?: boolean;
   readonly name?: string;
   readonly shared?: string;
+  readonly ui?: number | true;
   readonly home: string;
 }
-
-const out = (text: string) => process.stdout.write(`${text}\n`);
-const pollMs = 500;
 
 /** `rotor sweep`. @returns the exit code */
 export async function sweepCommand(file: string | undefined, flags: SweepFlags): Promise<number> {
   // A place that can't be used is refused here, and not by every trial.
   if (flags.shared !== undefined) await openSharedFiles(flags.shared);
+  const patience = commandPatience();
   if (flags.resume !== undefined) {
-    if (file !== undefined || flags.set.length > 0 || flags.name !== undefined || flags.dryRun === true) {
+    const others = [file, flags.set[0], flags.name, flags.dryRun, flags.device];
+    if (others.some((other) => other !== undefined)) {
       throw new ConfigError(
-        "--resume: continues a sweep as it was begun; expected no file, --set, --name or --dry-run",
+        "--resume: continues a sweep as it was begun; expected no file, --set, --name, --device or --dry-run",
       );
     }
-    await using store = await openTrialStore(flags.home);
-    const sweep = await store.getSweep(flags.resume === true ? "latest" : flags.resume);
-    const again = await store.retryFailed(sweep.id);
+    await using _page = await pageOf(flags);
+    await using store = await patiently(() => openTrialStore(flags.home), patience);
+    const reference = flags.resume === true ? "latest" : flags.resume;
+    const sweep = await patiently(() => store.getSweep(reference), patience);
+    const again = await patiently(() => store.retryFailed(sweep.id), patience);
     if (again > 0) out(`${again} failed trials are tried again`);
     return await work(store, sweep.id, flags);
   }
   if (file === undefined) throw new ConfigError("sweep: expected a sweep file, or --resume");
-  const overrides =
-    flags.name === undefined ? flags.set : [...flags.set, `name=${JSON.stringify(flags.name)}`];
-  const loaded = await loadSweep(file, overrides);
+  const overrides = [
+    ...flags.set,
+    ...(flags.name === undefined ? [] : [`name=${JSON.stringify(flags.name)}`]),
+    ...(await deviceOverride(flags.device)),
+  ];
+  const loaded = await loadSweep(file, overrides, (start) => openStart(start, flags.home, warn));
   const definition = { ...loaded.definition, name: flags.name ?? loaded.definition.name };
   const sweep = { definition, base: loaded.base, codeVersion: version };
   const trials = await pinTrials(planTrials(definition, loaded.base), flags.home);
   if (flags.dryRun === true) return await dryRun(sweep, trials, flags);
   await checkTrials(trials, flags.home);
-  await using store = await openTrialStore(flags.home);
-  const { id } = await store.createSweep(sweep, trials);
+  await using _page = await pageOf(flags);
+  await using store = await patiently(() => openTrialStore(flags.home), patience);
+  // A name of its own beforehand: an answer that is lost on the way makes no second sweep.
+  const id = newSweepId();
+  await patiently(() => store.createSweep(sweep, trials, id), patience);
   return await work(store, id, flags);
+}
+
+/** The page beside the sweep, before anything is written: where it can't be served nothing has begun. */
+async function pageOf({ ui, home }: SweepFlags): Promise<AsyncDisposable | null> {
+  return ui === undefined ? null : await uiBeside(home, ui);
 }
 
 /** Runs what is left of a sweep in this process and its workers, and prints what came of it. */
 async function work(store: TrialStore, sweepId: string, flags: SweepFlags): Promise<number> {
   const signal = interruptSignal("stopping; running trials keep a checkpoint");
-  const begun = await store.getSweep(sweepId);
-  const trials = await store.listTrials(sweepId);
-  out(picocolors.bold(`${begun.name}  ${picocolors.dim(sweepId)}`));
+  const patience = commandPatience(signal);
+  await removeOrphanRuns(store, flags.home);
+  const begun = await patiently(() => store.getSweep(sweepId), patience);
+  const trials = await patiently(() => store.listTrials(sweepId), patience);
+  out(style.bold(`${begun.name}  ${style.dim(sweepId)}`));
   if (unfinished(begun) > 0 || begun.definition.adaptive !== null) {
     const chosen = await chooseWorkers(begun.definition, flags, trials, flags.home);
     out(`${trials.length} trials, ${chosen.reason}`);
-    if (!signal.aborted) await runWith(store, sweepId, chosen, flags, signal);
+    if (!signal.aborted) await runTrials(store, sweepId, chosen, flags, signal);
   }
-  const sweep = await store.getSweep(sweepId);
+  const sweep = await patiently(() => store.getSweep(sweepId), patience);
   if (unfinished(sweep) > 0) {
-    out(`stopped with ${unfinished(sweep)} trials left; continue with: rotor sweep --resume ${sweepId}`);
+    out(
+      `stopped with ${unfinished(sweep)} trials left; continue with: ${commandLine(`sweep --resume ${sweepId}`)}`,
+    );
     return 130;
   }
   return await report(store, sweep);
 }
 
-async function runWith(
-  store: TrialStore,
-  sweepId: string,
-  { workers, threads }: ChosenWorkers,
-  { home, shared }: SweepFlags,
-  signal: AbortSignal,
-): Promise<void> {
-  await using stack = new AsyncDisposableStack();
-  const executors = Array.from({ length: workers }, () =>
-    stack.use(new ProcessExecutor({ home, threads, shared: shared ?? null })),
-  );
-  const progress = new SweepProgress(process.stdout, process.stdout.isTTY === true);
-  const show = async () => progress.show(await store.getSweep(sweepId), await store.listTrials(sweepId));
-  await show();
-  const over = new AbortController();
-  const watching = (async () => {
-    while (!over.signal.aborted) {
-      await sleep(pollMs, undefined, { signal: over.signal }).catch(() => {});
-      await show().catch((error: unknown) => {
-        // The workers say so, and try again.
-        if (!(error instanceof DatabaseAwayError)) throw error;
-      });
-    }
-  })();
-  // What it throws is thrown below, when the workers have ended.
-  watching.catch(() => {});
-  try {
-    await runSweep(
-      store,
-      sweepId,
-      {
-        executors,
-        outbox: outboxOf(home),
-        onEvent(event) {
-          if (event.kind === "progress") progress.local(event.claim.trial.id, event.progress);
-          if (event.kind === "note") progress.line(picocolors.yellow(`rotor: ${event.message}`));
-        },
-        onRound: (sweep, count) => progress.line(`round ${sweep.round + 2}: ${count} new trials`),
-      },
-      signal,
-    );
-  } finally {
-    over.abort();
-    await watching;
-  }
-}
-
 /** The fit, or why there is none, and where the results lie. */
 async function report(store: TrialStore, sweep: SweepRecord): Promise<number> {
-  const trials = await store.listTrials(sweep.id);
+  const trials = await patiently(() => store.listTrials(sweep.id), commandPatience());
   out("");
   out(trialTable(sweep, trials));
   out("");
+  let isFitted = true;
   try {
     out(fitAnswer(resultsCsv(sweep, trials)));
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
+    isFitted = false;
     out(`no fit: ${error.message}`);
   }
   out("");
   out(`results in ${store.location}`);
-  out(picocolors.dim(`fit them again with: rotor fit --sweep ${sweep.id}`));
-  out(picocolors.dim(`as a table: rotor sweep export ${sweep.id}`));
+  if (isFitted) out(style.dim(`fit them again with: ${commandLine(`fit --sweep ${sweep.id}`)}`));
+  out(style.dim(`as a table: ${commandLine(`sweep export ${sweep.id}`)}`));
   if (sweep.counts.failed === 0) return 0;
-  process.stderr.write(
-    `rotor: ${sweep.counts.failed} of ${trials.length} trials failed; try them again with: rotor sweep --resume ${sweep.id}\n`,
+  warn(
+    `${sweep.counts.failed} of ${trials.length} trials failed; try them again with: ${commandLine(`sweep --resume ${sweep.id}`)}`,
   );
   return 1;
 }
@@ -170,8 +148,8 @@ async function dryRun(
   flags: SweepFlags,
 ): Promise<number> {
   // Nothing is kept: the token files go to a temporary folder. Codes need their autoencoder's run, and keep nothing anyway.
-  const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
-  const home = base.task === "codes" ? flags.home : scratch;
+  const scratch = scratchFolder();
+  const home = base.task === "codes" ? flags.home : scratch.path;
   try {
     await checkTrials(trials, home);
     const paths = Object.keys(definition.parameters);
@@ -196,6 +174,6 @@ async function dryRun(
     }
     return 0;
   } finally {
-    rmSync(scratch, { recursive: true });
+    scratch[Symbol.dispose]();
   }
 }

@@ -26,7 +26,7 @@ function trial(number: number, batchSize: number, over: Partial<TrialRecord> = {
     progress: null,
     outcome: null,
     ...over,
-  } as unknown as TrialRecord;
+  } as TrialRecord;
 }
 
 const finished = (loss: number): Partial<TrialRecord> => ({

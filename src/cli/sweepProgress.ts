@@ -1,7 +1,9 @@
-import picocolors from "picocolors";
+import { stepSize } from "../config/index.ts";
 import type { SweepRecord, TrialProgress, TrialRecord } from "../sweeps/index.ts";
-import { stepSize } from "../train/index.ts";
+import { visibleLine } from "../visibleText.ts";
 import { duration } from "./format.ts";
+import { control, print } from "./print.ts";
+import { style } from "./style.ts";
 import { stateText, trialText } from "./sweepTable.ts";
 
 /** Rows of the live table besides the running trials. */
@@ -59,19 +61,21 @@ export class SweepProgress {
       if (isFirst && ended.length > 0) this.line(`${count} trials have ended already`);
       else
         for (const trial of fresh)
-          this.line(`trial ${trial.number}  ${trialText(sweep, trial)}  ${stateText(trial)}`);
+          this.line(visibleLine(`trial ${trial.number}  ${trialText(sweep, trial)}  ${stateText(trial)}`));
       if (!isFirst && fresh.length > 0) this.line(`${count} trials${left}`);
       return;
     }
     const running = trials.filter(({ status }) => status === "running");
     const rows = [...ended.slice(-lastShown), ...running].map((trial) => {
-      const text = `${String(trial.number).padStart(String(trials.length).length)}  ${trialText(sweep, trial)}  ${stateText(trial)}`;
+      const text = visibleLine(
+        `${String(trial.number).padStart(String(trials.length).length)}  ${trialText(sweep, trial)}  ${stateText(trial)}`,
+      );
       const width = (this.#output as NodeJS.WriteStream).columns ?? 80;
       const cut = text.length > width - 1 ? `${text.slice(0, width - 2)}…` : text;
-      if (trial.outcome === null) return picocolors.dim(cut);
-      return trial.outcome.status === "finished" ? cut : picocolors.yellow(cut);
+      if (trial.outcome === null) return style.dim(cut);
+      return trial.outcome.status === "finished" ? cut : style.yellow(cut);
     });
-    this.#redraw([...rows, picocolors.bold(`${count} trials${left}`)]);
+    this.#redraw([...rows, style.bold(`${count} trials${left}`)]);
   }
 
   #left(trials: readonly TrialRecord[]): string {
@@ -89,17 +93,17 @@ export class SweepProgress {
   /** Writes a line that stays. */
   line(text: string): void {
     this.#clear();
-    this.#output.write(`${text}\n`);
+    print(`${text}\n`, this.#output);
   }
 
   #clear(): void {
-    if (this.#linesOpen > 0) this.#output.write(`\x1b[${this.#linesOpen}A\x1b[J`);
+    if (this.#linesOpen > 0) print(control(`\x1b[${this.#linesOpen}A\x1b[J`), this.#output);
     this.#linesOpen = 0;
   }
 
   #redraw(lines: readonly string[]): void {
     this.#clear();
-    this.#output.write(`${lines.join("\n")}\n`);
+    print(`${lines.join("\n")}\n`, this.#output);
     this.#linesOpen = lines.length;
   }
 }

@@ -1,4 +1,5 @@
 import { encodePng, type Image, resizeImage } from "../data/index.ts";
+import { control, print } from "./print.ts";
 
 /** How a terminal can show an image: by a protocol of its own, or by coloured half blocks. */
 export type ImageProtocol = "kitty" | "iterm2" | "blocks";
@@ -42,9 +43,9 @@ export async function terminalImage(
   if (protocol === "iterm2") return `\x1b]1337;File=inline=1;size=${png.length}:${text}\x07\n`;
   let out = "";
   for (let at = 0; at < text.length; at += kittyChunk) {
-    const control = at === 0 ? "f=100,a=T," : "";
+    const header = at === 0 ? "f=100,a=T," : "";
     const more = at + kittyChunk < text.length ? 1 : 0;
-    out += `\x1b_G${control}m=${more};${text.slice(at, at + kittyChunk)}\x1b\\`;
+    out += `\x1b_G${header}m=${more};${text.slice(at, at + kittyChunk)}\x1b\\`;
   }
   return `${out}\n`;
 }
@@ -95,5 +96,5 @@ export async function showImage(image: Image): Promise<void> {
   const protocol = imageProtocol(process.env, process.stdout.isTTY === true);
   if (protocol === null) return;
   const options = { columns: process.stdout.columns ?? 80, trueColour: hasTrueColour(process.env) };
-  process.stdout.write(await terminalImage(image, protocol, options));
+  print(control(await terminalImage(image, protocol, options)));
 }

@@ -1,66 +1,128 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import picocolors from "picocolors";
-import { stringify } from "yaml";
+import type { Device } from "../compile/index.ts";
+import { fineTuning, loadConfig, overridesOf, type TrainConfig } from "../config/index.ts";
 import type { Image } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { describePartition, muonScale } from "../optim/index.ts";
+import { openStart } from "../exchange/index.ts";
+import type { BranchOptions } from "../optim/index.ts";
 import { RunStore } from "../runs/index.ts";
-import {
-  buildOptimizer,
-  loadConfig,
-  openTask,
-  StepRunner,
-  type TrainConfig,
-  type TrainResult,
-  trainRun,
-} from "../train/index.ts";
+import { importOwnTask } from "../tasks/index.ts";
+import { continuedConfig, type TrainResult, trainRun } from "../train/index.ts";
+import { commandLine } from "./commandLine.ts";
 import { consoleReporter, describeEvaluation } from "./consoleReporter.ts";
-import { bytes, compactNumber, duration, table } from "./format.ts";
+import { dryRun } from "./dryRun.ts";
 import { interruptSignal } from "./interruptSignal.ts";
 import { drawCurves } from "./lossCurve.ts";
+import { out, warn } from "./print.ts";
+import { isColorSupported, style } from "./style.ts";
 import { showImage } from "./terminalImage.ts";
+import { uiBeside } from "./uiBeside.ts";
 
 export interface TrainFlags {
   readonly set: readonly string[];
+  readonly from?: string;
+  readonly lora?: number | true;
+  readonly adapter?: string;
+  readonly continue?: string;
+  readonly steps?: number;
+  readonly decay?: BranchOptions["shape"];
   readonly resume?: string | true;
   readonly dryRun?: boolean;
+  readonly timed?: boolean;
   readonly name?: string;
   readonly noiseScale?: number | true;
+  readonly device?: Device;
   readonly home: string;
+  readonly ui?: number | true;
   readonly json?: boolean;
+  readonly task?: string;
 }
 
 /** A measurement costs about as much as the gradient of a step: every tenth is within a tenth of the time. */
 const defaultNoiseScaleEvery = 10;
 
+/** PEFT's. */
+const defaultRank = 8;
+
 /** `rotor train`. @returns the exit code */
 export async function trainCommand(reference: string | undefined, flags: TrainFlags): Promise<number> {
+  if (flags.task !== undefined && flags.resume === undefined && flags.continue === undefined)
+    throw new ConfigError("--task: is for --resume and --continue; a configuration names its module itself");
+  if (flags.continue === undefined && (flags.steps ?? flags.decay) !== undefined)
+    throw new ConfigError("--steps, --decay: expected --continue beside them; or --set training.steps=…");
   if (flags.resume !== undefined) {
-    const others = [reference, flags.set[0], flags.noiseScale, flags.name, flags.dryRun];
+    const { from, continue: continued } = flags;
+    const { set, noiseScale, name, lora, adapter } = flags;
+    const others = [reference, set[0], noiseScale, name, flags.dryRun, from, continued, lora, adapter];
     if (others.some((other) => other !== undefined)) {
       throw new ConfigError(
-        "--resume: continues a run with its own configuration; expected no config, --set, --noise-scale, --name or --dry-run",
+        "--resume: continues a run with its own configuration; expected no config, --set, --noise-scale, --name, --from, --lora, --adapter, --continue or --dry-run",
       );
     }
     const resume = flags.resume === true ? "latest" : flags.resume;
     return report(await runWithReporter({ resume }, flags), flags);
   }
-  if (reference === undefined)
-    throw new ConfigError("train: expected a preset or a configuration file, or --resume");
+  if (reference === undefined && flags.from === undefined && flags.continue === undefined)
+    throw new ConfigError("train: expected a preset or a configuration file, --from, --continue or --resume");
   const noiseScaleEvery = flags.noiseScale === true ? defaultNoiseScaleEvery : flags.noiseScale;
   const overrides = [
     ...flags.set,
     ...(flags.name === undefined ? [] : [`name=${JSON.stringify(flags.name)}`]),
+    ...(flags.device === undefined ? [] : [`training.device=${flags.device}`]),
+    ...(flags.lora === undefined ? [] : [`lora.rank=${flags.lora === true ? defaultRank : flags.lora}`]),
+    ...(flags.adapter === undefined ? [] : [`lora.from=${JSON.stringify(flags.adapter)}`]),
     ...(noiseScaleEvery === undefined ? [] : [`training.noiseScaleEvery=${noiseScaleEvery}`]),
   ];
-  const config = await loadConfig(reference, overrides);
+  const config =
+    flags.continue === undefined
+      ? await configOf(reference, overrides, flags)
+      : continuation(reference, flags.continue, overrides, flags);
+  if (flags.timed === true && flags.dryRun !== true)
+    throw new ConfigError("--timed: expected --dry-run beside it");
   if (flags.dryRun === true) {
-    await dryRun(config, flags.home);
+    await dryRun(config, flags.home, flags.timed === true);
     return 0;
   }
   return report(await runWithReporter({ config }, flags), flags);
+}
+
+/** The configuration of a training from the beginning, or from a model. @throws ConfigError */
+async function configOf(
+  reference: string | undefined,
+  overrides: readonly string[],
+  { from, home }: TrainFlags,
+): Promise<TrainConfig> {
+  const begun = from === undefined ? overrides : [`from=${JSON.stringify(from)}`, ...overrides];
+  if (reference === undefined && !overrides.some((one) => one.startsWith("data.source=")))
+    throw new ConfigError(
+      "--from: expected what to train on, for example --set data.source=texts.jsonl, or a configuration",
+    );
+  const isLora = overrides.some((one) => one.startsWith("lora."));
+  return loadConfig(reference ?? fineTuning(isLora), begun, (start) => openStart(start, home, warn));
+}
+
+/** The configuration of a run that goes on with another. @throws ConfigError */
+function continuation(
+  reference: string | undefined,
+  run: string,
+  overrides: readonly string[],
+  { steps, decay, home, from }: TrainFlags,
+): TrainConfig {
+  if (reference !== undefined || from !== undefined)
+    throw new ConfigError(
+      `--continue ${run}: goes on with the run's own configuration; expected no config and no --from`,
+    );
+  if (steps === undefined)
+    throw new ConfigError(`--continue ${run}: expected --steps as well, how many more to do`);
+  const { name, ...others } = overridesOf(overrides);
+  return continuedConfig({
+    run,
+    steps,
+    decay: decay ?? null,
+    overrides: others,
+    home,
+    warn,
+    ...(name === undefined ? {} : { name: String(name) }),
+  });
 }
 
 async function runWithReporter(
@@ -71,9 +133,12 @@ async function runWithReporter(
   let logEvery = "config" in what ? what.config.training.logEvery : 10;
   const shown = consoleReporter(flags.json === true ? process.stderr : process.stdout, () => logEvery);
   let last: Image | null = null;
+  await using _page = flags.ui === undefined ? null : await uiBeside(flags.home, flags.ui);
   const result = await trainRun({
     ...what,
+    ...(flags.task !== undefined && { task: await importOwnTask(flags.task) }),
     home: flags.home,
+    ...(flags.device !== undefined && { device: flags.device }),
     signal: interruptSignal("stopping after this step"),
     reporter: {
       ...shown,
@@ -95,23 +160,20 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
   const { run, validation, verdict } = result;
   const config = run.config as TrainConfig;
   if (json === true) {
-    process.stdout.write(
-      `${JSON.stringify({ ...result, run: { id: run.id, name: run.name, directory: run.directory } })}\n`,
-    );
+    out(`${JSON.stringify({ ...result, run: { id: run.id, name: run.name, directory: run.directory } })}`);
     return result.status === "finished" ? 0 : 130;
   }
-  const out = (text: string) => process.stdout.write(`${text}\n`);
   if (result.status === "interrupted") {
-    out(`stopped after step ${result.step}; continue with: rotor train --resume ${run.id}`);
+    out(`stopped after step ${result.step}; continue with: ${commandLine(`train --resume ${run.id}`)}`);
     return 130;
   }
-  using store = new RunStore(home);
+  using store = new RunStore(home, { readOnly: true });
   out("");
-  out(picocolors.bold("loss"));
-  out(drawCurves([store.metric(run.id, "loss")], { colour: picocolors.isColorSupported }));
+  out(style.bold("loss"));
+  out(drawCurves([store.metric(run.id, "loss")], { colour: isColorSupported }));
   out("");
   if (validation !== null) {
-    out(picocolors.bold(`final validation loss ${describeEvaluation(validation)}`));
+    out(style.bold(`final validation loss ${describeEvaluation(validation)}`));
     const { expectedLoss } = config;
     if (expectedLoss === null) out("expected loss: not measured for this configuration");
     else {
@@ -123,99 +185,11 @@ function report(result: TrainResult, { json, home }: TrainFlags): number {
   }
   out(`run ${run.id} in ${run.directory}`);
   const hint = {
-    language: `sample more with: rotor sample ${run.id} --prompt "..."`,
-    autoencoder: `see how codes are used with: rotor codebook ${run.id}`,
-    codes: `draw more images with: rotor sample ${run.id} --out samples.png`,
+    language: `sample more with: ${commandLine(`sample ${run.id} --prompt "..."`)}`,
+    autoencoder: `see how codes are used with: ${commandLine(`codebook ${run.id}`)}`,
+    codes: `draw more images with: ${commandLine(`sample ${run.id} --out samples.png`)}`,
+    own: `its checkpoints are safetensors: ${result.checkpoint}`,
   };
-  out(picocolors.dim(hint[config.task]));
+  out(style.dim(hint[config.task]));
   return 0;
-}
-
-const timedSteps = 3;
-
-/** Prints what a run would be: configuration, sizes, where each parameter goes, time per step. */
-async function dryRun(config: TrainConfig, home: string): Promise<void> {
-  const out = (text: string) => process.stdout.write(`${text}\n`);
-  out(stringify(config).trimEnd());
-  // Nothing is kept: the token files go to a temporary folder.
-  const scratch = mkdtempSync(path.join(tmpdir(), "rotor-"));
-  try {
-    // The codes of a run are where the run is.
-    using task = await openTask(config, config.task === "codes" ? home : scratch);
-    const { facts, itemsPerBatch, flopsPerBatch } = task;
-    const optimizer = buildOptimizer(config);
-    const { training } = config;
-    const { steps, accumulate } = training;
-    const { total } = facts.parameters;
-    out("");
-    if (facts.kind === "language") {
-      out(
-        `parameters      ${compactNumber(total)} (${total}), without embedding and head ${compactNumber(facts.parameters.nonEmbedding)}`,
-      );
-      out(`FLOPs per token ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
-      out(
-        `data            ${compactNumber(facts.trainTokens)} tokens for training, ${compactNumber(facts.validationTokens)} for validation`,
-      );
-    } else if (facts.kind === "codes") {
-      out(
-        `parameters      ${compactNumber(total)} (${total}), without embedding and head ${compactNumber(facts.parameters.nonEmbedding)}`,
-      );
-      out(`FLOPs per code  ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
-      out(
-        `data            ${facts.trainImages} images of ${facts.codesPerImage} codes for training, ${facts.validationImages} for validation`,
-      );
-    } else {
-      const { latent } = facts.model;
-      out(`parameters      ${compactNumber(total)} (${total})`);
-      out(`FLOPs per image ${compactNumber(flopsPerBatch / itemsPerBatch)}`);
-      out(
-        `codes           ${facts.codebookSizes.join(" + ") || "none"}; ${latent.height} × ${latent.width} vectors of ${latent.dim} per image`,
-      );
-      out(
-        `data            ${facts.trainImages} images for training, ${facts.validationImages} for validation`,
-      );
-    }
-    out(`epochs          ${task.epochs(steps * accumulate).toFixed(2)}`);
-    const runner = new StepRunner(task, optimizer, training);
-    using state = await runner.init();
-    const sum = accumulate === 1 ? "" : `, and ${bytes(runner.sumBytes)} for the sum of gradients`;
-    const variables = facts.kind === "autoencoder" ? ", codes" : "";
-    out(`state           ${bytes(2 * state.byteLength)} (parameters and optimizer${variables}, twice)${sum}`);
-    out("");
-    const params = state.leaves().params;
-    out(
-      table([
-        ["parameter", "shape", "optimizer", "scale", "decay", "why", "read as"],
-        ...describePartition(params, optimizer.rule).map(({ path: name, shape, group, reason, reading }) => [
-          name,
-          shape.join(" × "),
-          group,
-          group === "muon" && config.optimizer.kind === "muon"
-            ? muonScale(config.optimizer.scale ?? "keller-jordan", shape[0]!, shape[1]!).toPrecision(3)
-            : "",
-          optimizer.decayOf(name, shape),
-          reason,
-          reading,
-        ]),
-      ]),
-    );
-    out("");
-    const start = performance.now();
-    await runner.prepare(state);
-    out(`compiling       ${((performance.now() - start) / 1000).toFixed(2)} s`);
-    const times: number[] = [];
-    for (let i = 0; i <= timedSteps; i++) {
-      const begin = performance.now();
-      await runner.run(state, i);
-      if (i > 0) times.push(performance.now() - begin);
-    }
-    const median = times.sort((a, b) => a - b)[Math.floor(timedSteps / 2)]!;
-    out(`time per step   ${median.toFixed(0)} ms (median of ${timedSteps})`);
-    out(`time for ${steps} steps  ${duration((median * steps) / 1000)}`);
-    out(`memory          ${bytes(process.resourceUsage().maxRSS * 1024)} resident at most so far`);
-    await runner.dispose();
-    await task.close();
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
 }

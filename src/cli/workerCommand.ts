@@ -1,13 +1,19 @@
 import { availableParallelism } from "node:os";
+import { patiently } from "../runs/index.ts";
 import {
   openSharedFiles,
   openTrialStore,
   outboxOf,
   ProcessExecutor,
+  removeOrphanRuns,
   SweepWorker,
   type WorkerEvent,
 } from "../sweeps/index.ts";
+import { checkWorkers } from "./chooseWorkers.ts";
+import { commandPatience } from "./commandPatience.ts";
 import { interruptSignal } from "./interruptSignal.ts";
+import { out } from "./print.ts";
+import { boundedThreads } from "./threads.ts";
 
 export interface WorkerFlags {
   readonly once?: boolean;
@@ -35,30 +41,40 @@ function describe(event: WorkerEvent): string | null {
 /** `rotor worker`. @returns the exit code */
 export async function workerCommand(flags: WorkerFlags): Promise<number> {
   const { workers, home, shared } = flags;
-  const threads = flags.threads ?? Math.max(1, Math.floor(availableParallelism() / workers));
+  checkWorkers(workers, "--workers");
+  const threads =
+    flags.threads === undefined
+      ? Math.max(1, Math.floor(availableParallelism() / workers))
+      : boundedThreads(flags.threads, "--threads");
   // A place that can't be used is refused here, and not by every trial.
   if (shared !== undefined) await openSharedFiles(shared);
-  await using store = await openTrialStore(home);
-  const sweepId = flags.sweep === undefined ? undefined : (await store.getSweep(flags.sweep)).id;
   const signal = interruptSignal("stopping; running trials keep a checkpoint");
+  const patience = commandPatience(signal);
+  await using store = await patiently(() => openTrialStore(home), patience);
+  const { sweep } = flags;
+  const sweepId =
+    sweep === undefined ? undefined : (await patiently(() => store.getSweep(sweep), patience)).id;
   await using stack = new AsyncDisposableStack();
   const executors = Array.from({ length: workers }, () =>
     stack.use(new ProcessExecutor({ home, threads, shared: shared ?? null })),
   );
-  process.stdout.write(`taking trials from ${store.location}\n`);
+  await removeOrphanRuns(store, home);
+  out(`taking trials from ${store.location}`);
   let recorded = 0;
   const worker = new SweepWorker({
     store,
     executors,
     outbox: outboxOf(home),
+    patienceSeconds: patience.seconds,
     ...(sweepId === undefined ? {} : { sweepId }),
     onEvent(event) {
       if (event.kind === "end" && event.recorded) recorded++;
       const text = describe(event);
-      if (text !== null) process.stdout.write(`${text}\n`);
+      if (text !== null) out(text);
     },
   });
-  await worker.run(signal, async () => flags.once === true);
-  process.stdout.write(`${recorded} results recorded\n`);
+  // Trials whose workers may be dead are waited for.
+  await worker.run(signal, async () => flags.once === true && (await store.look()) === 0);
+  out(`${recorded} results recorded`);
   return signal.aborted ? 130 : 0;
 }

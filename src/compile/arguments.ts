@@ -1,6 +1,7 @@
 import { DType, numpy as np, tree } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
-import { dataFromArray, EngineArray, type EngineData } from "./engineArray.ts";
+import type { Elements } from "./elements.ts";
+import { dataFromArray, EngineArray } from "./engineArray.ts";
 import type { AbstractValue } from "./jaxpr.ts";
 
 /** What can stand at a leaf of the arguments of a compiled function. */
@@ -42,14 +43,14 @@ export interface FlatArguments {
 }
 
 export function flattenArguments(args: readonly unknown[]): FlatArguments {
-  const [leaves, structure] = tree.flatten(args as never) as unknown as [Leaf[], tree.JsTreeDef];
+  const [leaves, structure] = tree.flatten(args) as [Leaf[], tree.JsTreeDef];
   const types = leaves.map((leaf, i) => typeOfLeaf(leaf, `argument leaf ${i}`));
   return { leaves, types, structure, key: `${structure.toString()} ${types.join(" ")}` };
 }
 
-/** The elements of a leaf; consumes arrays of jax-js. */
-export async function leafData(leaf: Leaf): Promise<EngineData> {
+/** The elements of a leaf, where they are; consumes arrays of jax-js. */
+export async function leafElements(leaf: Leaf): Promise<Elements> {
   if (leaf instanceof np.Array) return dataFromArray(leaf);
-  if (leaf instanceof EngineArray) return leaf.data;
+  if (leaf instanceof EngineArray) return leaf.elements;
   return typeof leaf === "number" ? Float32Array.of(leaf) : Uint8Array.of(Number(leaf));
 }

@@ -1,10 +1,13 @@
 import type { DType } from "@jax-js/jax";
 import { tree } from "@jax-js/jax";
 import { OwnershipError } from "../errors.ts";
-import { type FlatArguments, flattenArguments, leafData } from "./arguments.ts";
-import { arrayFromData, EngineArray, type EngineData } from "./engineArray.ts";
-import type { GraphRewrite } from "./optimize.ts";
+import { type FlatArguments, flattenArguments, leafElements } from "./arguments.ts";
+import { placedDevice } from "./chooseDevice.ts";
+import { DeviceBuffer, type Elements } from "./elements.ts";
+import { arrayFromData, EngineArray, type EngineLeaves, type IsAny } from "./engineArray.ts";
+import type { Precision } from "./halfProducts.ts";
 import { buildProgram, type Program } from "./program.ts";
+import type { GraphRewrite } from "./rewrites/index.ts";
 import type { EngineOptions } from "./runtime/runtime.ts";
 import { EngineSession } from "./session.ts";
 
@@ -15,16 +18,24 @@ export interface CompileOptions extends EngineOptions {
   readonly outputs?: "arrays" | "engine";
   /** Rewrites of the graph to do; by default all. Fewer are of use to measure one, or to find the cause of a difference. */
   readonly rewrites?: readonly GraphRewrite[];
+  /**
+   * `"mixed"`: matrix products take operands of float16 and give float16, all else is float32. A GPU must have float16 for it; on the CPU, which has no
+   * such kernels, operands and results are rounded to float16, which shows what it does to numbers and saves no time. Default `"float32"`.
+   */
+  readonly precision?: Precision;
 }
 
 /** A tree whose arrays may also be arrays of the engine or plain numbers. */
-export type EngineTree<T> = T extends readonly unknown[]
-  ? { [K in keyof T]: EngineTree<T[K]> }
-  : T extends { readonly ref: unknown; readonly shape: number[] }
-    ? T | EngineArray | number | boolean
-    : T extends object
+export type EngineTree<T> =
+  IsAny<T> extends true
+    ? T
+    : T extends readonly unknown[]
       ? { [K in keyof T]: EngineTree<T[K]> }
-      : T;
+      : T extends { readonly ref: unknown; readonly shape: number[] }
+        ? T | EngineArray | number | boolean
+        : T extends object
+          ? { [K in keyof T]: EngineTree<T[K]> }
+          : T;
 
 /** A function that ONNX Runtime runs. */
 export interface CompiledFunction<Args extends readonly unknown[], Out> {
@@ -60,18 +71,24 @@ export class ProgramCache {
     this.#options = options;
   }
 
-  build({ types, structure }: FlatArguments): Promise<Program> {
-    const { name = this.#fn.name || "function", rewrites } = this.#options;
-    return buildProgram(this.#fn, types, structure, name, rewrites);
+  async build({ types, structure }: FlatArguments): Promise<Program> {
+    const { name = this.#fn.name || "function", rewrites, precision } = this.#options;
+    const device = await placedDevice(this.#options.device);
+    return buildProgram(this.#fn, types, structure, name, rewrites, device, precision);
   }
 
-  load(args: FlatArguments): Promise<Loaded> {
+  /** @param kept - how many of the first outputs stay on the device */
+  load(args: FlatArguments, kept: number): Promise<Loaded> {
     if (this.#disposed) throw new OwnershipError("compile: the compiled function was called after dispose()");
     const known = this.#loaded.get(args.key);
     if (known !== undefined) return known;
     const loading = this.build(args).then(async (program) => ({
       program,
-      session: await EngineSession.load(program, this.#options),
+      session: await EngineSession.load(
+        program,
+        { ...this.#options, device: await placedDevice(this.#options.device) },
+        kept,
+      ),
     }));
     this.#loaded.set(args.key, loading);
     // A failed attempt is not kept: the next call reports its own error.
@@ -91,20 +108,23 @@ export class ProgramCache {
 }
 
 /** Rebuilds the tree of results from their elements. */
-export function unflattenOutputs(
+export async function unflattenOutputs(
   program: Program,
   from: number,
   structure: tree.JsTreeDef,
-  data: readonly EngineData[],
+  data: readonly Elements[],
   kind: "arrays" | "engine",
-): unknown {
-  const leaves = data.map((elements, i) => {
+): Promise<unknown> {
+  const leaves: unknown[] = [];
+  for (const [i, elements] of data.entries()) {
     const { dtype, shape } = program.outputs[from + i]!;
-    return kind === "engine"
-      ? new EngineArray(dtype as DType, shape, elements)
-      : arrayFromData(elements, shape, dtype as DType);
-  });
-  return tree.unflatten(structure, leaves as never);
+    if (kind === "engine") leaves.push(new EngineArray(dtype as DType, shape, elements));
+    else {
+      const host = elements instanceof DeviceBuffer ? await elements.load() : elements;
+      leaves.push(arrayFromData(host, shape, dtype as DType));
+    }
+  }
+  return tree.unflatten(structure, leaves);
 }
 
 /**
@@ -119,9 +139,19 @@ export function unflattenOutputs(
  *   caller
  *
  * @example
- * const loss = compile((w: np.Array, x: np.Array) => np.matmul(x, w).sum());
- * await loss(w, x);
+ * ```ts
+ * await using product = compile((w: np.Array, x: np.Array) => np.matmul(x, w).sum());
+ * await product(np.array([[1], [2]]), np.array([[3, 4]])); // => 11
+ * ```
  */
+export function compile<Args extends readonly unknown[], Out>(
+  fn: (...args: Args) => Out,
+  options: CompileOptions & { readonly outputs: "engine" },
+): CompiledFunction<Args, EngineLeaves<Out>>;
+export function compile<Args extends readonly unknown[], Out>(
+  fn: (...args: Args) => Out,
+  options?: CompileOptions,
+): CompiledFunction<Args, Out>;
 export function compile<Args extends readonly unknown[], Out>(
   fn: (...args: Args) => Out,
   options: CompileOptions = {},
@@ -129,8 +159,9 @@ export function compile<Args extends readonly unknown[], Out>(
   const programs = new ProgramCache(fn as (...args: never[]) => unknown, options);
   const call = async (...args: unknown[]): Promise<unknown> => {
     const flat = flattenArguments(args);
-    const { program, session } = await programs.load(flat);
-    const data = await Promise.all(flat.leaves.map(leafData));
+    const kept = options.outputs === "engine" ? Number.POSITIVE_INFINITY : 0;
+    const { program, session } = await programs.load(flat, kept);
+    const data = await Promise.all(flat.leaves.map(leafElements));
     const results = await session.run(data);
     return unflattenOutputs(program, 0, program.outputTree, results, options.outputs ?? "arrays");
   };

@@ -1,13 +1,16 @@
 import { type DType, tree } from "@jax-js/jax";
 import { OwnershipError, ShapeError } from "../errors.ts";
-import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafData } from "./arguments.ts";
+import { ArgumentType, type FlatArguments, flattenArguments, type Leaf, leafElements } from "./arguments.ts";
 import { type CompileOptions, type EngineTree, ProgramCache, unflattenOutputs } from "./compile.ts";
-import { arrayFromData, EngineArray, type EngineData, type EngineLeaves } from "./engineArray.ts";
+import { DeviceBuffer, type Elements, hostData } from "./elements.ts";
+import { arrayFromData, EngineArray, type EngineLeaves } from "./engineArray.ts";
 import type { Program } from "./program.ts";
+import type { Transferred } from "./runtime/runtime.ts";
+import type { EngineSession } from "./session.ts";
 
 /** The elements of one leaf of a state. */
 interface Buffer {
-  readonly data: EngineData;
+  readonly data: Elements;
   /** Whether nobody else can hold the memory. */
   readonly isOurs: boolean;
 }
@@ -17,13 +20,22 @@ interface Buffer {
  * another; then they change places. Leaves that nothing reads any more when their new value is made (the moments of an optimizer, say)
  * have one buffer, which is overwritten. Where the runtime makes buffers of its own, the old ones are freed at once, not when the
  * garbage collector finds them.
+ *
+ * @example
+ * ```ts
+ * await using step = compileStep((w: np.Array, x: np.Array) => [w.ref.add(x), w.sum()]);
+ * using state = await step.init(np.array([1, 2]));
+ * state.byteLength; // => 8
+ * (await step(state, np.array([10, 20]))).dispose();
+ * state.read(); // => [11, 22]
+ * ```
  */
 export class EngineState<S> {
   readonly #structure: tree.JsTreeDef;
   readonly #types: readonly ArgumentType[];
   #current: readonly Buffer[] | null;
   /** The buffers that the next step may fill. */
-  #free: readonly (EngineData | null)[] = [];
+  #free: readonly (Elements | null)[] = [];
   #generation = 0;
   #busy = false;
   /** Whether a step failed that may have overwritten a part. */
@@ -79,15 +91,35 @@ export class EngineState<S> {
       const { dtype, shape } = this.#types[i]!;
       return new EngineArray(dtype, shape, data, isAlive);
     });
-    return tree.unflatten(this.#structure, arrays as never) as unknown as EngineLeaves<S>;
+    return tree.unflatten(this.#structure, arrays) as unknown as EngineLeaves<S>;
   }
 
-  /** A copy of the current state as arrays of jax-js. */
+  /**
+   * A copy of the current state as arrays of jax-js.
+   *
+   * @throws EngineError in a browser if it is on a device: {@link load} waits for it
+   */
   read(): S {
     const arrays = this.#buffers().map(({ data }, i) =>
-      arrayFromData(data, this.#types[i]!.shape, this.#types[i]!.dtype),
+      arrayFromData(hostData(data), this.#types[i]!.shape, this.#types[i]!.dtype),
     );
-    return tree.unflatten(this.#structure, arrays as never) as unknown as S;
+    return tree.unflatten(this.#structure, arrays) as unknown as S;
+  }
+
+  /**
+   * A copy of the current state in host memory, wherever it is; no step may run meanwhile.
+   *
+   * @throws OwnershipError if one is under way
+   */
+  async load(): Promise<EngineLeaves<S>> {
+    using _hold = this.hold();
+    const arrays: EngineArray[] = [];
+    for (const [i, { data }] of this.#buffers().entries()) {
+      const { dtype, shape } = this.#types[i]!;
+      const copy = data instanceof DeviceBuffer ? await data.load() : data.slice();
+      arrays.push(new EngineArray(dtype, shape, copy));
+    }
+    return tree.unflatten(this.#structure, arrays) as unknown as EngineLeaves<S>;
   }
 
   /**
@@ -106,13 +138,21 @@ export class EngineState<S> {
       "EngineState.write: the new state",
     );
     using _hold = this.hold();
-    const incoming = await Promise.all(leaves.map(leafData));
+    const incoming = await Promise.all(
+      leaves.map(async (leaf) => {
+        const elements = await leafElements(leaf);
+        return elements instanceof DeviceBuffer ? elements.load() : elements;
+      }),
+    );
     const buffers = this.#held();
-    const own = new Set(buffers.map(({ data }) => data.buffer));
+    const own = new Set(buffers.map(({ data }) => memoryOf(data)));
     // Parts of the state itself may change places, and memory that others hold is only read.
     const given = incoming.map((elements) => (own.has(elements.buffer) ? elements.slice() : elements));
     this.#current = buffers.map(({ data, isOurs }, i) => {
-      if (!isOurs) return { data: given[i]!.slice() as EngineData, isOurs: true };
+      // What was on a device goes there again with the next step.
+      if (data instanceof DeviceBuffer && isOurs) data.dispose();
+      if (data instanceof DeviceBuffer || !isOurs)
+        return { data: given[i]!.slice() as Elements, isOurs: true };
       (data as Float32Array).set(given[i]! as Float32Array);
       return { data, isOurs };
     });
@@ -141,21 +181,21 @@ export class EngineState<S> {
    * Runs a step, during a {@link hold}, and, if it succeeds, makes what it returned the current state.
    *
    * @param run - the step, given the current elements and buffers that it may fill (null: it makes new ones)
-   * @param fillsBuffers - whether it fills them
-   * @param overwritable - whether a leaf's own buffer may be filled
+   * @param session - what runs it
+   * @param overwritable - whether a leaf's own buffer may be filled, where the session does that
    * @param inputs - what else the step reads
    * @internal
    */
   async advance(
-    run: (current: readonly EngineData[], free: readonly (EngineData | null)[]) => Promise<EngineData[]>,
-    fillsBuffers: boolean,
+    run: (current: readonly Elements[], free: readonly (Elements | null)[]) => Promise<Elements[]>,
+    { fillsBuffers, overwrites }: EngineSession,
     overwritable: readonly boolean[],
-    inputs: readonly EngineData[],
+    inputs: readonly Elements[],
   ): Promise<void> {
     const current = this.#buffers();
-    const read = new Set(inputs.map(({ buffer }) => buffer));
+    const read = new Set(inputs.map(memoryOf));
     const isOverwritten = current.map(
-      ({ data, isOurs }, i) => fillsBuffers && overwritable[i] === true && isOurs && !read.has(data.buffer),
+      ({ data, isOurs }, i) => overwrites && overwritable[i] === true && isOurs && !read.has(memoryOf(data)),
     );
     try {
       const written = await run(
@@ -166,9 +206,15 @@ export class EngineState<S> {
       this.#current = written.map((data) => ({ data, isOurs: true }));
       this.#generation++;
       const old = ownedBuffers(current);
-      if (fillsBuffers)
-        this.#free = old.map((data, i) => (isOverwritten[i] ? (this.#free[i] ?? null) : data));
-      else release(old);
+      if (!fillsBuffers) return release(old);
+      // Buffers of another device than the step's are of no use to the next one.
+      const isOfUse = (data: Elements | null, i: number) =>
+        data instanceof DeviceBuffer === written[i] instanceof DeviceBuffer;
+      release(old.filter((data, i) => !isOverwritten[i] && !isOfUse(data, i)));
+      this.#free = old.map((data, i) => {
+        if (isOverwritten[i]) return this.#free[i] ?? null;
+        return isOfUse(data, i) ? data : null;
+      });
     } catch (error) {
       if (isOverwritten.includes(true)) {
         this.#isLost = true;
@@ -195,11 +241,17 @@ export class EngineState<S> {
 }
 
 /** Gives the memory back without waiting for the garbage collector. */
-function release(buffers: readonly (EngineData | null)[]): void {
-  for (const data of buffers) data?.buffer.transfer(0);
+function release(buffers: readonly (Elements | null)[]): void {
+  for (const data of buffers) {
+    if (data instanceof DeviceBuffer) data.dispose();
+    else data?.buffer.transfer(0);
+  }
 }
 
-function ownedBuffers(buffers: readonly Buffer[]): (EngineData | null)[] {
+/** What two arrays share where one is written into the other. */
+const memoryOf = (data: Elements): object => (data instanceof DeviceBuffer ? data : data.buffer);
+
+function ownedBuffers(buffers: readonly Buffer[]): (Elements | null)[] {
   return buffers.map(({ data, isOurs }) => (isOurs ? data : null));
 }
 
@@ -226,9 +278,13 @@ export interface CompiledStep<S, Inputs extends readonly unknown[], Out> {
     state: EngineState<S>,
     ...inputs: EngineTree<Inputs> extends infer I extends readonly unknown[] ? I : never
   ): Promise<Program["statistics"]>;
+  /** Bytes that all steps so far have copied to the device and back; none on the CPU. */
+  transferred(): Transferred;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
 function checkSameTypes(
   structure: tree.JsTreeDef,
@@ -255,13 +311,26 @@ function checkSameTypes(
  * parameters and allocates nothing that grows. The new state must have the tree, shapes and dtypes of the old one.
  *
  * @example
- * const step = compileStep((w: np.Array, x: np.Array) => {
- *   const [loss, gradient] = valueAndGrad((w: np.Array) => np.matmul(x, w).sum())(w.ref);
- *   return [w.sub(gradient.mul(0.1)), loss];
+ * ```ts
+ * await using step = compileStep((w: np.Array, x: np.Array) => {
+ *   const loss = (v: np.Array) => np.square(v.sub(x)).sum();
+ *   const [value, gradient] = valueAndGrad(loss)(w.ref);
+ *   return [w.sub(gradient.mul(0.25)), value];
  * });
- * using state = await step.init(w);
- * const loss = await step(state, x);
+ * using state = await step.init(np.array([4]));
+ * await step(state, np.array([2])); // => 4
+ * await step(state, np.array([2])); // => 1
+ * state.read(); // => [2.5]
+ * ```
  */
+export function compileStep<S, Inputs extends readonly unknown[], Out>(
+  fn: (state: S, ...inputs: Inputs) => readonly [S, Out],
+  options: CompileOptions & { readonly outputs: "engine" },
+): CompiledStep<S, Inputs, EngineLeaves<Out>>;
+export function compileStep<S, Inputs extends readonly unknown[], Out>(
+  fn: (state: S, ...inputs: Inputs) => readonly [S, Out],
+  options?: CompileOptions,
+): CompiledStep<S, Inputs, Out>;
 export function compileStep<S, Inputs extends readonly unknown[], Out>(
   fn: (state: S, ...inputs: Inputs) => readonly [S, Out],
   options: CompileOptions = {},
@@ -272,9 +341,9 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
   });
 
   function combine(state: EngineState<S>, inputs: FlatArguments): FlatArguments {
-    const placeholder = tree.unflatten(state.structure, [...state.types] as never);
-    const inputTree = tree.unflatten(inputs.structure, [...inputs.types] as never) as unknown as unknown[];
-    const structure = tree.structure([placeholder, ...inputTree] as never) as tree.JsTreeDef;
+    const placeholder = tree.unflatten(state.structure, [...state.types]);
+    const inputTree = tree.unflatten(inputs.structure, [...inputs.types]) as unknown as unknown[];
+    const structure = tree.structure([placeholder, ...inputTree]) as tree.JsTreeDef;
     return {
       leaves: inputs.leaves,
       types: [...state.types, ...inputs.types],
@@ -300,26 +369,28 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     return rest;
   }
 
+  const sessions = new Set<EngineSession>();
   const checked = new WeakMap<Program, tree.JsTreeDef>();
   const call = async (state: EngineState<S>, ...inputs: unknown[]): Promise<unknown> => {
     const flat = combine(state, flattenArguments(inputs));
     using _hold = state.hold();
-    const { program, session } = await programs.load(flat);
+    const numState = state.types.length;
+    const { program, session } = await programs.load(flat, numState);
+    sessions.add(session);
     let structure = checked.get(program);
     if (structure === undefined) {
       structure = outputStructure(program, state);
       checked.set(program, structure);
     }
-    const numState = state.types.length;
-    const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafData(leaf)));
-    let outputs: EngineData[] = [];
+    const data = await Promise.all(flat.leaves.map((leaf: Leaf) => leafElements(leaf)));
+    let outputs: Elements[] = [];
     await state.advance(
       async (current, free) => {
         const results = await session.run([...current, ...data], free);
         outputs = results.slice(numState);
         return results.slice(0, numState);
       },
-      session.fillsBuffers,
+      session,
       program.overwritable,
       data,
     );
@@ -333,7 +404,7 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
       // One after the other: jax-js computes an array when it is read, so that only one is in its memory at a time.
       for (const leaf of leaves) {
         buffers.push(
-          leaf instanceof EngineArray ? leaf.take() : { data: await leafData(leaf), isOurs: true },
+          leaf instanceof EngineArray ? await leaf.take() : { data: await leafElements(leaf), isOurs: true },
         );
       }
       const fixed = types.map(({ shape, dtype }) => new ArgumentType(shape, dtype as DType, false));
@@ -342,10 +413,14 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,
     prepare: async (state: EngineState<S>, ...inputs: unknown[]) => {
-      await programs.load(combine(state, flattenArguments(inputs)));
+      await programs.load(combine(state, flattenArguments(inputs)), state.types.length);
     },
     inspect: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).statistics,
+    transferred: () => {
+      const all = [...sessions].map(({ transferred }) => transferred);
+      return { up: sum(all.map(({ up }) => up)), down: sum(all.map(({ down }) => down)) };
+    },
     dispose,
     [Symbol.asyncDispose]: dispose,
   }) as unknown as CompiledStep<S, Inputs, Out>;

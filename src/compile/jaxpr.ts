@@ -64,18 +64,18 @@ export function traceFunction(
   avals: readonly AbstractValue[],
   inputTree: tree.JsTreeDef,
 ): TracedFunction {
-  const abstractArguments = tree.unflatten(inputTree, [...avals]) as unknown as never[];
+  const abstractArguments = tree.unflatten(inputTree, [...avals]) as never[];
   const { jaxpr: closed, treedef } = (
-    makeJaxpr as unknown as (f: unknown) => (...args: never[]) => ReturnType<ReturnType<typeof makeJaxpr>>
+    makeJaxpr as (f: unknown) => (...args: never[]) => ReturnType<ReturnType<typeof makeJaxpr>>
   )(fn)(...abstractArguments);
   const jaxpr = closed.jaxpr.flatten().simplify();
   const numConstants = closed.consts.length;
   return {
-    constants: closed.consts as unknown as np.Array[],
-    constantVars: jaxpr.inBinders.slice(0, numConstants) as unknown as Var[],
-    argumentVars: jaxpr.inBinders.slice(numConstants) as unknown as Var[],
-    equations: jaxpr.eqns as unknown as Equation[],
-    outputs: jaxpr.outs as unknown as Atom[],
+    constants: closed.consts as np.Array[],
+    constantVars: jaxpr.inBinders.slice(0, numConstants) as Var[],
+    argumentVars: jaxpr.inBinders.slice(numConstants) as Var[],
+    equations: jaxpr.eqns as Equation[],
+    outputs: jaxpr.outs as Atom[],
     outputTree: treedef,
     toString: () => jaxpr.toString(),
     dispose: () => closed.dispose(),

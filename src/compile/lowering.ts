@@ -1,73 +1,31 @@
 import { DType } from "@jax-js/jax";
-import { UnsupportedPrimitiveError } from "./errors.ts";
-import {
-  type Attribute,
-  equalData,
-  Graph,
-  microsoftDomain,
-  type Tensor,
-  type TensorData,
-  type TensorType,
-} from "./graph.ts";
+import { type DeviceTraits, deviceTraits } from "./devices/index.ts";
+import { type Attribute, equalData, Graph, type Tensor, type TensorData } from "./graph.ts";
 import { type Atom, type Equation, isLiteral, type Var } from "./jaxpr.ts";
-import { type Axis, type Factor, type SharedDimension, shareDimensions, sizeOf, View } from "./view.ts";
-
-/** A value of the jaxpr while it is lowered: which tensor holds it, and how it lies there. */
-export interface Value {
-  readonly tensor: Tensor;
-  readonly view: View;
-  readonly dtype: DType;
-}
-
-export function tensorTypeOf(dtype: DType): TensorType {
-  return dtype as TensorType;
-}
-
-export function isFloat(dtype: DType): boolean {
-  return dtype === "float32" || dtype === "float64" || dtype === "float16";
-}
-
-/** A number as jax-js casts it: floats saturate as integers and NaN becomes 0, but integers keep their bits (typed arrays wrap them). */
-function convertNumber(value: number, from: DType, dtype: DType): number {
-  if (dtype === DType.Bool) return Number(value !== 0);
-  if (isFloat(dtype) || !isFloat(from)) return value;
-  const [low, high] = dtype === DType.Int32 ? [-2147483648, 2147483647] : [0, 4294967295];
-  return Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, low), high));
-}
-
-const byStrideDescending = (a: { stride: number }, b: { stride: number }) => b.stride - a.stride;
-
-/** Axes of an output whose dimensions lie in memory in the order given; dimensions that are absent from it are broadcasts. */
-function axesFromOrder(
-  dimensions: readonly SharedDimension[],
-  order: readonly SharedDimension[],
-  shape: readonly number[],
-): View {
-  const strides = new Map<SharedDimension, number>();
-  let stride = 1;
-  for (let i = order.length - 1; i >= 0; i--) {
-    strides.set(order[i]!, stride);
-    stride *= order[i]!.size;
-  }
-  const axes: Factor[][] = shape.map(() => []);
-  for (const dimension of dimensions) {
-    axes[dimension.axis]!.push({ size: dimension.size, stride: strides.get(dimension) ?? 0 });
-  }
-  return new View(axes);
-}
+import { axesFromOrder, byStrideDescending, compactStrides } from "./memoryOrder.ts";
+import { broadcastShapes, isRefinement, refine, trimmed } from "./shapes.ts";
+import { convertNumber, tensorTypeOf, type Value } from "./value.ts";
+import { type SharedDimension, shareDimensions, sizeOf, View } from "./view.ts";
 
 export type ReduceOp = "Add" | "Mul" | "Min" | "Max";
 
 /** State and building blocks shared by the lowering rules of all primitives. */
 export class Lowering {
   readonly graph = new Graph();
+  readonly device: DeviceTraits;
   readonly #values = new Map<Var, Value>();
   readonly #uses = new Map<Var, Equation[]>();
   readonly #makers = new Map<Var, Equation>();
 
   readonly #outputs: ReadonlySet<Atom>;
 
-  constructor(equations: readonly Equation[], outputs: readonly Atom[]) {
+  /** @param device - what the device wants of the rules */
+  constructor(
+    equations: readonly Equation[],
+    outputs: readonly Atom[],
+    device: DeviceTraits = deviceTraits.cpu,
+  ) {
+    this.device = device;
     this.#outputs = new Set(outputs);
     for (const equation of equations) {
       for (const input of equation.inputs) {
@@ -203,7 +161,7 @@ export class Lowering {
    * Splits the views of values that were broadcast to one shape at the same places; copies those that can't be split alike,
    * the largest last.
    */
-  #share(
+  share(
     values: readonly Value[],
     shape: readonly number[],
   ): { values: Value[]; dimensions: SharedDimension[] } {
@@ -224,7 +182,7 @@ export class Lowering {
   }
 
   /** Brings the buffer of a value into the given order of dimensions and reshapes it to one size (or 1) per group of them. */
-  #arrange(value: Value, operand: number, groups: readonly (readonly SharedDimension[])[]): Tensor {
+  arrange(value: Value, operand: number, groups: readonly (readonly SharedDimension[])[]): Tensor {
     const order = groups.flat().filter(({ strides }) => strides[operand] !== 0);
     const inMemory = [...order].sort((a, b) => b.strides[operand]! - a.strides[operand]!);
     let { tensor } = value;
@@ -258,7 +216,7 @@ export class Lowering {
     dtype: DType,
     emit: (tensors: Tensor[], shape: number[]) => Tensor,
   ): Value {
-    const { values, dimensions } = this.#share(operands, shape);
+    const { values, dimensions } = this.share(operands, shape);
     const live = dimensions.filter(({ strides }) => strides.some((stride) => stride !== 0));
     const { order, leader } = this.#loopOrder(live, values);
     const groups: SharedDimension[][] = [];
@@ -276,7 +234,7 @@ export class Lowering {
       // The largest operand lies right and its own shape only splits the dimensions of the loop: with that shape it, and
       // usually the operands computed beside it, need no Reshape node.
       const tensors = values.map((value, operand) => {
-        const arranged = this.#arrange(value, operand, groups);
+        const arranged = this.arrange(value, operand, groups);
         const refined = refine(arranged.shape, own, outputShape);
         // Only the leader keeps leading ones, so that the result has the shape that is declared for it.
         return this.graph.reshape(arranged, operand === leader ? refined : trimmed(refined));
@@ -284,7 +242,7 @@ export class Lowering {
       return { tensor: emit(tensors, [...own]), view: axesFromOrder(dimensions, order, shape), dtype };
     }
     const tensors = values.map((value, operand) => {
-      const arranged = this.#arrange(value, operand, groups);
+      const arranged = this.arrange(value, operand, groups);
       return this.graph.reshape(arranged, trimmed(arranged.shape));
     });
     return { tensor: emit(tensors, outputShape), view: axesFromOrder(dimensions, order, shape), dtype };
@@ -336,6 +294,8 @@ export class Lowering {
         own,
         coarse,
       ).map((mark) => mark === 1);
+      // An axis of size 1 goes with the one behind it, so that reduced axes lie together.
+      for (let i = own.length - 2; i >= 0; i--) if (own[i] === 1) isReduced[i] = isReduced[i + 1]!;
       tensor = this.graph.op(
         onnxOp,
         [
@@ -369,359 +329,4 @@ export class Lowering {
       this.graph.op("Mul", [x!, y!], x!.type, out),
     );
   }
-
-  /**
-   * `sum(x · y, axes)` over operands broadcast to one shape. Each dimension is batch (both operands have it), row (only x),
-   * column (only y) or contracted; what only one operand has of the contracted axes is summed before.
-   *
-   * @param prefer - chooses between two layouts of the result: rows outside columns, or columns outside rows
-   */
-  contract(
-    x: Value,
-    y: Value,
-    shape: readonly number[],
-    axes: readonly number[],
-    prefer: (rowsFirst: View, columnsFirst: View) => "rows" | "columns",
-  ): Value {
-    const keptShape = shape.filter((_, i) => !axes.includes(i));
-    if (sizeOf(shape) === 0) {
-      const zero = { tensor: this.graph.scalar(x.tensor.type, 0), view: View.contiguous([]), dtype: x.dtype };
-      return { ...zero, view: View.broadcastScalar(keptShape) };
-    }
-    const shared = this.#share([x, y], shape);
-    const { dimensions } = shared;
-    const contracted = (d: SharedDimension) => axes.includes(d.axis);
-    const inX = (d: SharedDimension) => d.strides[0] !== 0;
-    const inY = (d: SharedDimension) => d.strides[1] !== 0;
-    const keptAxis = (axis: number) => axis - axes.filter((a) => a < axis).length;
-
-    const inner = dimensions.filter((d) => contracted(d) && inX(d) && inY(d));
-    const rows = dimensions.filter((d) => !contracted(d) && inX(d) && !inY(d));
-    const columns = dimensions.filter((d) => !contracted(d) && !inX(d) && inY(d));
-    const isProduct = inner.length > 0 && (rows.length > 0 || columns.length > 0);
-    const lone = dimensions.some((d) => contracted(d) && inX(d) !== inY(d));
-    if (!isProduct || lone || dimensions.some((d) => contracted(d) && !inX(d) && !inY(d))) {
-      return this.#contractBySums(shared.values, dimensions, axes, keptShape, prefer);
-    }
-
-    const batch = dimensions.filter((d) => !contracted(d) && inX(d) && inY(d));
-    const [left, right] = shared.values as [Value, Value];
-    const isFloatProduct =
-      left.tensor.type === "float32" || (left.tensor.type === "float64" && batch.length === 0);
-    const layout = chooseLayout(batch, rows, columns, inner, isFloatProduct);
-    const kept = dimensions.filter((d) => !contracted(d)).map((d) => ({ ...d, axis: keptAxis(d.axis) }));
-    const renamed = (list: readonly SharedDimension[]) =>
-      list.map((d) => kept[dimensions.filter((e) => !contracted(e)).indexOf(d)]!);
-    const rowsFirst = axesFromOrder(
-      kept,
-      renamed([...layout.batch, ...layout.rows, ...layout.columns]),
-      keptShape,
-    );
-    const columnsFirst = axesFromOrder(
-      kept,
-      renamed([...layout.batch, ...layout.columns, ...layout.rows]),
-      keptShape,
-    );
-    // Without transpose flags the result can only have its rows outside.
-    const rowsOutside = !isFloatProduct || prefer(rowsFirst, columnsFirst) === "rows";
-
-    const a = { value: left, operand: 0, outer: layout.rows, form: layout.x };
-    const b = { value: right, operand: 1, outer: layout.columns, form: layout.y };
-    const [first, second] = rowsOutside ? [a, b] : [b, a];
-    const tensor = this.#matrixProduct(first, second, layout.batch, layout.inner, isFloatProduct);
-    return { tensor, view: rowsOutside ? rowsFirst : columnsFirst, dtype: x.dtype };
-  }
-
-  #matrixProduct(
-    first: ProductOperand,
-    second: ProductOperand,
-    batch: readonly SharedDimension[],
-    inner: readonly SharedDimension[],
-    hasFlags: boolean,
-  ): Tensor {
-    const flagsOf = ({ form }: ProductOperand, innerIsLast: boolean) => ({
-      transposed: form.innerLast !== innerIsLast,
-      batchTransposed: form.batchInside,
-    });
-    const arrange = ({ value, operand, outer, form }: ProductOperand) => {
-      const [last, other] = form.innerLast ? [inner, outer] : [outer, inner];
-      const groups = form.batchInside ? [other, batch, last] : [batch, other, last];
-      return this.#arrange(value, operand, batch.length === 0 ? [other, last] : groups);
-    };
-    const [a, b] = [arrange(first), arrange(second)];
-    const [m, n] = [first.outer, second.outer].map((dims) => sizeOf(dims.map(({ size }) => size))) as [
-      number,
-      number,
-    ];
-    const batchSize = sizeOf(batch.map(({ size }) => size));
-    const outputShape = batch.length === 0 ? [m, n] : [batchSize, m, n];
-    if (!hasFlags) return this.graph.op("MatMul", [a, b], a.type, outputShape);
-    const [flagsA, flagsB] = [flagsOf(first, true), flagsOf(second, false)];
-    if (batch.length === 0) {
-      return this.graph.op("Gemm", [a, b], a.type, outputShape, {
-        transA: Number(flagsA.transposed),
-        transB: Number(flagsB.transposed),
-      });
-    }
-    return this.graph.op(
-      "FusedMatMul",
-      [a, b],
-      a.type,
-      outputShape,
-      {
-        transA: Number(flagsA.transposed),
-        transB: Number(flagsB.transposed),
-        transBatchA: Number(flagsA.batchTransposed),
-        transBatchB: Number(flagsB.batchTransposed),
-      },
-      microsoftDomain,
-    );
-  }
-
-  /** Contractions that are no matrix product, or only after one operand is summed alone. */
-  #contractBySums(
-    [x, y]: readonly Value[],
-    dimensions: readonly SharedDimension[],
-    axes: readonly number[],
-    keptShape: readonly number[],
-    prefer: (rowsFirst: View, columnsFirst: View) => "rows" | "columns",
-  ): Value {
-    if (x!.tensor.type === "int32") {
-      // Sums in int32 saturate instead of wrapping.
-      const wide = [x!, y!].map((value) => ({ ...value, tensor: this.graph.cast(value.tensor, "int64") }));
-      const result = this.#contractBySums(wide, dimensions, axes, keptShape, prefer);
-      return { ...result, tensor: this.graph.cast(result.tensor, "int32") };
-    }
-    // One logical axis per dimension, so that parts of an axis can be summed alone.
-    const fineShape = dimensions.map(({ size }) => size);
-    const operands = [x!, y!].map((value, operand) => ({
-      ...value,
-      view: new View(dimensions.map((d) => [{ size: d.size, stride: d.strides[operand]! }])),
-    }));
-    const isContracted = dimensions.map((d) => axes.includes(d.axis));
-    const sums = operands.map((value, operand) => {
-      const alone = dimensions.flatMap((d, i) =>
-        isContracted[i] && d.strides[operand] !== 0 && d.strides[1 - operand] === 0 ? [i] : [],
-      );
-      if (alone.length === 0) return value;
-      const reduced = this.reduce(value, alone, "Add", "ReduceSum");
-      return this.broadcast(
-        reduced,
-        fineShape.map((size, i) => (alone.includes(i) ? 1 : size)),
-        alone,
-      );
-    }) as [Value, Value];
-    const repeats = sizeOf(
-      dimensions.filter((d, i) => isContracted[i] && d.strides.every((s) => s === 0)).map((d) => d.size),
-    );
-    const shrunk = dimensions.map((d, i) => (isContracted[i] && d.strides.some((s) => s === 0) ? 1 : d.size));
-    const [a, b] = sums.map((value) => ({
-      ...value,
-      view: new View(value.view.axes.map((axis, i) => (shrunk[i] === 1 ? [] : axis))),
-    })) as [Value, Value];
-    const isStored = ({ view }: Value, i: number) => (view.axes[i]![0]?.stride ?? 0) !== 0;
-    const remaining = dimensions.flatMap((_, i) => (isContracted[i] ? [i] : []));
-    const still = remaining.filter((i) => shrunk[i] !== 1);
-    let result: Value;
-    if (still.length === 0) {
-      result = this.multiply(a, b);
-      result = this.reshape(
-        result,
-        fineShape.filter((_, i) => !isContracted[i]),
-      );
-    } else if (
-      shrunk.some((size, i) => size !== 1 && !isContracted[i] && isStored(a, i) !== isStored(b, i))
-    ) {
-      result = this.contract(a, b, shrunk, remaining, (rowsFirst, columnsFirst) =>
-        prefer(rowsFirst.reshape(keptShape)!, columnsFirst.reshape(keptShape)!),
-      );
-    } else if (a.tensor === b.tensor && sameAxes(a.view, b.view)) {
-      result = this.reduce(
-        a,
-        remaining,
-        "Add",
-        a.tensor.type === "float32" ? "ReduceSumSquare" : "ReduceSum",
-      );
-      if (a.tensor.type !== "float32")
-        result = this.reduce(this.multiply(a, b), remaining, "Add", "ReduceSum");
-    } else {
-      result = this.reduce(this.multiply(a, b), remaining, "Add", "ReduceSum");
-    }
-    if (repeats !== 1) {
-      const factor = this.graph.scalar(result.tensor.type, repeats);
-      result = this.multiply(result, this.contiguous(factor, result.dtype));
-    }
-    return this.reshape(result, keptShape);
-  }
-}
-
-interface ProductOperand {
-  readonly value: Value;
-  readonly operand: number;
-  /** Its dimensions that the other operand lacks. */
-  readonly outer: readonly SharedDimension[];
-  readonly form: OperandForm;
-}
-
-/** How an operand of a batched product lies in memory: [batch, outer, inner], or with the flags the other ways round. */
-interface OperandForm {
-  readonly innerLast: boolean;
-  readonly batchInside: boolean;
-}
-
-interface ProductLayout {
-  readonly batch: readonly SharedDimension[];
-  readonly rows: readonly SharedDimension[];
-  readonly columns: readonly SharedDimension[];
-  readonly inner: readonly SharedDimension[];
-  readonly x: OperandForm;
-  readonly y: OperandForm;
-}
-
-function sameAxes(a: View, b: View): boolean {
-  return JSON.stringify(a.axes) === JSON.stringify(b.axes);
-}
-
-/** Whether joining neighbours of `fine` gives `coarse`. */
-function isRefinement(fine: readonly number[], coarse: readonly number[]): boolean {
-  let next = 0;
-  for (const size of coarse) {
-    let product = 1;
-    while (product < size && next < fine.length) product *= fine[next++]!;
-    if (product !== size) return false;
-  }
-  return fine.slice(next).every((size) => size === 1);
-}
-
-/** A shape with one size or 1 per coarse dimension, over the fine dimensions that make up each of them. */
-function refine(shape: readonly number[], fine: readonly number[], coarse: readonly number[]): number[] {
-  const result: number[] = [];
-  let next = 0;
-  coarse.forEach((size, i) => {
-    let product = 1;
-    while (product < size) {
-      const part = fine[next++]!;
-      product *= part;
-      result.push(shape[i] === 1 ? 1 : part);
-    }
-  });
-  while (next++ < fine.length) result.push(1);
-  return result;
-}
-
-/** Without leading ones, which broadcasting adds by itself. */
-function trimmed(shape: readonly number[]): readonly number[] {
-  const first = shape.findIndex((size) => size !== 1);
-  return first < 0 ? [] : shape.slice(first);
-}
-
-/** Keeps the memory order of the factors that are left after others were removed. */
-function compactStrides(axes: readonly Axis[]): Factor[][] {
-  const stored = axes.flat().filter(({ stride }) => stride !== 0);
-  const strides = new Map<Factor, number>();
-  let stride = 1;
-  for (const factor of [...stored].sort((a, b) => a.stride - b.stride)) {
-    strides.set(factor, stride);
-    stride *= factor.size;
-  }
-  return axes.map((axis) => axis.map((factor) => ({ size: factor.size, stride: strides.get(factor) ?? 0 })));
-}
-
-/**
- * Finds the order of the dimensions in a matrix product that needs the fewest copies: an operand whose memory order is
- * [batch, outer, inner], [batch, inner, outer], [outer, batch, inner] or [inner, batch, outer] is used as it lies.
- */
-function chooseLayout(
-  batch: readonly SharedDimension[],
-  rows: readonly SharedDimension[],
-  columns: readonly SharedDimension[],
-  inner: readonly SharedDimension[],
-  hasFlags: boolean,
-): ProductLayout {
-  const inMemory = (list: readonly SharedDimension[], operand: number) =>
-    [...list].sort((a, b) => b.strides[operand]! - a.strides[operand]!);
-  const sizeOfOperand = (list: readonly SharedDimension[]) => sizeOf(list.map(({ size }) => size));
-  const orderedRows = inMemory(rows, 0);
-  const orderedColumns = inMemory(columns, 1);
-  const sizes = [sizeOfOperand([...rows, ...inner]), sizeOfOperand([...columns, ...inner])];
-  const fits = (
-    operand: number,
-    outer: readonly SharedDimension[],
-    b: readonly SharedDimension[],
-    k: readonly SharedDimension[],
-  ) =>
-    (hasFlags ? forms : plainForms(operand)).find((form) => {
-      const [last, other] = form.innerLast ? [k, outer] : [outer, k];
-      if (form.batchInside && (b.length === 0 || other.length === 0)) return false;
-      const order = form.batchInside ? [...other, ...b, ...last] : [...b, ...other, ...last];
-      return order.every((d, i) => i === 0 || order[i - 1]!.strides[operand]! > d.strides[operand]!);
-    });
-  let best: { cost: number; layout: ProductLayout } | undefined;
-  for (const source of [0, 1]) {
-    for (const batchSource of batch.length > 1 ? [0, 1] : [0]) {
-      const b = inMemory(batch, batchSource);
-      const k = inMemory(inner, source);
-      const formX = fits(0, orderedRows, b, k);
-      const formY = fits(1, orderedColumns, b, k);
-      const cost = (formX === undefined ? sizes[0]! : 0) + (formY === undefined ? sizes[1]! : 0);
-      if (best !== undefined && best.cost <= cost) continue;
-      best = {
-        cost,
-        layout: {
-          batch: b,
-          rows: orderedRows,
-          columns: orderedColumns,
-          inner: k,
-          x: formX ?? { innerLast: hasFlags ? endsInner(rows, inner, 0) : true, batchInside: false },
-          y: formY ?? { innerLast: hasFlags && endsInner(columns, inner, 1), batchInside: false },
-        },
-      };
-    }
-  }
-  return best!.layout;
-}
-
-/** Whether the innermost dimension in memory is contracted: a copy that keeps it innermost moves whole blocks. */
-function endsInner(
-  outer: readonly SharedDimension[],
-  inner: readonly SharedDimension[],
-  operand: number,
-): boolean {
-  const smallest = (list: readonly SharedDimension[]) =>
-    Math.min(...list.map(({ strides }) => strides[operand]!));
-  return smallest(inner) < smallest(outer);
-}
-
-const forms: readonly OperandForm[] = [
-  { innerLast: true, batchInside: false },
-  { innerLast: false, batchInside: false },
-  { innerLast: true, batchInside: true },
-  { innerLast: false, batchInside: true },
-];
-
-/** Without transpose flags the left operand is [outer, inner] and the right one [inner, outer]. */
-function plainForms(operand: number): readonly OperandForm[] {
-  return [{ innerLast: operand === 0, batchInside: false }];
-}
-
-/** The shape that NumPy broadcasting gives. */
-export function broadcastShapes(...shapes: readonly (readonly number[])[]): number[] {
-  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
-  return Array.from({ length: rank }, (_, i) => {
-    let size = 1;
-    for (const shape of shapes) {
-      const own = shape[shape.length - rank + i] ?? 1;
-      if (own !== 1) size = own;
-    }
-    return size;
-  });
-}
-
-/** Prints operand types as in `float32[2,3], int32[]`. */
-export function describeOperands(equation: Equation): string {
-  return equation.inputs.map(({ aval }) => `${aval.dtype}[${aval.shape.join()}]`).join(", ");
-}
-
-export function unsupported(equation: Equation, advice: string): UnsupportedPrimitiveError {
-  return new UnsupportedPrimitiveError(equation.primitive, describeOperands(equation), advice);
 }

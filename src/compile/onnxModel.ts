@@ -29,6 +29,9 @@ const irVersions: Record<number, bigint> = { 21: 10n, 26: 13n };
 
 const text = new TextEncoder();
 
+/** A size that is known only when the model is run. */
+export const openSize = -1;
+
 export function tensorName(tensor: Tensor): string {
   return `t${tensor.id}`;
 }
@@ -54,9 +57,11 @@ function attributeProto(name: string, value: Attribute) {
   });
 }
 
+const nodeName = ({ origin, op }: GraphNode, index: number) => `${origin}/${op}_${index}`;
+
 function nodeProto(node: GraphNode, index: number) {
   return create(NodeProtoSchema, {
-    name: `${node.origin}/${node.op}_${index}`,
+    name: nodeName(node, index),
     opType: node.op,
     domain: node.domain,
     input: node.inputs.map((tensor) => (tensor === null ? "" : tensorName(tensor))),
@@ -75,7 +80,10 @@ function valueInfo(name: string, tensor: Tensor) {
           elemType: onnxTypeNumber[tensor.type],
           shape: create(TensorShapeProtoSchema, {
             dim: tensor.shape.map((size) =>
-              create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: BigInt(size) } }),
+              create(
+                TensorShapeProto_DimensionSchema,
+                size === openSize ? {} : { value: { case: "dimValue", value: BigInt(size) } },
+              ),
             ),
           }),
         }),
@@ -103,13 +111,24 @@ export interface OnnxModel {
   readonly numNodes: number;
   /** Number of nodes per operator. */
   readonly operators: Readonly<Record<string, number>>;
+  /** Whether some tensors are float16, which not every device has. */
+  readonly usesFloat16: boolean;
+  /** Names of the nodes that a device must leave to the CPU. */
+  readonly hostNodes: readonly string[];
 }
 
 /**
  * Encodes a graph as an ONNX model. Inputs are named `in0…`, outputs `out0…`. A tensor that is returned twice, or is an input
  * or a constant, is returned through an Identity node, because ONNX wants every output made once by a node.
+ *
+ * @param leftToHost - the nodes of {@link OnnxModel.hostNodes}
  */
-export function encodeModel(graph: Graph, outputs: readonly Tensor[], name: string): OnnxModel {
+export function encodeModel(
+  graph: Graph,
+  outputs: readonly Tensor[],
+  name: string,
+  leftToHost: ReadonlySet<GraphNode> = new Set(),
+): OnnxModel {
   const nodes = graph.liveNodes(outputs);
   const inputNames = graph.inputs.map((_, i) => `in${i}`);
   const outputNames = outputs.map((_, i) => `out${i}`);
@@ -170,5 +189,7 @@ export function encodeModel(graph: Graph, outputs: readonly Tensor[], name: stri
     outputNames,
     numNodes: nodeProtos.length,
     operators,
+    usesFloat16: nodes.some(({ outputs: made }) => made.some(({ type }) => type === "float16")),
+    hostNodes: nodes.flatMap((node, i) => (leftToHost.has(node) ? [nodeName(node, i)] : [])),
   };
 }

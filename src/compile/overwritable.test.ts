@@ -1,53 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { numpy as np, tree } from "@jax-js/jax";
+import { numpy as np } from "@jax-js/jax";
 import fc from "fast-check";
 import { OwnershipError } from "../errors.ts";
-import type { Tree } from "../optim/index.ts";
 import { type CompileOptions, compileStep, EngineArray, EngineError } from "./index.ts";
-import { libraryRuntime } from "./runtime/libraryRuntime.ts";
 import { randomArray } from "./testing/arrays.ts";
-import { trainingModels } from "./testing/trainingModels.ts";
+import { holdsWith, overwritesNothing as skip } from "./testing/overwriting.ts";
 
-/** Nothing is overwritten where the runtime's library can't be called. */
-const skip = libraryRuntime() === null && "the runtime's library can't be called here";
 const library: CompileOptions = { runtime: "library", threads: 1 };
-
-interface Stepped {
-  readonly initialState: () => Tree;
-  readonly step: (state: Tree, ...batch: np.Array[]) => readonly [Tree, unknown];
-  readonly batch: (step: number) => np.Array[];
-}
-
-function buffersOf(leaves: unknown): ArrayBuffer[] {
-  return (tree.leaves(leaves as never) as unknown as EngineArray[]).map(({ data }) => data.buffer);
-}
-
-const numbersOf = (arrays: unknown) =>
-  (tree.leaves(arrays as never) as unknown as np.Array[]).map((array) => [...array.dataSync()]);
-
-/** Outputs and final state of some steps, and which leaves the last one wrote where their old values were. */
-async function run({ initialState, step: fn, batch }: Stepped, runtime: "library" | "binding") {
-  await using step = compileStep(fn, { threads: 1, runtime });
-  using state = await step.init(initialState() as never);
-  const outputs: number[][][] = [];
-  let isOverwritten: boolean[] = [];
-  for (let i = 0; i < 4; i++) {
-    const before = buffersOf(state.leaves());
-    outputs.push(numbersOf(await step(state, ...(batch(i) as never[]))));
-    isOverwritten = buffersOf(state.leaves()).map((buffer, j) => buffer === before[j]);
-  }
-  return { results: { outputs, state: numbersOf(state.read()) }, isOverwritten };
-}
-
-/** Compares with the binding, which runs the same model and writes into nothing that exists; returns which leaves were overwritten. */
-async function holdsWith(stepped: Stepped, label: string): Promise<boolean[]> {
-  const expected = await run(stepped, "binding");
-  assert.ok(!expected.isOverwritten.includes(true));
-  const { results, isOverwritten } = await run(stepped, "library");
-  assert.deepEqual(results, expected.results, label);
-  return isOverwritten;
-}
 
 const side = 4;
 const square = (seed: number) => randomArray(seed, [side, side]);
@@ -109,25 +69,12 @@ test("a leaf is written where its old value was if nothing reads that later", { 
     },
   };
   for (const [name, { step, overwritten }] of Object.entries(steps)) {
-    const isOverwritten = await holdsWith({ initialState: pair, step: step as never, batch }, name);
+    const isOverwritten = await holdsWith({ initialState: pair, step, batch }, name);
     assert.deepEqual(
       ["m", "w"].filter((_, i) => isOverwritten[i]),
       overwritten,
       name,
     );
-  }
-});
-
-test("whole training steps end in the same state to the last bit, most of it overwritten", {
-  skip,
-}, async () => {
-  for (const model of trainingModels) {
-    const sizes = tree.leaves(model.initialState() as never) as unknown as np.Array[];
-    const isOverwritten = await holdsWith(model, model.name);
-    const total = sizes.reduce((sum, { size }) => sum + size, 0);
-    const overwritten = sizes.reduce((sum, { size }, i) => sum + (isOverwritten[i] ? size : 0), 0);
-    assert.ok(overwritten >= total / 2, `${model.name}: ${overwritten} of ${total}`);
-    for (const array of sizes) array.dispose();
   }
 });
 
@@ -157,12 +104,15 @@ test("random steps leave the state that they leave without overwriting", { skip 
   });
   let numOverwritten = 0;
   const property = fc.asyncProperty(tapes, async ({ instructions, next, output }) => {
-    const step = (state: Tree, x: np.Array): [Tree, np.Array] => {
-      const values = [...(state as np.Array[]), x];
+    const step = (state: np.Array[], x: np.Array): [np.Array[], np.Array] => {
+      const values = [...state, x];
       const pick = (at: number) => values[at % values.length]!.ref;
       for (const [op, a, b] of instructions) values.push(operations[op]!(pick(a), pick(b)));
       // Later values are likelier, as in a real step.
-      const result: [Tree, np.Array] = [next.map((at) => pick(values.length - 1 - (at % 5))), pick(output)];
+      const result: [np.Array[], np.Array] = [
+        next.map((at) => pick(values.length - 1 - (at % 5))),
+        pick(output),
+      ];
       for (const value of values) value.dispose();
       return result;
     };
@@ -188,7 +138,7 @@ test("a leaf that is also an input isn't overwritten", { skip }, async () => {
   const outputOf = async (isShared: boolean) => {
     using state = await step.init(pair());
     const { m } = state.leaves();
-    const output = await step(state, (isShared ? m : EngineArray.from(m.data.slice(), m.shape)) as never);
+    const output = await step(state, isShared ? m : EngineArray.from(m.data.slice(), m.shape));
     return output.item();
   };
   assert.equal(await outputOf(true), await outputOf(false));
@@ -203,7 +153,7 @@ test("a state is lost when a step that overwrites it fails, until it is written 
   (await step(state, square(3))).dispose();
   const x = EngineArray.from(new Float32Array(side * side), [side, side]);
   const stale = state.leaves().m;
-  const late = step(state, x as never);
+  const late = step(state, x);
   // By then the call has taken the input's elements and waits for its turn.
   for (let i = 0; i < 50; i++) await null;
   x.data.buffer.transfer(0);

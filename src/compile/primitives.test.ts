@@ -3,24 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { tree } from "@jax-js/jax";
 import { supportTable, UnsupportedPrimitiveError } from "./index.ts";
-import { arithmeticCases } from "./testing/cases/arithmetic.ts";
-import { bitCases } from "./testing/cases/bits.ts";
-import { convolutionCases } from "./testing/cases/convolution.ts";
-import { indexingCases } from "./testing/cases/indexing.ts";
-import { movementCases } from "./testing/cases/movement.ts";
-import { reductionCases } from "./testing/cases/reduction.ts";
-import { routineCases } from "./testing/cases/routines.ts";
+import { primitiveCases } from "./testing/cases/index.ts";
 import { compareWithJax, primitivesOf, runCompiled } from "./testing/compareWithJax.ts";
-
-const cases = [
-  ...arithmeticCases,
-  ...bitCases,
-  ...movementCases,
-  ...reductionCases,
-  ...indexingCases,
-  ...convolutionCases,
-  ...routineCases,
-];
 
 /** The primitives of the installed jax-js, read from its source, where the rules for their types are one object. */
 function primitivesOfJax(): string[] {
@@ -32,19 +16,19 @@ function primitivesOfJax(): string[] {
 test("the table has every primitive of jax-js, and the compiler a rule for each", () => {
   const primitives = primitivesOfJax().sort();
   assert.ok(primitives.length > 40, `only ${primitives.length} primitives found in jax-js`);
-  assert.deepEqual([...new Set(cases.map(({ primitive }) => primitive))].sort(), primitives);
+  assert.deepEqual([...new Set(primitiveCases.map(({ primitive }) => primitive))].sort(), primitives);
   const rules = supportTable().map(({ primitive }) => primitive);
   assert.deepEqual(rules.sort(), primitives);
 });
 
 test("a primitive is unsupported in the table of the documentation exactly when no case of it is lowered", () => {
   for (const { primitive, support } of supportTable()) {
-    const lowered = cases.some((c) => c.primitive === primitive && c.unsupported === undefined);
+    const lowered = primitiveCases.some((c) => c.primitive === primitive && c.unsupported === undefined);
     assert.equal(support !== "unsupported", lowered, primitive);
   }
 });
 
-for (const { primitive, name, fn, args, tolerance, unsupported, differs, interpreted } of cases) {
+for (const { primitive, name, fn, args, tolerance, unsupported, differs, interpreted } of primitiveCases) {
   test(`${primitive}: ${name}`, async () => {
     const given = args();
     assert.ok(primitivesOf(fn, given).has(primitive), `the case does not use ${primitive}`);
@@ -64,6 +48,6 @@ for (const { primitive, name, fn, args, tolerance, unsupported, differs, interpr
       );
       return true;
     });
-    tree.dispose(given as never);
+    tree.dispose(given);
   });
 }

@@ -1,27 +1,41 @@
 import type { tree } from "@jax-js/jax";
 import { DType, type numpy as np } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
+import { aliveBytes } from "./aliveBytes.ts";
 import type { ArgumentType } from "./arguments.ts";
-import { dataFromArray, type EngineData } from "./engineArray.ts";
-import { UnsupportedPrimitiveError } from "./errors.ts";
-import type { TensorData, TensorType } from "./graph.ts";
+import {
+  type DeviceTraits,
+  deviceTraits,
+  fuseAlike,
+  hostNodes,
+  substituteOperators,
+} from "./devices/index.ts";
+import type { EngineData } from "./elements.ts";
+import { dataFromArray } from "./engineArray.ts";
+import { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
+import type { GraphNode, TensorData, TensorType } from "./graph.ts";
+import { type Precision, precisions, withHalfProducts } from "./halfProducts.ts";
 import { isLiteral, type TracedFunction, traceFunction } from "./jaxpr.ts";
-import { describeOperands, Lowering, tensorTypeOf, type Value } from "./lowering.ts";
+import { Lowering } from "./lowering.ts";
 import { encodeModel } from "./onnxModel.ts";
-import { type GraphRewrite, graphRewrites, optimizeGraph } from "./optimize.ts";
 import { overwritableOutputs } from "./overwritable.ts";
 import { primitiveRules } from "./primitives/index.ts";
-import type { Port, RunnableModel } from "./runtime/runtime.ts";
+import { type GraphRewrite, graphRewrites, optimizeGraph } from "./rewrites/index.ts";
+import { byteLengthOf } from "./runtime/checkSizes.ts";
+import type { PlacedDevice, Port, RunnableModel } from "./runtime/runtime.ts";
+import { describeOperands } from "./unsupported.ts";
+import { tensorTypeOf, type Value } from "./value.ts";
 
 /** A traced function as an ONNX model, with what is needed to feed it and to rebuild its results. */
 export interface Program extends RunnableModel {
   readonly outputTree: tree.JsTreeDef;
   /** Which outputs may be written into the memory of the input at the same place. */
   readonly overwritable: readonly boolean[];
-  /** Number of equations of the jaxpr and of nodes per ONNX operator. */
+  /** Number of equations of the jaxpr and of nodes per ONNX operator; bytes that are alive at most, inputs and outputs among them. */
   readonly statistics: {
     readonly numEquations: number;
     readonly operators: Readonly<Record<string, number>>;
+    readonly aliveBytes: number;
   };
 }
 
@@ -34,8 +48,11 @@ function supportedDtype(dtype: DType, what: string): void {
 }
 
 /** Lowers a traced function to a graph. */
-async function lowerTraced(traced: TracedFunction): Promise<{ lowering: Lowering; results: Value[] }> {
-  const lowering = new Lowering(traced.equations, traced.outputs);
+async function lowerTraced(
+  traced: TracedFunction,
+  device: DeviceTraits,
+): Promise<{ lowering: Lowering; results: Value[] }> {
+  const lowering = new Lowering(traced.equations, traced.outputs, device);
   const { graph } = lowering;
   for (const [i, variable] of traced.argumentVars.entries()) {
     const { shape, dtype } = variable.aval;
@@ -74,6 +91,28 @@ async function lowerTraced(traced: TracedFunction): Promise<{ lowering: Lowering
   return { lowering, results };
 }
 
+/** @throws UnsupportedPrimitiveError naming the first use of float64 */
+function refuseFloat64(nodes: readonly GraphNode[], types: readonly ArgumentType[]): void {
+  const advice = "a GPU has no float64: cast to float32, or use the CPU";
+  if (types.some(({ dtype }) => dtype === DType.Float64))
+    throw new UnsupportedPrimitiveError("argument", "float64", advice);
+  const found = nodes.find(({ outputs }) => outputs.some(({ type }) => type === "float64"));
+  if (found === undefined) return;
+  const [primitive, ...operands] = found.origin.split(" ");
+  throw new UnsupportedPrimitiveError(primitive!, operands.join(" "), advice);
+}
+
+function largestOf(nodes: readonly GraphNode[]): RunnableModel["largest"] {
+  let largest: RunnableModel["largest"] = null;
+  for (const { outputs, origin } of nodes) {
+    for (const { type, shape } of outputs) {
+      const port = { dtype: type, shape };
+      if (largest === null || byteLengthOf(port) > byteLengthOf(largest.port)) largest = { port, origin };
+    }
+  }
+  return largest;
+}
+
 /** Traces, lowers and encodes a function for arguments of the given types. */
 export async function buildProgram(
   fn: (...args: never[]) => unknown,
@@ -81,21 +120,39 @@ export async function buildProgram(
   inputTree: tree.JsTreeDef,
   name: string,
   rewrites: readonly GraphRewrite[] = graphRewrites,
+  device: PlacedDevice = "cpu",
+  precision: Precision = "float32",
 ): Promise<Program> {
+  if (!precisions.includes(precision)) {
+    throw new EngineError(`precision ${JSON.stringify(precision)}: expected ${precisions.join(" or ")}`);
+  }
+  const traits = deviceTraits[device];
   const traced = traceFunction(fn, types, inputTree);
   try {
-    const { lowering, results } = await lowerTraced(traced);
+    const { lowering, results } = await lowerTraced(traced, traits);
     const tensors = results.map((value) => lowering.dense(value));
-    const { graph, outputs } = optimizeGraph(lowering.graph, tensors, rewrites);
-    const model = encodeModel(graph, outputs, name);
+    const whole = optimizeGraph(lowering.graph, tensors, rewrites);
+    const optimized = precision === "mixed" ? withHalfProducts(whole, traits.float16Products) : whole;
+    const { graph, outputs } = substituteOperators(
+      traits.fusion === null ? optimized : fuseAlike(optimized, traits.fusion),
+      traits.substitutes,
+    );
+    if (!traits.float64) refuseFloat64(graph.liveNodes(outputs), types);
+    const nodes = graph.liveNodes(outputs);
+    const model = encodeModel(graph, outputs, name, hostNodes(nodes, traits));
     const portOf = (dtype: DType, shape: readonly number[]): Port => ({ dtype: dtype as TensorType, shape });
     return {
       model,
       inputs: types.map(({ dtype, shape }) => portOf(dtype, shape)),
       outputs: results.map((value) => portOf(value.dtype, value.view.shape)),
+      largest: largestOf(graph.liveNodes(outputs)),
       outputTree: traced.outputTree,
-      overwritable: overwritableOutputs(graph.liveNodes(outputs), graph.inputs, outputs),
-      statistics: { numEquations: traced.equations.length, operators: model.operators },
+      overwritable: overwritableOutputs(nodes, graph.inputs, outputs),
+      statistics: {
+        numEquations: traced.equations.length,
+        operators: model.operators,
+        aliveBytes: aliveBytes(nodes, graph.inputs, outputs),
+      },
     };
   } finally {
     traced.dispose();

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { grad, jvp, type numpy as np, vmap } from "@jax-js/jax";
+import { grad, jvp, type numpy as np, tree, vmap } from "@jax-js/jax";
 import fc from "fast-check";
 import { randomArray } from "./testing/arrays.ts";
-import { type AnyFunction, compareWithJax, runWithJax } from "./testing/compareWithJax.ts";
+import {
+  type AnyFunction,
+  compareWithJax,
+  describeDifference,
+  runCompiled,
+  runWithJax,
+} from "./testing/compareWithJax.ts";
+import { whyNoGpu } from "./testing/gpu.ts";
+import { runLoweredForGpu } from "./testing/loweredForGpu.ts";
 import { programOperations } from "./testing/programOperations.ts";
 import { type ProgramTape, RandomProgram } from "./testing/randomProgram.ts";
 
@@ -109,7 +117,7 @@ test("the gradients of a weighted sum of their gradients do", async () => {
     const gradient = grad((...args: np.Array[]) => program.weightedSum(args), argnums(program));
     return {
       fn: grad((...args: np.Array[]) => {
-        const parts = gradient(...args) as unknown as np.Array[];
+        const parts = gradient(...args) as np.Array[];
         return parts.map((g, i) => g.mul(randomArray(i, g.shape)).sum()).reduce((a, b) => a.add(b));
       }, argnums(program)),
       args: program.inputs(),
@@ -123,7 +131,7 @@ test("the directional derivatives of their gradients do (Hessian-vector products
     return {
       fn: (...args: np.Array[]) =>
         jvp(
-          gradient as unknown as AnyFunction,
+          gradient as AnyFunction,
           args,
           args.map((x, i) => randomArray(i, x.shape)),
         ),
@@ -134,9 +142,46 @@ test("the directional derivatives of their gradients do (Hessian-vector products
 
 test("their batched forms do (vmap over a first axis)", async () => {
   const batched = (program: RandomProgram) => ({
-    fn: vmap((...args: np.Array[]) => program.evaluate(args)) as unknown as AnyFunction,
+    fn: vmap((...args: np.Array[]) => program.evaluate(args)) as AnyFunction,
     args: program.inputs([2]),
   });
   // jax-js 0.1.25 can't map its pools and some broadcasts.
   await holds(80, batched, { maySkip: 0.3 });
+});
+
+/** Compares a program and its gradient, run as `run` does, with the CPU, which the tests above hold to jax-js. */
+async function agreesWithCpu(
+  numRuns: number,
+  run: (fn: AnyFunction, args: readonly np.Array[]) => ReturnType<typeof runCompiled>,
+): Promise<void> {
+  let numDifferentiated = 0;
+  const property = fc.asyncProperty(tapes, async (tape) => {
+    const program = new RandomProgram(tape, programOperations);
+    const weighted = (...args: np.Array[]) => program.weightedSum(args);
+    for (const fn of [
+      (...args: np.Array[]) => program.evaluate(args),
+      grad(weighted, argnums(program)) as AnyFunction,
+    ]) {
+      const args = program.inputs();
+      try {
+        const difference = describeDifference(await run(fn, args), await runCompiled(fn, args), tolerance);
+        assert.equal(difference, null, program.toString());
+      } finally {
+        tree.dispose(args);
+      }
+      numDifferentiated++;
+    }
+  });
+  await fc.assert(property, { seed, numRuns: Math.ceil(numRuns * factor) });
+  assert.ok(numDifferentiated >= 2 * numRuns);
+}
+
+test("what is lowered for a GPU computes the same", async () => {
+  await agreesWithCpu(120, runLoweredForGpu);
+});
+
+test("they and their gradients give the same on a GPU", async (t) => {
+  const reason = await whyNoGpu();
+  if (reason !== null) return t.skip(reason);
+  await agreesWithCpu(12, (fn, args) => runCompiled(fn, args, { device: "gpu" }));
 });

@@ -1,5 +1,6 @@
 import { type Equation, isLiteral, type Var } from "./jaxpr.ts";
-import type { Lowering, Value } from "./lowering.ts";
+import type { Lowering } from "./lowering.ts";
+import type { Value } from "./value.ts";
 import { shareDimensions, sizeOf, type View } from "./view.ts";
 
 const passThrough = new Set([

@@ -1,10 +1,26 @@
-import type { EngineData } from "./engineArray.ts";
+import { DataError, RotorError } from "../errors.ts";
+import type { Elements } from "./elements.ts";
 import { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
 import { bindingRuntime } from "./runtime/bindingRuntime.ts";
+import { browserGpuRuntime } from "./runtime/browserGpuRuntime.ts";
 import { libraryRuntime } from "./runtime/libraryRuntime.ts";
-import type { EngineOptions, RunnableModel, Runtime, RuntimeSession } from "./runtime/runtime.ts";
+import { isNode } from "./runtime/onnxPackage.ts";
+import type {
+  EngineOptions,
+  RunnableModel,
+  Runtime,
+  RuntimeSession,
+  Transferred,
+} from "./runtime/runtime.ts";
+import { webgpuRuntime } from "./runtime/webgpuRuntime.ts";
 
-function runtimeFor({ runtime, executionProviders }: EngineOptions): Runtime {
+function runtimeFor({ device = "cpu", runtime, executionProviders }: EngineOptions): Runtime {
+  if (device === "gpu") {
+    const other =
+      runtime !== undefined ? "runtime" : executionProviders !== undefined ? "executionProviders" : null;
+    if (other !== null) throw new EngineError(`device "gpu": decides ${other} itself; leave it out`);
+    return isNode ? webgpuRuntime() : browserGpuRuntime;
+  }
   if (runtime === "binding") return bindingRuntime;
   if (executionProviders !== undefined) {
     if (runtime === undefined) return bindingRuntime;
@@ -23,6 +39,7 @@ function runtimeFor({ runtime, executionProviders }: EngineOptions): Runtime {
 /** What runs a function that returns no arrays: ONNX Runtime takes no graph without outputs. */
 const nothing: RuntimeSession = {
   fillsBuffers: false,
+  overwrites: false,
   run: async () => [],
   endProfile() {},
   async release() {},
@@ -38,19 +55,30 @@ export class EngineSession {
     this.#session = session;
   }
 
-  static async load(program: RunnableModel, options: EngineOptions): Promise<EngineSession> {
+  /** @param kept - how many of the first outputs stay on the device; the rest comes back to host memory */
+  static async load(program: RunnableModel, options: EngineOptions, kept: number): Promise<EngineSession> {
     const runtime = runtimeFor(options);
     if (program.outputs.length === 0) return new EngineSession(nothing);
     try {
-      return new EngineSession(await runtime.load(program, options));
+      return new EngineSession(await runtime.load(program, options, kept));
     } catch (error) {
-      throw loadError(error);
+      throw error instanceof RotorError ? error : loadError(error);
     }
   }
 
   /** Whether the runtime fills the buffers that are given to {@link run}. */
   get fillsBuffers(): boolean {
     return this.#session.fillsBuffers;
+  }
+
+  /** Whether the buffer of an output may be that of an input. */
+  get overwrites(): boolean {
+    return this.#session.overwrites;
+  }
+
+  /** Bytes copied to the device and back so far. */
+  get transferred(): Transferred {
+    return this.#session.transferred ?? { up: 0, down: 0 };
   }
 
   /**
@@ -60,13 +88,18 @@ export class EngineSession {
    * @param free - buffers for the first outputs, or null, that the runtime may fill
    * @returns the elements of each output, in the buffer given for it where the runtime can fill buffers
    */
-  async run(inputs: readonly EngineData[], free: readonly (EngineData | null)[] = []): Promise<EngineData[]> {
+  async run(inputs: readonly Elements[], free: readonly (Elements | null)[] = []): Promise<Elements[]> {
     try {
       return await this.#session.run(inputs, free);
     } catch (error) {
-      throw new EngineError(`ONNX Runtime could not run the compiled function: ${oneLine(error)}`, {
-        cause: error,
-      });
+      if (error instanceof RotorError) throw error;
+      const message = oneLine(error);
+      throw (
+        gatherError(message, error) ??
+        new EngineError(`ONNX Runtime could not run the compiled function: ${message}`, {
+          cause: error,
+        })
+      );
     }
   }
 
@@ -81,6 +114,25 @@ export class EngineSession {
 
 function oneLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
+}
+
+/**
+ * An index out of range, which the rule of the primitive `gather` marks as described there: an error of the data, not of the engine.
+ */
+function gatherError(message: string, cause: unknown): DataError | null {
+  const found =
+    /Name:'gather (\w+\[[\d,]*\]), ([^'/]*)\/.*idx=(-?\d+) must be within the inclusive range \[-(\d+),/.exec(
+      message,
+    );
+  if (found === null) return null;
+  const [, table, indices, idx, total] = found;
+  const value = Number(idx) < 0 ? Number(idx) + Number(total) : Number(idx) - Number(total);
+  const single = indices!.match(/\w+\[/g)!.length === 1;
+  const range = single ? `[0, ${total})` : "the axis that it picks from";
+  return new DataError(
+    `compiled function: index ${value} into ${table} by ${indices}: expected an integer in ${range}, as tokens, labels, codes and positions must be`,
+    { cause },
+  );
 }
 
 /** Turns a missing kernel into an error that names the primitive: nodes are named after the primitive that made them. */

@@ -9,7 +9,14 @@ export interface SupportRow {
   readonly operators: string;
 }
 
-/** What the compiler does with each primitive of jax-js, in alphabetical order. */
+/**
+ * What the compiler does with each primitive of jax-js, in alphabetical order.
+ *
+ * @example
+ * ```ts
+ * supportTable().some(({ primitive }) => primitive === "dot"); // => true
+ * ```
+ */
 export function supportTable(): SupportRow[] {
   return Object.entries(primitiveRules)
     .map(([primitive, { support, operators }]) => ({ primitive, support, operators }))

@@ -20,6 +20,15 @@ export interface HessianAgreement {
  * @param scale - `√v̂`, not negative
  * @param diagonal - `diag H`, of any sign, of the same length
  * @throws ShapeError if the lengths differ, ConfigError with fewer than 3 elements where both are above 0, or if one is constant
+ *
+ * @example
+ * ```ts
+ * // √v̂ of Adam that is the root of |H|, not |H| itself.
+ * const diagonal = [1, 4, 9, 16];
+ * const { slope, rankCorrelation } = compareWithHessian(diagonal.map(Math.sqrt), diagonal);
+ * slope; // => 0.500
+ * rankCorrelation; // => 1.000
+ * ```
  */
 export function compareWithHessian(scale: ArrayLike<number>, diagonal: ArrayLike<number>): HessianAgreement {
   if (scale.length !== diagonal.length)
@@ -71,6 +80,13 @@ export interface Reliability {
  * @throws as {@link compareWithHessian}
  *
  * Source: Spearman, The proof and measurement of association between two things, 1904; Brown, 1910.
+ *
+ * @example
+ * ```ts
+ * // Two halves that say the same.
+ * const { rank, log } = splitHalfReliability([1, 4, 9, 16], [1, 4, 9, 16]);
+ * [rank, log]; // => [1.000, 1.000]
+ * ```
  */
 export function splitHalfReliability(first: ArrayLike<number>, second: ArrayLike<number>): Reliability {
   const { rankCorrelation } = compareWithHessian(Float64Array.from(first, Math.abs), second);

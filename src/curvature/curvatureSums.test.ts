@@ -68,7 +68,7 @@ async function measure(
   numSamples: number,
   update?: (gradient: Tree) => Tree,
 ): Promise<CurvatureSums<MeanEstimate>> {
-  const sampleOf = curvatureSample(loss as never, update === undefined ? {} : { update });
+  const sampleOf = curvatureSample(loss, update === undefined ? {} : { update });
   await using compiled = compile(
     (key: np.Array) => {
       const keys = random.split(key, [4, 2]);
@@ -145,7 +145,7 @@ test("for signs, the expectations are those of independent draws", async () => {
 });
 
 test("a sample is the same eagerly, under jit and compiled", async () => {
-  const sample = curvatureSample(loss as never);
+  const sample = curvatureSample(loss);
   const run = (key: np.Array) => {
     const keys = random.split(key, [4, 2]);
     const own = (i: number) => keys.ref.slice(i);
@@ -185,8 +185,8 @@ test("impossible arguments and sums that aren't finite are refused", async () =>
   );
   const params = float32(place);
   const foreign = np.ones([3]);
-  const batches = { first: null, second: null, third: null } as never;
-  assert.throws(() => curvatureSample(loss as never)(params, batches, foreign, foreign), ShapeError);
+  const batches = { first: null, second: null, third: null };
+  assert.throws(() => curvatureSample(loss)(params, batches, foreign, foreign), ShapeError);
   assert.equal(params.refCount, 1);
   tree.dispose([params, foreign]);
 });
@@ -216,7 +216,7 @@ const batchOf = (values: readonly number[]) => ({
 });
 
 test("moments over twelve batches are those of two passes in float64: eager, jit, and as a compiled step with state", async () => {
-  const add = addGradientMoments(gradientIsBatch as never);
+  const add = addGradientMoments(gradientIsBatch);
   const run = (step: typeof add) => {
     let moments = initGradientMoments(zeros());
     for (const values of gradients) moments = step(moments, zeros(), batchOf(values));
@@ -228,7 +228,7 @@ test("moments over twelve batches are those of two passes in float64: eager, jit
       { done: np.array(0) },
     ],
   );
-  using state = await step.init(initGradientMoments(zeros()) as never);
+  using state = await step.init(initGradientMoments(zeros()));
   const params = (await toEngine(zeros())) as Tree;
   for (const values of gradients) await step(state, params as never, batchOf(values) as never);
   for (const moments of [run(add), run(jit(add as never) as never), state.leaves() as never]) {
@@ -286,7 +286,7 @@ test("|g|² and tr Σ are unbiased: over many small groups they average to the t
 });
 
 test("zero gradients have no noise; NaN, one batch and foreign trees are refused", async () => {
-  const add = addGradientMoments(gradientIsBatch as never);
+  const add = addGradientMoments(gradientIsBatch);
   const after = (count: number, value: number) => {
     let moments = initGradientMoments(zeros());
     for (let i = 0; i < count; i++) moments = add(moments, zeros(), batchOf(Array(5).fill(value)));

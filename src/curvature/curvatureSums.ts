@@ -74,6 +74,17 @@ export interface CurvatureSampleOptions {
  * @throws ShapeError (from the result) if `direction` or an update belongs to another tree
  *
  * Source: Su-10542, whose best learning rate is `E[φ̃]ᵀg / E[φ̃ᵀHφ̃]`; McCandlish et al., arXiv 1812.06162, for SGD.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array, target: np.Array) => np.square(w.sub(target)).sum();
+ * const batch = (value: number) => np.array([value, value]);
+ * const batches = { first: batch(0), second: batch(0), third: batch(0) };
+ * // The gradient is 2w = (2, 4) for every batch, the Hessian 2I.
+ * const sums = curvatureSample(loss)(np.array([1, 2]), batches, np.array([1, 1]), random.key(0));
+ * const { squaredGradient, gradientCurvature, trace } = sums;
+ * [squaredGradient, gradientCurvature, trace].map((x) => x.item()); // => [20, 40, 4]
+ * ```
  */
 export function curvatureSample(
   loss: BatchLoss,
@@ -124,6 +135,17 @@ function sign(gradient: Tree): Tree {
  * @param sample - called once per repetition, with batches that no other call has; for instance a compiled {@link curvatureSample}
  * @param numSamples - at least 2
  * @throws ConfigError with fewer than two samples; NonFiniteError if a sum isn't finite
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array, target: np.Array) => np.square(w.sub(target)).sum();
+ * const batch = (value: number) => np.array([value, value]);
+ * const { trace } = await curvatureSums((index) => {
+ *   const batches = { first: batch(index), second: batch(index + 10), third: batch(index + 20) };
+ *   return curvatureSample(loss)(np.array([1, 2]), batches, np.array([1, 1]), random.key(index));
+ * }, 4);
+ * trace; // => { value: 4, standardError: 0, count: 4 }
+ * ```
  */
 export async function curvatureSums(
   sample: (index: number) => Promise<CurvatureSums<np.Array>> | CurvatureSums<np.Array>,

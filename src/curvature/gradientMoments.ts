@@ -19,6 +19,13 @@ export interface GradientMoments {
  * Moments of no batch.
  *
  * @param params - consumed
+ *
+ * @example
+ * ```ts
+ * const { count, mean } = initGradientMoments({ w: np.ones([3]) });
+ * count; // => 0
+ * mean.w; // => [0, 0, 0]
+ * ```
  */
 export function initGradientMoments(params: Tree): GradientMoments {
   checkParameters("initGradientMoments", params);
@@ -37,6 +44,18 @@ export function initGradientMoments(params: Tree): GradientMoments {
  * @throws ShapeError (from the result) if the moments belong to another tree; nothing is consumed then
  *
  * Source: Welford, Note on a method for calculating corrected sums of squares and products, 1962.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array, target: np.Array) => np.square(w.sub(target)).sum().mul(0.5);
+ * const add = addGradientMoments(loss);
+ * let moments = initGradientMoments(np.zeros([1]));
+ * for (const target of [1, 3]) moments = add(moments, np.zeros([1]), np.array([target]));
+ * // Gradients −1 and −3.
+ * const { mean, variance } = await gradientStatistics(moments);
+ * mean; // => [-2]
+ * variance; // => [2]
+ * ```
  */
 export function addGradientMoments(
   loss: BatchLoss,
@@ -79,6 +98,15 @@ export interface GradientStatistics {
  * Reads moments. Arrays of jax-js are consumed, those of the engine stay.
  *
  * @throws ConfigError with fewer than two batches, NonFiniteError if a gradient wasn't finite
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array, target: np.Array) => np.square(w.sub(target)).sum().mul(0.5);
+ * const add = addGradientMoments(loss);
+ * let moments = initGradientMoments(np.zeros([1]));
+ * for (const target of [1, 3]) moments = add(moments, np.zeros([1]), np.array([target]));
+ * (await gradientStatistics(moments)).count; // => 2
+ * ```
  */
 export async function gradientStatistics(moments: GradientMoments): Promise<GradientStatistics> {
   const [count] = (await flatten("gradientStatistics count", moments.count)) as unknown as [number];

@@ -35,7 +35,7 @@ async function finiteDifference(
   const gradientAt = (factor: number) =>
     flatten(
       "gradient",
-      (grad(loss as never) as unknown as (p: Tree) => Tree)(
+      (grad(loss) as (p: Tree) => Tree)(
         unflatten(
           params,
           flat.map((w, i) => w + factor * vector[i]!),
@@ -99,7 +99,7 @@ test("a transformer's products: eager, jit and compiled agree, are symmetric, li
   const size1 = largest(hv);
   // The same float32 operations in another order; second derivatives here are sums over 14 tokens.
   assert.ok(maxDifference(hv, eager) < 1e-4 * size1, "compiled");
-  const jitted = jit(hessianVectorProduct(selectingLoss) as never) as unknown as typeof product;
+  const jitted = jit(hessianVectorProduct(selectingLoss)) as typeof product;
   const traced = await flatten("", jitted(params(), unflatten(shape, v)));
   assert.ok(maxDifference(traced, eager) < 1e-4 * size1, "jit");
   const hu = await native(u);
@@ -130,8 +130,8 @@ test("several vectors at once are the single products, share their forward pass,
   const trees = () => vectors.map((vector) => unflatten(shape, vector));
   await using both = compile(hessianVectorProducts(loss));
   await using single = compile(hessianVectorProduct(loss));
-  const { gradient, products } = await both(params(), trees() as never);
-  const expected = await flatten("", (grad(loss as never) as unknown as (p: Tree) => Tree)(params()));
+  const { gradient, products } = await both(params(), trees());
+  const expected = await flatten("", (grad(loss) as (p: Tree) => Tree)(params()));
   assert.ok(maxDifference(await flatten("", gradient), expected) < 1e-4 * largest(expected));
   for (const [i, product] of (products as Tree[]).entries()) {
     const alone = await flatten("", await single(params(), trees()[i]));
@@ -141,7 +141,7 @@ test("several vectors at once are the single products, share their forward pass,
     program: { inspect: (...args: never[]) => Promise<{ operators: object }> },
     second: Tree,
   ) => ((await program.inspect(...([params(), second] as never[]))).operators as { Gemm: number }).Gemm;
-  const [one, two] = [await gemms(single as never, trees()[0]), await gemms(both as never, trees())];
+  const [one, two] = [await gemms(single, trees()[0]), await gemms(both, trees())];
   // 14 products of matrices for 8; a few more are made of sums.
   assert.ok(two < 1.9 * one, `${two} products of matrices for two vectors, ${one} for one`);
   const none = hessianVectorProducts(loss)(params(), []);
@@ -189,7 +189,7 @@ test("vectors of another tree and integer parameters are refused, and survive", 
       () => product(params, vector),
       (error) => error instanceof ShapeError && message.test(error.message),
     );
-    tree.dispose(vector as never);
+    tree.dispose(vector);
   }
   const integers = { tokens: np.array([1, 2], { dtype: np.int32 }) };
   assert.throws(() => product(integers, integers), /close over integers/);

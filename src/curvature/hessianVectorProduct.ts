@@ -10,7 +10,7 @@ export type Loss = (params: Tree) => np.Array;
 
 /** The gradient of a loss; consumes the parameters. */
 export function gradientOf(loss: Loss): (params: Tree) => Tree {
-  return grad(loss as never) as unknown as (params: Tree) => Tree;
+  return grad(loss) as (params: Tree) => Tree;
 }
 
 /**
@@ -26,6 +26,12 @@ export function gradientOf(loss: Loss): (params: Tree) => Tree {
  *   then
  *
  * Source: Pearlmutter, Fast exact multiplication by the Hessian, 1994.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 3])).sum();
+ * hessianVectorProduct(loss)(np.array([5, 7]), np.array([1, 1])); // => [2, 6]
+ * ```
  */
 export function hessianVectorProduct(loss: Loss): (params: Tree, vector: Tree) => Tree {
   const products = hessianVectorProducts(loss);
@@ -50,6 +56,14 @@ export interface GradientAndProducts {
  * @param loss - traceable
  * @returns `(params, vectors) => { gradient, products }`; consumes both
  * @throws ShapeError (from the result) as {@link hessianVectorProduct}
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 3])).sum();
+ * const { gradient, products } = hessianVectorProducts(loss)(np.array([5, 7]), [np.array([1, 0]), np.array([0, 1])]);
+ * gradient; // => [10, 42]
+ * products.map((product) => product.js()); // => [[2, 0], [0, 6]]
+ * ```
  */
 export function hessianVectorProducts(
   loss: Loss,
@@ -61,10 +75,7 @@ export function hessianVectorProducts(
     const products: Tree[] = [];
     let gradient: Tree = null;
     for (const vector of vectors) {
-      const [value, product] = jvp(gradientAt as never, [tree.ref(params)] as never, [vector] as never) as [
-        Tree,
-        Tree,
-      ];
+      const [value, product] = jvp(gradientAt, [tree.ref(params)], [vector]) as [Tree, Tree];
       products.push(product);
       if (gradient === null) gradient = value;
       else tree.dispose(value);

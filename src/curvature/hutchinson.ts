@@ -10,6 +10,13 @@ import { type MeanEstimate, RunningMoments } from "./runningMoments.ts";
  *
  * @param key - random key, consumed
  * @param like - left alone
+ *
+ * @example
+ * ```ts
+ * const w = np.zeros([100]);
+ * np.square(rademacherLike(random.key(0), w)).sum(); // => 100
+ * w.dispose();
+ * ```
  */
 export function rademacherLike(key: np.Array, like: Tree): Tree {
   const leaves = leavesOf(like);
@@ -18,7 +25,7 @@ export function rademacherLike(key: np.Array, like: Tree): Tree {
     random.bernoulli(keys.ref.slice(i), 0.5, shape).astype(dtype).mul(2).sub(1),
   );
   keys.dispose();
-  return tree.unflatten(tree.structure(like), signs as never);
+  return tree.unflatten(tree.structure(like), signs);
 }
 
 /** What one probe says of a Hessian; the expectations over probes are exact. */
@@ -38,6 +45,14 @@ export interface HutchinsonSample {
  *
  * Source: Hutchinson, A stochastic estimator of the trace of the influence matrix, 1990; diagonal: Bekas, Kokiopoulou and Saad,
  * An estimator for the diagonal of a matrix, 2007.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 3])).sum();
+ * const { trace, diagonal } = hutchinsonSample(loss)(np.array([5, 7]), random.key(0));
+ * trace; // => 8
+ * diagonal; // => [2, 6]
+ * ```
  */
 export function hutchinsonSample(loss: Loss): (params: Tree, key: np.Array) => HutchinsonSample {
   const product = hessianVectorProduct(loss);
@@ -66,9 +81,18 @@ export interface HutchinsonEstimate {
  * @param sample - called once per probe with a key of its own, for instance a compiled {@link hutchinsonSample} with the parameters
  *   bound. Where it takes another batch each time, the estimates are of the mean Hessian over batches, and the standard errors
  *   hold the noise of the batches as well.
- * @param options.key - random key, consumed
- * @param options.numProbes - at least 2
+ * @param options - `key`: random key, consumed; `numProbes`: at least 2
  * @throws ConfigError with fewer than two probes, and nothing is consumed then; NonFiniteError if a sample isn't finite
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 3])).sum();
+ * const sample = hutchinsonSample(loss);
+ * const options = { key: random.key(0), numProbes: 2 };
+ * const { trace, diagonal } = await hutchinson((key) => sample(np.array([5, 7]), key), options);
+ * trace.value; // => 8
+ * diagonal.mean; // => [2, 6]
+ * ```
  */
 export async function hutchinson(
   sample: (key: np.Array, probe: number) => Promise<HutchinsonSample> | HutchinsonSample,

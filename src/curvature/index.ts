@@ -1,3 +1,8 @@
+/**
+ * Hessian-vector products, traces, diagonals and spectra of a loss.
+ *
+ * @module rotor/curvature
+ */
 export {
   compareWithHessian,
   type HessianAgreement,

@@ -51,6 +51,14 @@ function addScaled(a: Float64Array, factor: number, b: Float64Array): void {
  *
  * Source: Golub and Van Loan, Matrix Computations, sections 10.1 and 10.3; for Hessians of networks: Ghorbani, Krishnan and Xiao,
  * arXiv 1901.10159.
+ *
+ * @example
+ * ```ts
+ * const product = (v: np.Array) => v.mul(np.array([1, 3, 10]));
+ * const like = np.zeros([3]);
+ * const { values } = await lanczos(product, like, { key: random.key(0), numSteps: 3 });
+ * values; // => [1.000, 3.000, 10.000]
+ * ```
  */
 export async function lanczos(
   product: (vector: Tree) => Promise<Tree> | Tree,
@@ -103,7 +111,7 @@ async function randomDirection(key: np.Array, like: Tree): Promise<Float64Array>
   const keys = random.split(key, leaves.length);
   const parts = leaves.map(({ shape }, i) => random.normal(keys.ref.slice(i), shape));
   keys.dispose();
-  const flat = await flatten("lanczos start", tree.unflatten(tree.structure(like), parts as never));
+  const flat = await flatten("lanczos start", tree.unflatten(tree.structure(like), parts));
   const length = Math.sqrt(dot(flat, flat));
   return flat.map((value) => value / length);
 }
@@ -118,6 +126,13 @@ async function randomDirection(key: np.Array, like: Tree): Promise<Float64Array>
  * @throws ConfigError without runs or width
  *
  * Source: Ghorbani, Krishnan and Xiao, arXiv 1901.10159, section 2.
+ *
+ * @example
+ * ```ts
+ * const runs = [{ values: Float64Array.of(1, 3), weights: Float64Array.of(0.5, 0.5) }];
+ * // Two normal distributions of width 0.1, each half of all.
+ * spectralDensity(runs, [1, 2, 3], 0.1); // => [1.995, 0.000, 1.995]
+ * ```
  */
 export function spectralDensity(
   runs: readonly Pick<RitzValues, "values" | "weights">[],

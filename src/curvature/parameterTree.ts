@@ -5,7 +5,7 @@ import type { Tree } from "../optim/index.ts";
 
 /** The arrays of a tree in the order of `tree.flatten`; nothing is consumed. */
 export function leavesOf(root: Tree): np.Array[] {
-  return tree.leaves(root) as unknown as np.Array[];
+  return tree.leaves(root) as np.Array[];
 }
 
 const describe = (leaves: readonly np.Array[]) =>
@@ -55,7 +55,7 @@ export function treeDot(a: Tree, b: Tree): np.Array {
  * @throws NonFiniteError if one isn't finite
  */
 export async function flatten(what: string, root: Tree): Promise<Float64Array> {
-  const leaves = tree.leaves(root) as unknown as (np.Array | EngineArray)[];
+  const leaves = tree.leaves(root) as (np.Array | EngineArray)[];
   const parts: ArrayLike<number>[] = [];
   for (const leaf of leaves) parts.push(leaf instanceof EngineArray ? leaf.data : await leaf.data());
   const flat = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -79,5 +79,5 @@ export function unflatten(like: Tree, elements: ArrayLike<number>): Tree {
     offset += size;
     return np.array(data, { shape: [...shape], dtype });
   });
-  return tree.unflatten(tree.structure(like), leaves as never);
+  return tree.unflatten(tree.structure(like), leaves);
 }

@@ -13,6 +13,14 @@ export interface MeanEstimate {
  * no difference of large sums).
  *
  * Source: Welford, Note on a method for calculating corrected sums of squares and products, 1962.
+ *
+ * @example
+ * ```ts
+ * const moments = new RunningMoments(2);
+ * moments.add([1, 10]);
+ * moments.add([3, 10]);
+ * moments.mean; // => [2, 10]
+ * ```
  */
 export class RunningMoments {
   readonly mean: Float64Array;

@@ -1,5 +1,8 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
+import { OutputError } from "../errors.ts";
+import { makeFolders, unwritable } from "./makeFolder.ts";
+import { ownerTag } from "./temporaryName.ts";
 
 /**
  * A file that appears whole or not at all: it is written under a temporary name in its folder, synced and renamed.
@@ -10,30 +13,49 @@ export class AtomicFile {
   #descriptor: number | null;
   #isCommitted = false;
 
-  /** @throws what the file system throws, for example ENOSPC, EACCES, EROFS */
+  /** @throws OutputError naming the file, as do the other methods */
   constructor(file: string) {
     this.#path = file;
-    this.#temporary = `${file}.${process.pid}.tmp`;
-    mkdirSync(path.dirname(file), { recursive: true });
-    this.#descriptor = openSync(this.#temporary, "w");
+    this.#temporary = `${file}.${ownerTag()}.tmp`;
+    this.#descriptor = this.#guard(() => {
+      makeFolders(path.dirname(path.resolve(file)));
+      const there = lstatSync(file, { throwIfNoEntry: false });
+      if (there?.isDirectory()) throw new OutputError("is a folder, expected a file");
+      // A rename would put a file in the place of the device.
+      if (there !== undefined && !there.isFile() && !there.isSymbolicLink())
+        throw new OutputError("is a device or a pipe, expected a file");
+      return openSync(this.#temporary, "w");
+    });
+  }
+
+  #guard<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw unwritable(`file "${this.#path}"`, error);
+    }
   }
 
   /** Appends bytes. */
   write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) {
-      done += writeSync(this.#open(), bytes, done, bytes.length - done);
-    }
+    const descriptor = this.#open();
+    this.#guard(() => {
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(descriptor, bytes, done, bytes.length - done);
+    });
   }
 
   /** Makes the file appear under its name, durably. */
   commit(): void {
     const descriptor = this.#open();
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    this.#descriptor = null;
-    renameSync(this.#temporary, this.#path);
-    this.#isCommitted = true;
-    syncFolder(path.dirname(this.#path));
+    this.#guard(() => {
+      fsyncSync(descriptor);
+      closeSync(descriptor);
+      this.#descriptor = null;
+      renameSync(this.#temporary, this.#path);
+      this.#isCommitted = true;
+      syncFolder(path.dirname(this.#path));
+    });
   }
 
   /** Removes what was written, unless it was committed. */

@@ -1,4 +1,5 @@
 import { ConfigError, DataError } from "../errors.ts";
+import { checkSeed } from "../numbers/index.ts";
 import type { TokenSource } from "./tokenSource.ts";
 
 /** MurmurHash3's finalizer over a few words: a fixed, well-mixed function of its arguments. */
@@ -57,11 +58,12 @@ export class BatchSampler {
         throw new ConfigError(`${name} ${options[name]}: expected a positive integer`);
       }
     }
+    checkSeed("seed", options.seed);
     this.#options = options;
     this.numWindows = Math.floor((options.source.length - 1) / options.length);
     if (this.numWindows < 1) {
       throw new DataError(
-        `sequence length ${options.length}: longer than the data, which has ${options.source.length} tokens`,
+        `sequence length ${options.length}: longer than the data, which has ${options.source.length} tokens; expected a shorter one, or more data`,
       );
     }
   }
@@ -105,7 +107,7 @@ export function evaluationBatches(
   const numBatches = Math.min(maxBatches, Math.floor(numWindows / batchSize));
   if (numBatches < 1) {
     throw new DataError(
-      `validation: a batch of ${batchSize} × ${length} tokens is longer than the validation data, which has ${source.length} tokens`,
+      `validation: a batch of ${batchSize} × ${length} tokens is longer than the validation data, which has ${source.length} tokens; expected a smaller batch, a shorter length or a larger validationFraction`,
     );
   }
   // Spread over the source, so that few batches stand for all of it.

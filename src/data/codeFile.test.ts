@@ -157,7 +157,10 @@ test("a file is written whole or not at all", () => {
   mkdirSync(place);
   writeCodeFile(path.join(place, "a.codes"), example);
   assert.deepEqual(readCodeFile(path.join(place, "a.codes")), example);
-  assert.throws(() => writeCodeFile(path.join(place, "a.codes", "b"), example), /can't be written/);
+  assert.throws(
+    () => writeCodeFile(path.join(place, "a.codes", "b"), example),
+    /a\.codes is a file, expected a folder/,
+  );
   assert.throws(
     () => writeCodeFile(path.join(place, "b.codes"), { ...example, codes: example.codes.map((c) => c + 1) }),
     /codes: 5 at 0: expected an integer in \[0, 5\)/,

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { DataError } from "../errors.ts";
-import { writeFileAtomically } from "./atomicFile.ts";
+import { checkMemory } from "../memoryBudget.ts";
+import { writeOutput } from "./outputFile.ts";
 import { bitsPerCode, packBits, unpackBits } from "./packBits.ts";
 
 const magic = Uint8Array.of(0x89, 0x43, 0x4f, 0x44, 0x45, 0x53, 0x0d, 0x0a);
@@ -60,6 +61,9 @@ export function bytesPerImage({
   const bits = codebookSizes.reduce((sum, size) => sum + bitsPerCode(size), 0);
   return Math.ceil((grid.height * grid.width * bits) / 8);
 }
+
+/** Codes of two kinds, which take a bit each, are eight; more is nothing that an encoder writes. */
+const mostCodesPerByte = 8;
 
 /**
  * The bytes of a code file; docs/code-files.md describes them.
@@ -123,7 +127,12 @@ export function decodeCodeFile(bytes: Uint8Array, name: string): ImageCodes {
   if (view.getUint32(expected - checksumBytes, true) !== crc32(bytes.subarray(0, -checksumBytes)))
     fail("checksum differs: it is damaged");
   const perImage = codesPerImage(header);
-  const codes = new Int32Array(header.names.length * perImage);
+  const count = header.names.length * perImage;
+  // Codes of one kind take no bits: the header alone would say how many there are.
+  if (count > mostCodesPerByte * bytes.length)
+    fail(`states ${count} codes in ${bytes.length} bytes: expected ${mostCodesPerByte} a byte at most`);
+  checkMemory(`code file "${name}" of ${count} codes`, count * Int32Array.BYTES_PER_ELEMENT);
+  const codes = new Int32Array(count);
   header.names.forEach((_, i) => {
     const at = headerEnd + i * imageBytes;
     unpackBits(
@@ -142,18 +151,12 @@ export function decodeCodeFile(bytes: Uint8Array, name: string): ImageCodes {
 }
 
 /**
- * Writes a code file, whole or not at all.
+ * Writes a code file, as {@link writeOutput} does.
  *
- * @throws DataError if it can't be written
+ * @throws OutputError if it can't be written
  */
 export function writeCodeFile(file: string, codes: ImageCodes): void {
-  const bytes = encodeCodeFile(codes);
-  try {
-    writeFileAtomically(file, bytes);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DataError(`code file "${file}": can't be written (${code})`, { cause: error });
-  }
+  writeOutput(file, encodeCodeFile(codes));
 }
 
 /** As {@link decodeCodeFile}. @throws DataError also if the file can't be read */

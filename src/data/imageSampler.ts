@@ -1,4 +1,5 @@
 import { ConfigError, DataError } from "../errors.ts";
+import { checkSeed } from "../numbers/index.ts";
 import { mix, permuted } from "./batchSampler.ts";
 import { type ImageSet, imageBatch } from "./imageSet.ts";
 
@@ -19,7 +20,8 @@ export class ImageSampler {
   readonly #options: ImageSamplerOptions;
 
   constructor(options: ImageSamplerOptions) {
-    const { batchSize, images } = options;
+    const { batchSize, images, seed } = options;
+    checkSeed("seed", seed);
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new ConfigError(`batchSize ${batchSize}: expected a positive integer`);
     if (images.count < 1) throw new DataError("images: there are none to train on");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import sharp from "sharp";
-import { ConfigError, DataError } from "../errors.ts";
+import { ConfigError, DataError, OutputError } from "../errors.ts";
 import { encodePng, type Image, readImage, writePng } from "./imageFile.ts";
 import { cropImage, fitImage, imagePatches } from "./imageFit.ts";
 import { imageFiles } from "./imageFolder.ts";
@@ -123,7 +123,7 @@ describe("files", () => {
     writeFileSync(at("flipped.png"), flipped);
     await assert.rejects(readImage(at("flipped.png"), 3), DataError);
     await assert.rejects(readImage(folder, 3), /is a folder, expected a file/);
-    await assert.rejects(writePng(path.join(at("exact.png"), "x.png"), numbered(1, 1)), DataError);
+    await assert.rejects(writePng(path.join(at("exact.png"), "x.png"), numbered(1, 1)), OutputError);
   });
 });
 

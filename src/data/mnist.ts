@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { DataError } from "../errors.ts";
 import type { ImageSet } from "./imageSet.ts";
+import { packageFolder } from "./packageFolder.ts";
 
 const side = 28;
 const pixelsPerDigit = side * side;
@@ -21,7 +21,7 @@ export interface LabelledImages extends ImageSet {
  *
  * @param split `"train"`: 9 of 10 images of each digit; `"validation"`: the others. Digits take turns (0, 1, …, 9, 0, …) as
  *   long as each has images left, so that any run of images holds all of them.
- * @throws DataError if the package is missing or damaged
+ * @throws DataError if the package can't be fetched, or is damaged
  */
 export function mnistDigits(split: "train" | "validation"): LabelledImages {
   const digits = Array.from({ length: 10 }, (_, digit) =>
@@ -45,8 +45,7 @@ export function mnistDigits(split: "train" | "validation"): LabelledImages {
 }
 
 function readDigit(digit: number): Uint8Array[] {
-  const manifest = fileURLToPath(import.meta.resolve("mnist/package.json"));
-  const file = path.join(path.dirname(manifest), "src", "digits", `${digit}.json`);
+  const file = path.join(packageFolder("mnist"), "src", "digits", `${digit}.json`);
   let values: readonly number[];
   try {
     values = (JSON.parse(readFileSync(file, "utf8")) as { data: readonly number[] }).data;

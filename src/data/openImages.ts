@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { ConfigError, DataError } from "../errors.ts";
+import { checkSeed } from "../numbers/index.ts";
+import { photographs } from "./dataPackages.ts";
 import type { Image } from "./imageFile.ts";
 import { checkImageSize, type ImageFit, type ImageSize, imageFits, imagePatches } from "./imageFit.ts";
 import { imageFiles, readImages } from "./imageFolder.ts";
 import { type ImageSet, imageSet } from "./imageSet.ts";
 import { type LabelledImages, mnistDigits } from "./mnist.ts";
-import { type PhotographName, photographs, readPhotograph } from "./photographs.ts";
+import { type PhotographName, readPhotograph } from "./photographs.ts";
 
 export interface ImageDataOptions {
   /** `"mnist"`, `"photographs"`, the name of one of them, or paths of folders and PNG or JPEG files. */
@@ -132,6 +134,7 @@ async function openFiles(
       `images ${JSON.stringify(sources.length === 1 ? sources[0] : sources)}: ${files.length} file, expected at least two: one for training, one for validation`,
     );
   }
+  checkSeed("data seed", seed);
   const kept = validationFiles(files, seed, validationFraction);
   const parts = {
     train: files.filter((file) => !kept.has(file)),

@@ -62,11 +62,11 @@ function documents({ tokenizer }: TokenDataset, source: TokenSource): string[] {
 
 const texts = Array.from({ length: 40 }, (_, i) => `Document ${i}: größer 鲸 ${"wort ".repeat(i)}`);
 
-test("every document is whole in one part, in order, and some are in each", () => {
+test("every document is whole in one part, in order, and some are in each", async () => {
   texts.forEach((text, i) => {
     write(`texts/${String(i).padStart(2, "0")}.txt`, text);
   });
-  using data = openTokenDataset({ ...options(), source: path.join(folder, "texts") });
+  using data = await openTokenDataset({ ...options(), source: path.join(folder, "texts") });
   const [train, validation] = [documents(data, data.train), documents(data, data.validation)];
   assert.equal(data.numDocuments, 40);
   assert.equal(data.numBytes, Buffer.byteLength(texts.join("")));
@@ -78,40 +78,40 @@ test("every document is whole in one part, in order, and some are in each", () =
   assert.equal(train.length + validation.length, 40);
 });
 
-test("a document's side depends on its name and the seed, not on its neighbours", () => {
-  const split = (count: number, seed: number) => {
+test("a document's side depends on its name and the seed, not on its neighbours", async () => {
+  const split = async (count: number, seed: number) => {
     const source = path.join(folder, `of-${count}`);
     for (let i = 0; i < count; i++) write(`of-${count}/${i}.txt`, texts[i]!);
-    using data = openTokenDataset({ ...options(), seed, source });
+    using data = await openTokenDataset({ ...options(), seed, source });
     return new Set(documents(data, data.validation));
   };
-  const [few, many, other] = [split(20, 1), split(40, 1), split(40, 2)];
+  const [few, many, other] = [await split(20, 1), await split(40, 1), await split(40, 2)];
   for (const text of texts.slice(0, 20)) assert.equal(few.has(text), many.has(text));
   assert.notDeepEqual(many, other);
 });
 
-test("JSONL: one document per line, empty lines skipped, another field on request", () => {
+test("JSONL: one document per line, empty lines skipped, another field on request", async () => {
   const lines = texts.map((text) => JSON.stringify({ id: 1, body: text }));
   const file = write("texts.jsonl", `${lines.join("\n\n")}\n`);
-  using data = openTokenDataset({ ...options(), source: [file], field: "body" });
+  using data = await openTokenDataset({ ...options(), source: [file], field: "body" });
   const all = new Set([...documents(data, data.train), ...documents(data, data.validation)]);
   assert.deepEqual(all, new Set(texts));
 });
 
-test("a single document keeps its tail for validation", () => {
+test("a single document keeps its tail for validation", async () => {
   const text = "0123456789".repeat(20);
-  using data = openTokenDataset({ ...options(), source: [write("one.txt", text)] });
+  using data = await openTokenDataset({ ...options(), source: [write("one.txt", text)] });
   assert.equal(data.train.length + data.validation.length, 201);
   assert.equal(data.validation.length, 60);
   assert.equal(decode(data.tokenizer, [...tokens(data.train), ...tokens(data.validation)]), text);
 });
 
-test("text that is read in pieces comes back whole, and pieces end between words", () => {
+test("text that is read in pieces comes back whole, and pieces end between words", async () => {
   const word = (i: number) => `größer${i}鲸`;
   const text = Array.from({ length: 200_000 }, (_, i) => word(i)).join(" ");
   const file = write("long.txt", text);
   const files = sourceFiles({ source: [file] });
-  const parts = [...readDocuments(files, { source: [file] })];
+  const parts = await Array.fromAsync(readDocuments(files, {}));
   assert.ok(parts.length > 2, `${parts.length} parts`);
   assert.equal(parts.map(({ text: part }) => part).join(""), text);
   assert.deepEqual(
@@ -121,31 +121,31 @@ test("text that is read in pieces comes back whole, and pieces end between words
   for (const part of parts.slice(1)) assert.match(part.text, /^ größer\d+鲸/);
 });
 
-test("a second opening reads the cache; a changed file is tokenised anew", () => {
+test("a second opening reads the cache; a changed file is tokenised anew", async () => {
   const file = write("text.txt", "first version of the text, long enough");
   const open = () => openTokenDataset({ ...options(), source: [file] });
-  open()[Symbol.dispose]();
+  (await open())[Symbol.dispose]();
   const before = readdirSync(path.join(folder, "cache")).sort();
-  open()[Symbol.dispose]();
+  (await open())[Symbol.dispose]();
   assert.deepEqual(readdirSync(path.join(folder, "cache")).sort(), before);
   appendFileSync(file, " and more");
-  using data = open();
+  using data = await open();
   assert.match(decode(data.tokenizer, tokens(data.validation)), /more$/);
 });
 
-test("a BPE is trained on the source, kept, and small ids take two bytes", () => {
+test("a BPE is trained on the source, kept, and small ids take two bytes", async () => {
   texts.forEach((text, i) => {
     write(`texts/${i}.txt`, text);
   });
   const open = () =>
     openTokenDataset({ ...options(), source: path.join(folder, "texts"), tokenizer: { bpe: 300 } });
-  using data = open();
-  using again = open();
+  using data = await open();
+  using again = await open();
   assert.equal(data.tokenizer.vocabSize, 300);
   assert.equal(again.tokenizer.id, data.tokenizer.id);
   const cached = readdirSync(path.join(folder, "cache"));
   const kept = cached.find((name) => name.startsWith("bpe-"))!;
-  using imported = openTokenDataset({
+  using imported = await openTokenDataset({
     ...options(),
     source: path.join(folder, "texts"),
     tokenizer: path.join(folder, "cache", kept),
@@ -157,16 +157,16 @@ test("a BPE is trained on the source, kept, and small ids take two bytes", () =>
   );
 });
 
-test("names the byte that is not UTF-8, wherever it lies", () => {
+test("names the byte that is not UTF-8, wherever it lies", async () => {
   const fillers = ["a", "é", "鲸", "🐋"];
   const bad = [[0xff], [0xc3, 0x28], [0xe9, 0xb2, 0x41], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0x80]];
-  fc.assert(
-    fc.property(
+  await fc.assert(
+    fc.asyncProperty(
       fc.constantFrom(...fillers),
       // Around the border of the pieces in which files are read, too.
       fc.oneof(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 2 ** 20 - 6, max: 2 ** 20 + 6 })),
       fc.constantFrom(...bad),
-      (filler, offset, bytes) => {
+      async (filler, offset, bytes) => {
         const count = Math.floor(offset / Buffer.byteLength(filler));
         const valid = filler.repeat(count);
         const file = write(
@@ -174,8 +174,8 @@ test("names the byte that is not UTF-8, wherever it lies", () => {
           Buffer.concat([Buffer.from(valid), Buffer.from(bytes), Buffer.from(" end")]),
         );
         const files = sourceFiles({ source: [file] });
-        assert.throws(
-          () => [...readDocuments(files, { source: [file] })],
+        await assert.rejects(
+          Array.fromAsync(readDocuments(files, {})),
           new RegExp(`bad\\.txt: byte ${Buffer.byteLength(valid)} is not UTF-8`),
         );
       },
@@ -184,17 +184,22 @@ test("names the byte that is not UTF-8, wherever it lies", () => {
   );
 });
 
-test("bad data leaves nothing in the cache", () => {
+test("bad data leaves nothing in the cache", async () => {
   const cases: [string, string | Uint8Array, RegExp][] = [
     ["cut.txt", Uint8Array.of(0x61, 0xe9, 0xb2), /byte 1 is not UTF-8/],
     ["empty.txt", "", /holds no text/],
+    [
+      "marked.jsonl",
+      '{"text": "a"}\n\ufeff{"text": "b"}\n',
+      /line 2 begins with a byte-order mark \(U\+FEFF\)/,
+    ],
     ["broken.jsonl", '{"text": "a"}\n{"text":', /line 2 is not JSON/],
     ["fieldless.jsonl", '{"text": "a"}\n\n{"body": "b"}', /line 3 has no text in field "text"/],
   ];
   for (const [name, contents, message] of cases) {
     const file = write(name, contents);
-    assert.throws(
-      () => openTokenDataset({ ...options(), source: [file] }),
+    await assert.rejects(
+      openTokenDataset({ ...options(), source: [file] }),
       (error) => error instanceof DataError && message.test(error.message),
     );
   }
@@ -202,11 +207,11 @@ test("bad data leaves nothing in the cache", () => {
   assert.deepEqual(existsSync(cache) ? readdirSync(cache) : [], []);
 });
 
-test("text without any space comes in parts that cut no character", () => {
+test("text without any space comes in parts that cut no character", async () => {
   const text = `a${"𝒳".repeat(900_000)}`;
   const file = write("solid.txt", text);
   const files = sourceFiles({ source: [file] });
-  const parts = [...readDocuments(files, { source: [file] })];
+  const parts = await Array.fromAsync(readDocuments(files, {}));
   assert.ok(Math.max(...parts.map((part) => part.text.length)) <= 2 ** 20 + 1);
   assert.ok(parts.every((part) => part.text.isWellFormed()));
   assert.equal(parts.map((part) => part.text).join(""), text);
@@ -216,14 +221,14 @@ test("text without any space comes in parts that cut no character", () => {
   );
 });
 
-test("a cache that is damaged is made anew", () => {
+test("a cache that is damaged is made anew", async () => {
   const file = write("text.txt", "some text that is long enough to be cut, and cut again ".repeat(9));
   const cache = path.join(folder, "cache");
-  const open = () => {
-    using data = openTokenDataset({ ...options(), source: [file], tokenizer: { bpe: 260 } });
+  const open = async () => {
+    using data = await openTokenDataset({ ...options(), source: [file], tokenizer: { bpe: 260 } });
     return [data.identity, data.train.length, data.tokenizer.id];
   };
-  const whole = open();
+  const whole = await open();
   const damages = [
     (name: string) => writeFileSync(name, "ab"),
     (name: string) => writeFileSync(name, ""),
@@ -235,30 +240,34 @@ test("a cache that is damaged is made anew", () => {
   for (const name of names)
     for (const damage of damages) {
       damage(path.join(cache, name));
-      assert.deepEqual(open(), whole, name);
+      assert.deepEqual(await open(), whole, name);
     }
 });
 
-test("the identity is that of the tokens, wherever they lie", () => {
+test("the identity is that of the tokens, wherever they lie", async () => {
   const texts = ["one document of text", "another one", "and a third"];
-  const identityOf = (place: string, contents: readonly string[], seed = 0) => {
+  const identityOf = async (place: string, contents: readonly string[], seed = 0) => {
     const files = contents.map((text, i) => write(`${place}/${i}.txt`, text));
-    using data = openTokenDataset({ ...options(), source: files, seed });
+    using data = await openTokenDataset({ ...options(), source: files, seed });
     return data.identity;
   };
-  assert.equal(identityOf("here", texts), identityOf("there", texts));
-  assert.notEqual(identityOf("here", texts), identityOf("changed", [...texts.slice(0, 2), "and a thirD"]));
-  assert.notEqual(identityOf("here", texts), identityOf("turned", [...texts].reverse()));
+  assert.equal(await identityOf("here", texts), await identityOf("there", texts));
+  assert.notEqual(
+    await identityOf("here", texts),
+    await identityOf("changed", [...texts.slice(0, 2), "and a thirD"]),
+  );
+  assert.notEqual(await identityOf("here", texts), await identityOf("turned", [...texts].reverse()));
   // Of a single document the share that is kept decides.
   const alone = write("alone.txt", "a document that is split at its end ".repeat(20));
-  const [few, many] = [0.1, 0.2].map((validationFraction) => {
-    using data = openTokenDataset({ ...options(), source: [alone], validationFraction });
+  const identities = [0.1, 0.2].map(async (validationFraction) => {
+    using data = await openTokenDataset({ ...options(), source: [alone], validationFraction });
     return data.identity;
   });
+  const [few, many] = await Promise.all(identities);
   assert.notEqual(few, many);
 });
 
-test("links to nowhere and to the folder itself are passed over; JSONL is known in capitals too", () => {
+test("links to nowhere and to the folder itself are passed over; JSONL is known in capitals too", async () => {
   const file = write("links/a.txt", "some text");
   const inside = path.dirname(file);
   symlinkSync(path.join(inside, "nothing.txt"), path.join(inside, ".#a.txt"));
@@ -276,7 +285,7 @@ test("links to nowhere and to the folder itself are passed over; JSONL is known 
   assert.deepEqual(sourceFiles({ source: [file, "books"] }).slice(1), books);
   const lines = write("LINES.JSONL", '{"text": "one"}\n{"text": "two"}\n');
   assert.deepEqual(
-    [...readDocuments(sourceFiles({ source: [lines] }), { source: [lines] })].map(({ text }) => text),
+    (await Array.fromAsync(readDocuments(sourceFiles({ source: [lines] }), {}))).map(({ text }) => text),
     ["one", "two"],
   );
 });

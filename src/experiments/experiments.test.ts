@@ -108,7 +108,11 @@ test("a report holds verdicts, tables and pictures", () => {
     name: "example",
     title: "An example",
     sources: ["Su-1"],
-    run: () => Promise.reject(new Error("not run here")),
+    plans: { quick: 1, full: 2 },
+    trials: () => Promise.reject(new Error("not run here")),
+    summary: () => "",
+    verdicts: () => [],
+    sections: () => [],
   };
   const target = path.join(folder, "example");
   writeReport(

@@ -1,11 +1,16 @@
-export type {
-  Experiment,
-  ExperimentContext,
-  ExperimentReport,
-  Paragraph,
-  Table,
-  Verdict,
+export {
+  countVerdicts,
+  type Experiment,
+  type ExperimentContext,
+  type ExperimentReport,
+  type ExperimentSize,
+  type Paragraph,
+  runExperiment,
+  type Section,
+  type Table,
+  type Verdict,
 } from "./experiment.ts";
+export { type ExperimentStatus, experimentStatus } from "./experimentStatus.ts";
 export { type Plot, type PlotAxis, type PlotSeries, renderPlot } from "./plot.ts";
 export { experimentNames, loadExperiment } from "./registry.ts";
 export { formatInterval, type Interval, interval } from "./statistics.ts";

@@ -1,11 +1,12 @@
-import type { Experiment, ExperimentReport } from "./experiment.ts";
+import type { Experiment } from "./experiment.ts";
 import {
   type ArmClaim,
   accuracyTables,
   armVerdict,
+  type Comparison,
   type ComparisonPlan,
   compareArms,
-  comparisonPlan,
+  comparisonPlans,
   lossPlot,
   ranking,
 } from "./multimodal/comparison.ts";
@@ -70,7 +71,7 @@ const claims: readonly ArmClaim[] = [
   },
 ];
 
-const multimodalPositions: Experiment = {
+const multimodalPositions: Experiment<ComparisonPlan, Comparison> = {
   name: "multimodal-positions",
   title: "Positions of images in a decoder: flat, M-RoPE, RoPE-Tie on questions about MNIST digits",
   sources: [
@@ -78,30 +79,23 @@ const multimodalPositions: Experiment = {
     "Wang et al., Qwen2-VL, arXiv 2409.12191",
     "Qwen3-VL, arXiv 2511.21631",
   ],
-  async run(context): Promise<ExperimentReport> {
-    const comparison = await compareArms(
-      comparisonPlan(context.size, { task: "images", arms, steps: 4000 }),
-      context,
-    );
-    const verdicts = claims.map((claim) => armVerdict(comparison, claim));
-    return {
-      summary: summaryOf(comparison, verdicts),
-      verdicts,
-      sections: [
-        {
-          kind: "text",
-          text: `A document has two to four images, each a grid of 2×2 to 3×3 or 2×4 patches with different digits in some cells, a patch of 7×7 pixels per cell, its number and size before it. Questions: \`what\` digit is in a place, \`where\` a digit is (row, column), which digit is to its \`right\` or \`below\` it, \`which\` image has it, how \`many\` there are, and captions right after an image: all digits in reading order, alone (\`read\`), before their places (\`list\`) or after them (\`map\`). No two questions tell of the same cell. Training never shows a fifth of all digits in places and of all pairs of neighbours: the questions of the second table are about those. The third is about grids of 3×4, 4×3 and 4×4. Accuracy is over digits of the validation split, an answer is right if all of its words are.`,
-        },
-        { kind: "text", text: describePlan(comparison) },
-        {
-          kind: "text",
-          text: `Held-out compositions, best first: ${ranking(comparison, "held-out")}. Larger grids: ${ranking(comparison, "larger")}.`,
-        },
-        ...accuracyTables(comparison),
-        lossPlot(comparison),
-      ],
-    };
-  },
+  plans: comparisonPlans({ task: "images", arms, steps: 4000 }),
+  trials: compareArms,
+  verdicts: (comparison) => claims.map((claim) => armVerdict(comparison, claim)),
+  summary: (comparison, _, verdicts) => summaryOf(comparison, verdicts),
+  sections: (comparison) => [
+    {
+      kind: "text",
+      text: `A document has two to four images, each a grid of 2×2 to 3×3 or 2×4 patches with different digits in some cells, a patch of 7×7 pixels per cell, its number and size before it. Questions: \`what\` digit is in a place, \`where\` a digit is (row, column), which digit is to its \`right\` or \`below\` it, \`which\` image has it, how \`many\` there are, and captions right after an image: all digits in reading order, alone (\`read\`), before their places (\`list\`) or after them (\`map\`). No two questions tell of the same cell. Training never shows a fifth of all digits in places and of all pairs of neighbours: the questions of the second table are about those. The third is about grids of 3×4, 4×3 and 4×4. Accuracy is over digits of the validation split, an answer is right if all of its words are.`,
+    },
+    { kind: "text", text: describePlan(comparison) },
+    {
+      kind: "text",
+      text: `Held-out compositions, best first: ${ranking(comparison, "held-out")}. Larger grids: ${ranking(comparison, "larger")}.`,
+    },
+    ...accuracyTables(comparison),
+    lossPlot(comparison),
+  ],
 };
 
 export default multimodalPositions;

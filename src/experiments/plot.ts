@@ -2,6 +2,7 @@ import { BarChart, CustomChart, LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import * as echarts from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { seriesStyle } from "../palette.ts";
 
 echarts.use([
   BarChart,
@@ -46,9 +47,6 @@ export interface Plot {
   readonly series: readonly PlotSeries[];
 }
 
-/** Okabe and Ito's colours, which colour-blind readers can tell apart. */
-const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"];
-
 /** Short labels: `0.001`, `1e-5`, `4096`. */
 function label(value: number): string {
   if (value === 0) return "0";
@@ -70,14 +68,30 @@ function axis({ label: name, scale = "linear" }: PlotAxis, vertical: boolean) {
   };
 }
 
+const [itemWidth, itemGap, rowHeight] = [20, 20, 26];
+
+/** How many rows the names of a legend take, with the widths that are estimated without a browser, rather too wide than cut. */
+function legendRows(names: readonly string[], width: number): number {
+  let [rows, at] = [1, 0];
+  for (const name of names) {
+    const wide = itemWidth + 5 + 7.5 * name.length + itemGap;
+    if (at > 0 && at + wide > width) {
+      rows++;
+      at = 0;
+    }
+    at += wide;
+  }
+  return rows;
+}
+
 /**
- * Draws a plot as SVG text. Points that the axes can't show (not finite, or not positive on a logarithmic axis) are left out.
+ * Draws a plot as SVG text, taller by the rows that its legend needs. Points that the axes can't show (not finite, or not positive on a logarithmic axis) are left out.
  */
 export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): string {
   const shown = (value: number, { scale }: PlotAxis) =>
     Number.isFinite(value) && (scale !== "log" || value > 0);
   const series = plot.series.flatMap(({ name, kind = "line", points, dashed = false }, i) => {
-    const color = colours[i % colours.length]!;
+    const { colour: color, dash, mark } = seriesStyle(i);
     const visible = points.filter(({ x, y }) => shown(x, plot.x) && shown(y, plot.y));
     const data = visible.map(({ x, y }) => [x, y]);
     const main =
@@ -87,15 +101,16 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
             name,
             data,
             showSymbol: !dashed && points.length <= 30,
+            symbol: mark,
             symbolSize: 5,
             lineStyle: {
               color,
               width: dashed ? 1 : 2,
-              type: dashed ? ("dashed" as const) : ("solid" as const),
+              type: dashed ? ("dashed" as const) : dash.length > 0 ? [...dash] : ("solid" as const),
             },
             itemStyle: { color },
           }
-        : { type: "scatter" as const, name, data, symbolSize: 5, itemStyle: { color } };
+        : { type: "scatter" as const, name, data, symbol: mark, symbolSize: 5, itemStyle: { color } };
     const intervals = visible.filter(({ low, high }) => low !== undefined && high !== undefined);
     if (intervals.length === 0) return [main];
     return [
@@ -137,7 +152,15 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
       },
     ];
   });
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width, height });
+  const names = [...new Set(plot.series.map(({ name }) => name))];
+  const rows = legendRows(names, width - 20);
+  const top = 36 + rowHeight * rows;
+  const chart = echarts.init(null, null, {
+    renderer: "svg",
+    ssr: true,
+    width,
+    height: height + rowHeight * (rows - 1),
+  });
   try {
     chart.setOption({
       animation: false,
@@ -146,15 +169,17 @@ export function renderPlot(plot: Plot, { width = 720, height = 440 } = {}): stri
       // Without a browser the width of text is only estimated: the gap keeps names off the next symbol.
       legend: {
         top: 36,
-        data: [...new Set(plot.series.map(({ name }) => name))],
-        itemWidth: 20,
-        itemGap: 20,
+        left: 10,
+        right: 10,
+        data: names,
+        itemWidth,
+        itemGap,
       },
-      grid: { left: 80, right: 30, top: 76, bottom: 55 },
+      grid: { left: 80, right: 30, top: top + 14, bottom: 55 },
       xAxis: axis(plot.x, false),
       yAxis: axis(plot.y, true),
       series,
-    } as never);
+    });
     return chart.renderToSVGString();
   } finally {
     chart.dispose();

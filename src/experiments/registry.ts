@@ -8,11 +8,16 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   hessian: async () => (await import("./hessian.ts")).default,
   nope: async () => (await import("./nope.ts")).default,
   "batch-size": async () => (await import("./batchSize.ts")).default,
+  "carried-rates": async () => (await import("./carriedRates.ts")).default,
   epsilon: async () => (await import("./epsilon.ts")).default,
+  "half-precision": async () => (await import("./halfPrecision.ts")).default,
+  "lora-rates": async () => (await import("./loraRates.ts")).default,
   "data-efficiency": async () => (await import("./dataEfficiency.ts")).default,
   "multimodal-positions": async () => (await import("./multimodalPositions.ts")).default,
   "video-positions": async () => (await import("./videoPositions.ts")).default,
+  "stream-positions": async () => (await import("./streamPositions.ts")).default,
   simvq: async () => (await import("./simvq.ts")).default,
+  transfer: async () => (await import("./transfer.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
 

@@ -1,5 +1,5 @@
-import tQuantile from "@stdlib/stats-base-dists-t-quantile";
 import { mean, sampleStandardDeviation } from "simple-statistics";
+import { studentQuantile } from "../numbers/index.ts";
 
 /** A mean over seeds with its interval. */
 export interface Interval {
@@ -19,7 +19,8 @@ export function interval(values: readonly number[], coverage = 0.95): Interval {
   const count = values.length;
   if (count < 2) return { mean: center, low: center, high: center, count };
   const half =
-    (tQuantile((1 + coverage) / 2, count - 1) * sampleStandardDeviation([...values])) / Math.sqrt(count);
+    (studentQuantile((1 + coverage) / 2, count - 1) * sampleStandardDeviation([...values])) /
+    Math.sqrt(count);
   return { mean: center, low: center - half, high: center + half, count };
 }
 

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { EngineError } from "../compile/index.ts";
-import { parseLanguageConfig, trainRun } from "../train/index.ts";
-import { stepsToLoss } from "./muon.ts";
-import { timeSteps } from "./stepTiming.ts";
+import { parseLanguageConfig } from "../config/index.ts";
+import { trainRun } from "../train/index.ts";
+import { timeSteps } from "./muon/stepTiming.ts";
+import { stepsToLoss } from "./muon/trials.ts";
 import { curveParts, type TrainTrial, trainTrial } from "./trainTrial.ts";
 import { TrialPool } from "./trialPool.ts";
 

@@ -1,23 +1,21 @@
 import type { numpy as np } from "@jax-js/jax";
 import type { z } from "zod";
-import { EngineArray } from "../compile/index.ts";
+import { flattenState } from "../checkpoint/index.ts";
+import { EngineArray, placementOf } from "../compile/index.ts";
+import {
+  buildOptimizer,
+  evaluationStep,
+  type LanguageConfig,
+  type languageConfigSchema,
+  parseLanguageConfig,
+  resolveModel,
+} from "../config/index.ts";
 import { BatchSampler, evaluationBatches, type TokenDataset } from "../data/index.ts";
 import type { TransformerConfig } from "../nn/index.ts";
 import { muonRule } from "../optim/index.ts";
 import { spectrum } from "../spectral/index.ts";
-import {
-  buildOptimizer,
-  evaluationStep,
-  flattenState,
-  type LanguageConfig,
-  type languageConfigSchema,
-  languageSteps,
-  openConfiguredData,
-  parseLanguageConfig,
-  resolveModel,
-  StepRunner,
-  type TrainHandle,
-} from "../train/index.ts";
+import { languageSteps, openConfiguredData } from "../tasks/index.ts";
+import { StepRunner, type TrainHandle } from "../train/index.ts";
 import { type PositionMeasurement, type PositionMeasures, PositionMeter } from "./nope/positionMeasures.ts";
 
 /** A configuration as one writes it: absent options take the defaults of `rotor train`. */
@@ -98,7 +96,7 @@ export async function openTrial(
   const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
   const task = languageSteps(model, sampler, config.training);
   const runner = new StepRunner(task, buildOptimizer(config), { ...config.training, threads });
-  const evaluate = evaluationStep(model, threads);
+  const evaluate = evaluationStep(model, placementOf({ threads }));
   const state = await runner.init();
   return {
     config,
@@ -110,7 +108,7 @@ export async function openTrial(
       let sum = 0;
       for (const batch of batches) {
         const tokens = EngineArray.from(batch, [batchSize, length + 1]);
-        const loss = (await evaluate(params as never, tokens as never)) as np.Array;
+        const loss = (await evaluate(params, tokens)) as np.Array;
         sum += (await loss.data())[0]!;
       }
       return sum / batches.length;
@@ -181,7 +179,7 @@ export async function trainTrial(
   home: string,
   threads: number | undefined = 1,
 ): Promise<TrainTrialResult> {
-  using data = openConfiguredData(parseLanguageConfig(trial.config), home);
+  using data = await openConfiguredData(parseLanguageConfig(trial.config), home);
   await using run = await openTrial(trial, data, threads);
   const { steps } = run.config.training;
   const [evaluateAt, spectraAt] = [new Set(trial.evaluateAt), new Set(trial.spectraAt)];

@@ -1,6 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { writeFileAtomically } from "../data/index.ts";
+import { makeFolder, unwritable, writeFileAtomically } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 
 /** Settings of a trial: everything that decides its result. */
@@ -94,8 +94,18 @@ export class TrialLog {
   }
 
   #append(key: string, trial: Trial): void {
-    mkdirSync(path.dirname(this.#file), { recursive: true });
-    appendFileSync(this.#file, `${JSON.stringify(trial)}\n`);
+    makeFolder(path.dirname(this.#file));
+    try {
+      appendFileSync(this.#file, `${JSON.stringify(trial)}\n`);
+    } catch (error) {
+      throw unwritable(`file "${this.#file}"`, error);
+    }
     this.#results.set(key, trial.result);
   }
+}
+
+/** Number of trials in a log and the sum of their seconds. @throws DataError as {@link TrialLog} */
+export function trialCost(file: string): { trials: number; seconds: number } {
+  const trials = [...readTrials(file).trials.values()];
+  return { trials: trials.length, seconds: trials.reduce((sum, { seconds }) => sum + seconds, 0) };
 }

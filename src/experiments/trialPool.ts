@@ -1,9 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../compile/index.ts";
+import { makeTemporaryFolder } from "../data/index.ts";
 import type { TrainTrial, TrainTrialResult } from "./trainTrial.ts";
 
 const workerFile = fileURLToPath(new URL(`./trialWorker${path.extname(import.meta.url)}`, import.meta.url));
@@ -30,7 +31,7 @@ function answer(worker: ChildProcess, message: object): Promise<Reply> {
  */
 export class TrialPool implements Disposable {
   /** Folder of the token cache, deleted with the pool. */
-  readonly home = mkdtempSync(path.join(tmpdir(), "rotor-trials-"));
+  readonly home = makeTemporaryFolder(path.join(tmpdir(), "rotor-trials-"));
   readonly #size: number;
   readonly #workers: ChildProcess[] = [];
   readonly #idle: ChildProcess[] = [];

@@ -1,11 +1,12 @@
-import type { Experiment, ExperimentReport } from "./experiment.ts";
+import type { Experiment } from "./experiment.ts";
 import {
   type ArmClaim,
   accuracyTables,
   armVerdict,
+  type Comparison,
   type ComparisonPlan,
   compareArms,
-  comparisonPlan,
+  comparisonPlans,
   lossPlot,
   ranking,
 } from "./multimodal/comparison.ts";
@@ -52,35 +53,28 @@ const claims: readonly ArmClaim[] = [
   },
 ];
 
-const videoPositions: Experiment = {
+const videoPositions: Experiment<ComparisonPlan, Comparison> = {
   name: "video-positions",
   title:
     "Positions of videos in a decoder: streaming, symmetric and M-RoPE on questions about moving MNIST digits",
   sources: ["Su-10352 (kexue.fm/archives/10352)", "Wang et al., Qwen2-VL, arXiv 2409.12191"],
-  async run(context): Promise<ExperimentReport> {
-    const comparison = await compareArms(
-      comparisonPlan(context.size, { task: "videos", arms, steps: 1800 }),
-      context,
-    );
-    const verdicts = claims.map((claim) => armVerdict(comparison, claim));
-    return {
-      summary: summaryOf(comparison, verdicts),
-      verdicts,
-      sections: [
-        {
-          kind: "text",
-          text: "A document has a video of 4 or 5 frames of 3×3, or 4 of 3×4 or 4×3 patches in which two or three digits appear, move along a line, one cell per frame or one in two, and disappear. Questions: in which `direction` a digit moves, its `speed`, `when` it appears (frame), which digit is `new` in a frame, the digits in the order in which they appear (`list`), and the `path` of a digit: first frame, row and column in each frame, direction, speed. A fifth of all digits in directions and in first frames never occur in training: the questions of the second table are about those. The third is about 6 frames, or 4 frames of 4×4, or 5 of 3×4 and 4×3. An answer is right if all of its words are.",
-        },
-        { kind: "text", text: describePlan(comparison) },
-        {
-          kind: "text",
-          text: `Held-out motions, best first: ${ranking(comparison, "held-out")}. Larger videos: ${ranking(comparison, "larger")}.`,
-        },
-        ...accuracyTables(comparison),
-        lossPlot(comparison),
-      ],
-    };
-  },
+  plans: comparisonPlans({ task: "videos", arms, steps: 1800 }),
+  trials: compareArms,
+  verdicts: (comparison) => claims.map((claim) => armVerdict(comparison, claim)),
+  summary: (comparison, _, verdicts) => summaryOf(comparison, verdicts),
+  sections: (comparison) => [
+    {
+      kind: "text",
+      text: "A document has a video of 4 or 5 frames of 3×3, or 4 of 3×4 or 4×3 patches in which two or three digits appear, move along a line, one cell per frame or one in two, and disappear. Questions: in which `direction` a digit moves, its `speed`, `when` it appears (frame), which digit is `new` in a frame, the digits in the order in which they appear (`list`), and the `path` of a digit: first frame, row and column in each frame, direction, speed. A fifth of all digits in directions and in first frames never occur in training: the questions of the second table are about those. The third is about 6 frames, or 4 frames of 4×4, or 5 of 3×4 and 4×3. An answer is right if all of its words are.",
+    },
+    { kind: "text", text: describePlan(comparison) },
+    {
+      kind: "text",
+      text: `Held-out motions, best first: ${ranking(comparison, "held-out")}. Larger videos: ${ranking(comparison, "larger")}.`,
+    },
+    ...accuracyTables(comparison),
+    lossPlot(comparison),
+  ],
 };
 
 export default videoPositions;

@@ -28,6 +28,11 @@ export function reportMarkdown(experiment: Experiment, report: ExperimentReport,
       }),
     );
   }
+  const open = report.verdicts.filter(({ toSettle }) => toSettle !== undefined);
+  if (open.length > 0) {
+    const lines = open.map(({ claim, toSettle }) => `- ${claim.replaceAll("\n", " ")}: ${toSettle}`);
+    parts.push(`**What would settle the open claims**\n\n${lines.join("\n")}`);
+  }
   for (const section of report.sections) {
     if (section.kind === "text") parts.push(section.text);
     else if (section.kind === "plot") parts.push(`![${section.title}](${section.file}.svg)`);

@@ -6,6 +6,17 @@ import { flopsPerToken } from "./transformerConfig.ts";
  * {@link flopsPerToken}, and 2 per component for the search of the nearest of all codes, which has no backward pass.
  *
  * @param numCodes - codes that a search goes through, all codebooks together; 0 without a search
+ *
+ * @example
+ * ```ts
+ * const config = resolveImageAutoencoder({
+ *   image: { height: 28, width: 28 },
+ *   encoder: { kind: "convolutional", channels: [8, 16], numBlocks: 1 },
+ *   dim: 4,
+ * });
+ * // A codebook of 512 codes adds its search: 2 · 512 codes · 4 components · 49 places.
+ * flopsPerImage(config, 512) - flopsPerImage(config, 0); // => 200704
+ * ```
  */
 export function flopsPerImage(config: ImageAutoencoderConfig, numCodes: number): number {
   const { image, encoder, latent } = config;

@@ -1,4 +1,5 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
+import { checkKeys, checkShapes, shownArray } from "../arrayShapes.ts";
 import { ShapeError } from "../errors.ts";
 
 export interface ConvolutionParams {
@@ -13,6 +14,13 @@ export interface ConvolutionParams {
  *
  * @param key - random key, consumed
  * @param gain - 2 keeps the variance before a ReLU (He et al., arXiv 1502.01852), 1 without one. Default 2.
+ *
+ * @example
+ * ```ts
+ * const { kernel, bias } = initConvolution(random.key(0), 3, 16, 5);
+ * kernel.shape; // => [16, 3, 5, 5]
+ * bias.shape; // => [16]
+ * ```
  */
 export function initConvolution(
   key: np.Array,
@@ -21,6 +29,7 @@ export function initConvolution(
   size: number,
   gain = 2,
 ): ConvolutionParams {
+  checkKeys("initConvolution", key);
   const std = Math.sqrt(gain / (channels * size ** 2));
   return {
     kernel: random.normal(key, [outChannels, channels, size, size]).mul(std),
@@ -36,14 +45,24 @@ export function initConvolution(
  * @param params - consumed; `k` odd
  * @returns `float32[B, H, W, O]`
  * @throws ShapeError if `x` is not of rank 4, has other channels, or `k` is even; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * // A kernel that sums the pixels around.
+ * const params = { kernel: np.ones([1, 1, 3, 3]), bias: np.zeros([1]) };
+ * convolution(np.ones([1, 3, 3, 1]), params).reshape([3, 3]); // => [[4, 6, 4], [6, 9, 6], [4, 6, 4]]
+ * ```
  */
 export function convolution(x: np.Array, { kernel, bias }: ConvolutionParams): np.Array {
-  const [, channels, size] = kernel.shape as [number, number, number, number];
-  if (x.shape.length !== 4 || x.shape[3] !== channels || size % 2 === 0) {
+  const { k } = checkShapes("convolution", {
+    kernel: [kernel, "float32[O, C, k, k]"],
+    x: [x, "float32[B, H, W, C]"],
+    bias: [bias, "float32[O]"],
+  });
+  if (k! % 2 === 0)
     throw new ShapeError(
-      `convolution: x is ${x.dtype}[${x.shape.join()}], kernel [${kernel.shape.join()}]: expected [B, H, W, ${channels}] and an odd size`,
+      `convolution: kernel is ${shownArray(kernel)}, expected float32[O, C, k, k] with an odd k`,
     );
-  }
   const moved = x.transpose([0, 3, 1, 2]);
   return lax.conv(moved, kernel, [1, 1], "SAME").transpose([0, 2, 3, 1]).add(bias);
 }
@@ -55,6 +74,12 @@ export function convolution(x: np.Array, { kernel, bias }: ConvolutionParams): n
  * @param x - `float32[B, H, W, C]`, consumed
  * @returns `float32[B, H/f, W/f, f²·C]`
  * @throws ShapeError if `x` is not of rank 4 or `f` doesn't divide both sides; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const x = np.array([[1, 2], [3, 4]]).reshape([1, 2, 2, 1]);
+ * spaceToDepth(x, 2); // => [[[[1, 2, 3, 4]]]]
+ * ```
  */
 export function spaceToDepth(x: np.Array, factor: number): np.Array {
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
@@ -76,6 +101,12 @@ export function spaceToDepth(x: np.Array, factor: number): np.Array {
  * @param x - `float32[B, H, W, f²·C]`, consumed
  * @returns `float32[B, H·f, W·f, C]`
  * @throws ShapeError if `x` is not of rank 4 or `f²` doesn't divide its channels; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const x = np.array([[[[1, 2, 3, 4]]]]);
+ * depthToSpace(x, 2).reshape([2, 2]); // => [[1, 2], [3, 4]]
+ * ```
  */
 export function depthToSpace(x: np.Array, factor: number): np.Array {
   const [batch, height, width, depth] = x.shape as [number, number, number, number];

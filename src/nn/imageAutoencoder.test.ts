@@ -51,8 +51,7 @@ const configOf = (encoder: ImageEncoderOptions, options = {}) =>
   resolveImageAutoencoder({ image, encoder, dim, ...options });
 const images = (seed = 1, count = 3) =>
   random.uniform(random.key(seed), [count, image.height, image.width, image.channels]);
-const leavesOf = (params: ImageAutoencoderParams) =>
-  tree.flatten(params as never)[0] as unknown as np.Array[];
+const leavesOf = (params: ImageAutoencoderParams) => tree.flatten(params)[0] as unknown as np.Array[];
 
 for (const [name, encoder] of Object.entries(encoders)) {
   const config = configOf(encoder);
@@ -61,23 +60,23 @@ for (const [name, encoder] of Object.entries(encoders)) {
     const { params: initial, state } = initImageAutoencoder(random.key(2), config, null);
     const direction = (seed: number) =>
       tree.map(
-        ((p: np.Array) => random.normal(random.key(seed), [...p.shape]).mul(0.1)) as never,
+        (p: np.Array) => random.normal(random.key(seed), [...p.shape]).mul(0.1),
         initial as never,
-      ) as unknown as ImageAutoencoderParams;
+      ) as ImageAutoencoderParams;
     const move = (from: ImageAutoencoderParams, seed: number, step: number) =>
       tree.map(
-        ((p: np.Array, d: np.Array) => p.ref.add(d.mul(step))) as never,
+        (p: np.Array, d: np.Array) => p.ref.add(d.mul(step)),
         from as never,
         direction(seed) as never,
-      ) as unknown as ImageAutoencoderParams;
+      ) as ImageAutoencoderParams;
     // Biases that are 0 leave ReLUs exactly at their corner where all inputs are 0.
     const params = move(initial, 1, 1);
     const loss = (p: ImageAutoencoderParams) =>
       imageAutoencoderLoss(p, tree.ref(state), images(), config, null).loss;
-    const differentiate = valueAndGrad(loss as never) as unknown as (
+    const differentiate = valueAndGrad(loss) as (
       p: ImageAutoencoderParams,
     ) => [np.Array, ImageAutoencoderParams];
-    const [value, gradients] = differentiate(tree.ref(params as never) as unknown as ImageAutoencoderParams);
+    const [value, gradients] = differentiate(tree.ref(params) as ImageAutoencoderParams);
     // Along a random direction, in float32. Every ReLU that changes sides within a move adds to the difference, so that moves are
     // short; rounding is about 1e-8/1e-3.
     for (const seed of [3, 4, 5]) {
@@ -93,7 +92,7 @@ for (const [name, encoder] of Object.entries(encoders)) {
   for (const [kind, quantizer] of Object.entries(quantizers)) {
     test(`${name}, ${kind}: codes decode to the reconstruction, also compiled, and the loss adds up`, async () => {
       const { params, state } = initImageAutoencoder(random.key(6), config, quantizer);
-      const both = () => [tree.ref(params as never), tree.ref(state)] as unknown as [typeof params, unknown];
+      const both = () => [tree.ref(params), tree.ref(state)] as [typeof params, unknown];
       const out = reconstructImages(...both(), images(), config, quantizer);
       const codes = imagesToCodes(...both(), images(), config, quantizer);
       assert.deepEqual(codes.shape.slice(0, 3), [3, 2, 3]);
@@ -111,25 +110,23 @@ for (const [name, encoder] of Object.entries(encoders)) {
       const step = compile((p: ImageAutoencoderParams, s: unknown, x: np.Array) => {
         const run = (q: ImageAutoencoderParams) => {
           const { loss, reconstruction, quantized } = imageAutoencoderLoss(q, s, x, config, quantizer);
-          return [loss, { reconstruction, indices: quantized!.indices }] as never;
+          return [loss, { reconstruction, indices: quantized!.indices }];
         };
         const [[loss, aux], gradients] = (
-          valueAndGrad(run as never, { hasAux: true }) as unknown as (
+          valueAndGrad(run, { hasAux: true }) as (
             q: ImageAutoencoderParams,
           ) => [[np.Array, { reconstruction: np.Array; indices: np.Array }], ImageAutoencoderParams]
         )(p);
         return { loss, ...aux, gradients };
       });
-      const compiled = await step(params as never, state as never, images() as never);
+      const compiled = await step(params, state, images());
       // Sums of some hundred numbers of size 1 in another order.
       const loss = eager.loss.item();
       assert.ok(Math.abs((await compiled.loss.data())[0]! - loss) < 1e-4 * Math.max(1, loss));
       const indices = await compiled.indices.data();
       assert.deepEqual([...indices], [...eager.quantized!.indices.dataSync()]);
       const largest = (part: unknown) =>
-        Math.max(
-          ...(tree.flatten(part as never)[0] as unknown as np.Array[]).map((g) => np.max(np.abs(g)).item()),
-        );
+        Math.max(...(tree.flatten(part)[0] as np.Array[]).map((g) => np.max(np.abs(g)).item()));
       assert.ok(largest(compiled.gradients.decoder) > 0 && largest(compiled.gradients.encoder) > 0);
       await step.dispose();
     });
@@ -160,7 +157,7 @@ test("the patch encoder sees the whole image, and where a patch is; a convolutio
       [4, 0],
       [8, 0],
       [0, 0],
-    ] as never);
+    ]);
     return np.where(corner.greater(0), 0, x);
   };
   // The upper two patches of the right two thirds change places.

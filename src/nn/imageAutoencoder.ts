@@ -1,16 +1,21 @@
 import { lax, numpy as np, random, tree } from "@jax-js/jax";
-import { ConfigError, ShapeError } from "../errors.ts";
+import { checkKeys, checkShapes, type Shaped } from "../arrayShapes.ts";
+import { ConfigError } from "../errors.ts";
 import type { ImageShape, Quantized, Quantizer, QuantizerTree } from "../quantize/index.ts";
 import {
   type ConvolutionalConfig,
   type ConvolutionalDecoderParams,
   type ConvolutionalEncoderParams,
+  checkConvolutionalDecoder,
+  checkConvolutionalEncoder,
   convolutionalDecoder,
   convolutionalEncoder,
   initConvolutionalDecoder,
   initConvolutionalEncoder,
 } from "./convolutionalEncoder.ts";
 import {
+  checkPatchDecoder,
+  checkPatchEncoder,
   initPatchDecoder,
   initPatchEncoder,
   type PatchConfig,
@@ -64,6 +69,16 @@ function checkCount(name: string, value: number): void {
  * Fills in the defaults and checks that the sizes fit together.
  *
  * @throws ConfigError naming the option, its value and what is allowed
+ *
+ * @example
+ * ```ts
+ * const { latent } = resolveImageAutoencoder({
+ *   image: { height: 28, width: 28 },
+ *   encoder: { kind: "convolutional", channels: [32, 64], numBlocks: 1 },
+ *   dim: 16,
+ * });
+ * latent; // => { height: 7, width: 7, dim: 16 }
+ * ```
  */
 export function resolveImageAutoencoder(options: ImageAutoencoderOptions): ImageAutoencoderConfig {
   const { image, dim, reconstructionWeight = 1 } = options;
@@ -105,6 +120,14 @@ export function resolveImageAutoencoder(options: ImageAutoencoderOptions): Image
  * @param key - random key, consumed
  * @param quantizer - null for an autoencoder without one
  * @throws ConfigError if the quantizer is of another dim; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params } = initImageAutoencoder(random.key(0), config, simVq({ numCodes: 16, dim: 4 }));
+ * Object.keys(params); // => ["encoder", "decoder", "quantizer"]
+ * ```
  */
 export function initImageAutoencoder(
   key: np.Array,
@@ -114,6 +137,7 @@ export function initImageAutoencoder(
   const { image, encoder, latent } = config;
   if (quantizer !== null && quantizer.dim !== latent.dim)
     throw new ConfigError(`quantizer of dim ${quantizer.dim}: expected the autoencoder's, ${latent.dim}`);
+  checkKeys("initImageAutoencoder", key);
   const keys = [...random.split(key, 3)] as [np.Array, np.Array, np.Array];
   const sizes = [image.channels, latent.dim] as const;
   const [forEncoder, forDecoder] =
@@ -132,6 +156,40 @@ export function initImageAutoencoder(
   };
 }
 
+/** @throws ShapeError unless images and the encoder's parameters are those of the configuration; nothing is consumed */
+function checkEncoder(
+  what: string,
+  params: ImageAutoencoderParams["encoder"],
+  images: Shaped,
+  { image, encoder, latent }: ImageAutoencoderConfig,
+): void {
+  const pattern = `float32[B, ${image.height}, ${image.width}, ${image.channels}]`;
+  checkShapes(what, { images: [images, pattern] });
+  if (encoder.kind === "patch") checkPatchEncoder(what, params as PatchEncoderParams, images, encoder);
+  else checkConvolutionalEncoder(what, params as ConvolutionalEncoderParams, images);
+  const { weight } = (params as PatchEncoderParams | ConvolutionalEncoderParams).output;
+  checkShapes(what, { "params.output.weight": [weight, `float32[C, ${latent.dim}]`] });
+}
+
+/** @throws ShapeError unless latent vectors and the decoder's parameters are those of the configuration; nothing is consumed */
+function checkDecoder(
+  what: string,
+  params: ImageAutoencoderParams["decoder"],
+  latents: Shaped,
+  { encoder, latent }: ImageAutoencoderConfig,
+): void {
+  const pattern = `float32[B, ${latent.height}, ${latent.width}, ${latent.dim}]`;
+  checkShapes(what, { latents: [latents, pattern] });
+  if (encoder.kind === "patch") checkPatchDecoder(what, params as PatchEncoderParams, latents, encoder);
+  else checkConvolutionalDecoder(what, params as ConvolutionalDecoderParams, latents);
+}
+
+/** Latent vectors of so many images, as the configuration has them. */
+const latentsOf = (count: number, { latent }: ImageAutoencoderConfig): Shaped => ({
+  shape: [count, latent.height, latent.width, latent.dim],
+  dtype: "float32",
+});
+
 /**
  * Latent vectors of images, before any quantizer.
  *
@@ -139,18 +197,22 @@ export function initImageAutoencoder(
  * @param images - `float32[B, H, W, C]` from 0 to 1, consumed
  * @returns `float32[B, h, w, D]`
  * @throws ShapeError for images of another size; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params } = initImageAutoencoder(random.key(0), config, null);
+ * encodeImages(params.encoder, np.zeros([1, 4, 4, 1]), config).shape; // => [1, 2, 2, 4]
+ * ```
  */
 export function encodeImages(
   params: ImageAutoencoderParams["encoder"],
   images: np.Array,
-  { image, encoder }: ImageAutoencoderConfig,
+  config: ImageAutoencoderConfig,
 ): np.Array {
-  const expected = [image.height, image.width, image.channels];
-  if (images.shape.length !== 4 || images.shape.slice(1).join() !== expected.join()) {
-    throw new ShapeError(
-      `encodeImages: images are ${images.dtype}[${images.shape.join()}], expected float32[B, ${expected.join(", ")}]`,
-    );
-  }
+  checkEncoder("encodeImages", params, images, config);
+  const { encoder } = config;
   // Around 0, with a variance near 1 for images that use their range.
   const centred = images.mul(2).sub(1);
   return encoder.kind === "patch"
@@ -164,17 +226,38 @@ export function encodeImages(
  * @param params - the decoder's, consumed
  * @param latents - `float32[B, h, w, D]`, consumed
  * @returns `float32[B, H, W, C]`; near 0 to 1 for a trained decoder, but not bounded
+ *
+ * @example
+ * ```ts
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params } = initImageAutoencoder(random.key(0), config, null);
+ * decodeLatents(params.decoder, np.zeros([1, 2, 2, 4]), config).shape; // => [1, 4, 4, 1]
+ * ```
  */
 export function decodeLatents(
   params: ImageAutoencoderParams["decoder"],
   latents: np.Array,
-  { encoder }: ImageAutoencoderConfig,
+  config: ImageAutoencoderConfig,
 ): np.Array {
+  checkDecoder("decodeLatents", params, latents, config);
+  const { encoder } = config;
   const out =
     encoder.kind === "patch"
       ? patchDecoder(params as PatchEncoderParams, latents, encoder)
       : convolutionalDecoder(params as ConvolutionalDecoderParams, latents);
   return out.add(1).mul(0.5);
+}
+
+/** @throws ShapeError unless images and the parameters of encoder and decoder are those of the configuration; nothing is consumed */
+function checkBoth(
+  what: string,
+  params: ImageAutoencoderParams,
+  images: Shaped,
+  config: ImageAutoencoderConfig,
+): void {
+  checkEncoder(what, params.encoder, images, config);
+  checkDecoder(what, params.decoder, latentsOf(images.shape[0]!, config), config);
 }
 
 /** What an autoencoder makes of images. */
@@ -192,6 +275,16 @@ export interface Reconstruction {
  * @param state - the quantizer's, consumed
  * @param images - `float32[B, H, W, C]` from 0 to 1, consumed
  * @param key - for quantizers that draw noise, consumed
+ * @throws ShapeError for images of another size or other parameters; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params, state } = initImageAutoencoder(random.key(0), config, null);
+ * const { images } = reconstructImages(params, state, np.ones([1, 4, 4, 1]), config, null);
+ * images.shape; // => [1, 4, 4, 1]
+ * ```
  */
 export function reconstructImages(
   params: ImageAutoencoderParams,
@@ -201,9 +294,10 @@ export function reconstructImages(
   quantizer: Quantizer | null,
   key?: np.Array,
 ): Reconstruction {
+  checkBoth("reconstructImages", params, images, config);
   const latents = encodeImages(params.encoder, images, config);
   if (quantizer === null) {
-    tree.dispose([params.quantizer, state] as never);
+    tree.dispose([params.quantizer, state]);
     key?.dispose();
     return { images: decodeLatents(params.decoder, latents, config), quantized: null };
   }
@@ -227,8 +321,19 @@ export interface ImageAutoencoderLoss {
  * @param state - the quantizer's, consumed
  * @param images - `float32[B, H, W, C]` from 0 to 1, consumed
  * @param key - for quantizers that draw noise, consumed
+ * @throws ShapeError for images of another size or other parameters; nothing is consumed then
  *
  * Source: VQ-VAE, arXiv 1711.00937, eq. 3.
+ *
+ * @example
+ * ```ts
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params, state } = initImageAutoencoder(random.key(0), config, null);
+ * const { loss, reconstruction } = imageAutoencoderLoss(params, state, np.ones([1, 4, 4, 1]), config, null);
+ * // Without a quantizer the loss is the error of the reconstruction.
+ * loss.sub(reconstruction); // => 0.000
+ * ```
  */
 export function imageAutoencoderLoss(
   params: ImageAutoencoderParams,
@@ -238,6 +343,7 @@ export function imageAutoencoderLoss(
   quantizer: Quantizer | null,
   key?: np.Array,
 ): ImageAutoencoderLoss {
+  checkBoth("imageAutoencoderLoss", params, images, config);
   const out = reconstructImages(params, state, images.ref, config, quantizer, key);
   const error = np.mean(np.square(out.images.sub(images)));
   const reconstruction = lax.stopGradient(error.ref);
@@ -254,6 +360,15 @@ export function imageAutoencoderLoss(
  * @param state - the quantizer's, consumed
  * @param images - `float32[B, H, W, C]` from 0 to 1, consumed
  * @returns `int32[B, h, w]`, with a last axis where a vector has several codes
+ *
+ * @example
+ * ```ts
+ * const quantizer = simVq({ numCodes: 16, dim: 4 });
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params, state } = initImageAutoencoder(random.key(0), config, quantizer);
+ * imagesToCodes(params, state, np.ones([1, 4, 4, 1]), config, quantizer).shape; // => [1, 2, 2]
+ * ```
  */
 export function imagesToCodes(
   params: ImageAutoencoderParams,
@@ -262,8 +377,9 @@ export function imagesToCodes(
   config: ImageAutoencoderConfig,
   quantizer: Quantizer,
 ): np.Array {
+  checkEncoder("imagesToCodes", params.encoder, images, config);
   const latents = encodeImages(params.encoder, images, config);
-  tree.dispose(params.decoder as never);
+  tree.dispose(params.decoder);
   return quantizer.encode(params.quantizer, state, latents);
 }
 
@@ -275,6 +391,16 @@ export function imagesToCodes(
  * @param codes - `int32[B, h, w]`, with a last axis where a vector has several codes; consumed
  * @returns `float32[B, H, W, C]`
  * @throws DataError for a code out of range, where values are known; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const quantizer = simVq({ numCodes: 16, dim: 4 });
+ * const encoder = { kind: "convolutional", channels: [8], numBlocks: 1 } as const;
+ * const config = resolveImageAutoencoder({ image: { height: 4, width: 4 }, encoder, dim: 4 });
+ * const { params, state } = initImageAutoencoder(random.key(0), config, quantizer);
+ * const codes = np.array([[[3, 1], [0, 15]]], { dtype: np.int32 });
+ * codesToImages(params, state, codes, config, quantizer).shape; // => [1, 4, 4, 1]
+ * ```
  */
 export function codesToImages(
   params: ImageAutoencoderParams,
@@ -283,7 +409,11 @@ export function codesToImages(
   config: ImageAutoencoderConfig,
   quantizer: Quantizer,
 ): np.Array {
+  const { height, width } = config.latent;
+  const last = quantizer.codebookSizes.length > 1 ? `, ${quantizer.codebookSizes.length}` : "";
+  const { B } = checkShapes("codesToImages", { codes: [codes, `int32[B, ${height}, ${width}${last}]`] });
+  checkDecoder("codesToImages", params.decoder, latentsOf(B!, config), config);
   const latents = quantizer.decode(params.quantizer, state, codes);
-  tree.dispose(params.encoder as never);
+  tree.dispose(params.encoder);
   return decodeLatents(params.decoder, latents, config);
 }

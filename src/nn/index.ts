@@ -1,15 +1,24 @@
+/**
+ * Transformers over text and images, autoencoders of images, and their parts: pure functions of trees of arrays.
+ *
+ * @module rotor/nn
+ */
 export { type AffineParams, affine, initAffine } from "./affine.ts";
 export {
+  type AttentionBias,
   type AttentionParams,
   type AttentionShape,
   attend,
   attention,
+  attentionBiases,
   causalBias,
   type Heads,
   type HeadsObserver,
   initAttention,
   maskBias,
   projectHeads,
+  type QkNormOver,
+  qkNormWidths,
 } from "./attention.ts";
 export { attentionMaxLogits, transformerMaxLogits } from "./attentionLogits.ts";
 export { flopsPerImage } from "./autoencoderFlops.ts";
@@ -29,7 +38,7 @@ export {
   initConvolutionalDecoder,
   initConvolutionalEncoder,
 } from "./convolutionalEncoder.ts";
-export { crossEntropy } from "./crossEntropy.ts";
+export { type CrossEntropyOptions, crossEntropy } from "./crossEntropy.ts";
 export { type DecodeCache, decode, initCache, type LayerCache } from "./decode.ts";
 export { embedding } from "./embedding.ts";
 export {
@@ -50,7 +59,28 @@ export {
   resolveImageAutoencoder,
 } from "./imageAutoencoder.ts";
 export { linear, normalMatrix, type Weight } from "./linear.ts";
-export { gelu, geluTanh, initMlp, type MlpKind, type MlpParams, mlp, relu2, silu } from "./mlp.ts";
+export {
+  initLora,
+  type LoraAdapter,
+  type LoraOptions,
+  type LoraParams,
+  type LoraTarget,
+  loraScale,
+  loraTargets,
+  mergeLora,
+} from "./lora.ts";
+export {
+  gelu,
+  geluTanh,
+  initMlp,
+  isGated,
+  type MlpKind,
+  type MlpParams,
+  mlp,
+  mlpKinds,
+  relu2,
+  silu,
+} from "./mlp.ts";
 export {
   documentOf,
   type GridContent,
@@ -60,6 +90,7 @@ export {
   type TextContent,
 } from "./multimodalBatch.ts";
 export {
+  type LayerRotary,
   type MultimodalConfig,
   type MultimodalOptions,
   type PatchInputOptions,
@@ -81,17 +112,38 @@ export {
   multimodalTransformer,
 } from "./multimodalTransformer.ts";
 export {
+  configuredNorm,
+  initConfiguredNorm,
   initLayerNorm,
   initNorm,
   initRmsNorm,
   type LayerNormParams,
   layerNorm,
+  type NormGain,
   type NormKind,
+  type NormOptions,
   type NormParams,
   norm,
+  normGains,
+  normKinds,
   type RmsNormParams,
   rmsNorm,
 } from "./norm.ts";
+export {
+  ignoredTarget,
+  type PackedBatch,
+  packablePositions,
+  packedLoss,
+  packedTransformer,
+} from "./packedLoss.ts";
+export {
+  type InitialRole,
+  initialFactor,
+  type Parametrization,
+  type ParametrizedModel,
+  parametrizations,
+  relativeSize,
+} from "./parametrization.ts";
 export {
   initPatchDecoder,
   initPatchEncoder,
@@ -102,7 +154,14 @@ export {
   patchEncoder,
   resolvePatchConfig,
 } from "./patchEncoder.ts";
-export { type PositionKind, type PositionParams, t5Buckets } from "./positionEncoding.ts";
+export type { PositionParams } from "./positionEncoding.ts";
+export { type PositionKind, positionKinds, t5Buckets } from "./positionKind.ts";
+export {
+  type PublishedPositionOptions,
+  type PublishedPositions,
+  publishedPositions,
+} from "./publishedPositions.ts";
+export { softcap } from "./softcap.ts";
 export {
   initTransformer,
   initTransformerParts,
@@ -115,8 +174,9 @@ export { type BlockParams, initBlock, transformerBlock } from "./transformerBloc
 export {
   countParameters,
   flopsPerToken,
+  type NormPlacement,
+  normPlacements,
   type ParameterCount,
-  positionKinds,
   resolveTransformerConfig,
   type TransformerConfig,
   type TransformerOptions,

@@ -2,11 +2,11 @@ import { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import {
   type Document,
-  documentLength,
   type ImageSegment,
   type Layout,
-  layoutPositions,
-  segmentLength,
+  layoutLength,
+  layoutTokens,
+  placeDocument,
   type VideoSegment,
 } from "../position/index.ts";
 import type { MultimodalConfig } from "./multimodalConfig.ts";
@@ -22,7 +22,7 @@ export interface TextContent {
 /** An image or a video, as patches or as codes. */
 export type GridContent = (
   | {
-      /** `[tokens, P]`, row-major. */
+      /** `[tokens, P]`, row-major: of all tokens that the layout gives the segment, line breaks and markers among them. */
       readonly patches: ArrayLike<number>;
     }
   | {
@@ -38,7 +38,18 @@ export type GridContent = (
 /** Text and images in the order of their tokens. */
 export type MixedDocument = readonly (TextContent | GridContent)[];
 
-/** The sizes of a document, which decide its positions. */
+/**
+ * The sizes of a document, which decide its positions.
+ *
+ * @example
+ * ```ts
+ * const document = documentOf([
+ *   { tokens: [5, 7] },
+ *   { segment: { kind: "image", height: 1, width: 2 }, codes: [4, 1] },
+ * ]);
+ * formatDocument(document); // => "text:2 image:1x2"
+ * ```
+ */
 export function documentOf(document: MixedDocument): Document {
   return document.map((part) =>
     "segment" in part ? part.segment : { kind: "text", length: part.tokens.length },
@@ -59,6 +70,17 @@ export interface MultimodalBatchOptions {
  * @param rows - documents of each row
  * @throws ConfigError naming what doesn't fit: a row longer than `length`, ids or patches of another number than the segment's tokens, an id
  *   outside its vocabulary, the axes of the layout
+ *
+ * @example
+ * ```ts
+ * const config = resolveMultimodalConfig({
+ *   ...{ vocabSize: 8, numLayers: 1, modelDim: 8, numHeads: 1, codeVocabSize: 5 },
+ * });
+ * const image = { segment: { kind: "image", height: 1, width: 2 }, codes: [4, 1] } as const;
+ * const { tokens, positions } = multimodalBatch(layouts["tie-v2"], [[[{ tokens: [3] }, image]]], config);
+ * tokens; // => [[3, 12, 9]]
+ * positions.shape; // => [1, 3, 2]
+ * ```
  */
 export function multimodalBatch(
   layout: Layout,
@@ -73,7 +95,7 @@ export function multimodalBatch(
     );
   }
   const lengths = rows.map((row) =>
-    row.reduce((sum, document) => sum + documentLength(documentOf(document)), 0),
+    row.reduce((sum, document) => sum + layoutLength(layout, documentOf(document)), 0),
   );
   const longest = Math.max(0, ...lengths);
   const rowLength = length ?? longest;
@@ -89,14 +111,17 @@ export function multimodalBatch(
   const documents = new Int32Array(size).fill(-1);
   const weights = new Float32Array(size);
   const patches = patch === null ? null : new Float32Array(size * patch.dim);
+  let images = 0;
   rows.forEach((row, r) => {
     let at = r * rowLength + (padding === "left" ? rowLength - lengths[r]! : 0);
     row.forEach((document, index) => {
-      const { values } = layoutPositions(layout, documentOf(document));
+      const placed = placeDocument(layout, documentOf(document), images);
+      const { values } = placed.positions;
+      if (layout.countsImagesOfBatch === true) images = placed.images;
       positions.set(values, at * numAxes);
       documents.fill(index, at, at + values.length / numAxes);
       for (const part of document) {
-        const ids = idsOf(part, config);
+        const ids = idsOf(layout, part, config);
         tokens.set(ids, at);
         if ("patches" in part) patches!.set(part.patches, at * patch!.dim);
         if (part.weights === undefined) weights.fill(1, at, at + ids.length);
@@ -118,6 +143,7 @@ export function multimodalBatch(
 
 /** Ids of the tokens of a part, checked. */
 function idsOf(
+  layout: Layout,
   part: TextContent | GridContent,
   { vocabSize, patch, codeVocabSize }: MultimodalConfig,
 ): ArrayLike<number> {
@@ -132,7 +158,7 @@ function idsOf(
     }
     return part.tokens;
   }
-  const count = segmentLength(part.segment);
+  const count = layoutTokens(layout, part.segment);
   if ("codes" in part) {
     if (codeVocabSize === null) throw new ConfigError("codes: the model has none; expected codeVocabSize");
     if (part.codes.length !== count) {

@@ -1,10 +1,17 @@
 import { numpy as np } from "@jax-js/jax";
 import { maskBias } from "./attention.ts";
-import { cachedBlocks, type DecodeCache, initCache, placesOfCache, writeToCache } from "./decode.ts";
+import {
+  cachedBlocks,
+  cachePatterns,
+  type DecodeCache,
+  initCache,
+  placesOfCache,
+  writeToCache,
+} from "./decode.ts";
 import type { MultimodalConfig } from "./multimodalConfig.ts";
 import {
   applyHeads,
-  checkMultimodalInputs,
+  checkMultimodal,
   embedMultimodal,
   type MultimodalInputs,
   type MultimodalOutputs,
@@ -24,6 +31,12 @@ export interface MultimodalCache {
  *
  * @param batch - `B`
  * @param length - `S`, the most places that it can hold, those of padding among them
+ *
+ * @example
+ * ```ts
+ * const config = resolveMultimodalConfig({ vocabSize: 8, numLayers: 1, modelDim: 8, numHeads: 1 });
+ * initMultimodalCache(config, 1, 16).documents.shape; // => [1, 16]
+ * ```
  */
 export function initMultimodalCache(
   config: MultimodalConfig,
@@ -47,6 +60,19 @@ export function initMultimodalCache(
  * @param place - `int32[]`, where the first of them goes, consumed; `place + n ≤ S`
  * @returns the cache with the new places filled, and what `multimodalTransformer` says of them when it is given all at once
  * @throws ShapeError if arrays don't fit; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const config = resolveMultimodalConfig({ vocabSize: 8, numLayers: 1, modelDim: 8, numHeads: 1 });
+ * const params = initMultimodalTransformer(random.key(0), config);
+ * const inputs = {
+ *   tokens: np.array([[3, 1]], { dtype: np.int32 }),
+ *   positions: np.array([[[0, 0], [1, 1]]]),
+ * };
+ * const place = np.array(0, { dtype: np.int32 });
+ * const { outputs } = multimodalDecode(params, initMultimodalCache(config, 1, 16), inputs, place, config);
+ * outputs.logits.shape; // => [1, 2, 8]
+ * ```
  */
 export function multimodalDecode(
   params: MultimodalParams,
@@ -55,7 +81,11 @@ export function multimodalDecode(
   place: np.Array,
   config: MultimodalConfig,
 ): { cache: MultimodalCache; outputs: MultimodalOutputs } {
-  checkMultimodalInputs("multimodalDecode", inputs, config);
+  checkMultimodal("multimodalDecode", params, inputs, config, {
+    place: [place, "int32[]"],
+    ...cachePatterns(cache.layers, config),
+    "cache.documents": [cache.documents, "int32[B, S]"],
+  });
   const { positions, documents } = inputs;
   const [batch, count] = inputs.tokens.shape as [number, number];
   const size = cache.documents.shape[1]!;

@@ -88,7 +88,7 @@ const documents: readonly MixedDocument[] = [
   [{ tokens: [4, 4, 1, 3] }],
 ];
 
-const ref = <T>(root: T): T => tree.ref(root as never) as T;
+const ref = <T>(root: T): T => tree.ref(root) as T;
 const inputsOf = ({ weights, ...inputs }: MultimodalBatch): MultimodalInputs => {
   weights?.dispose();
   return inputs;
@@ -253,7 +253,7 @@ for (const [name, allocation] of encodings) {
         found[b]!.push(row[0]!);
       });
     }
-    tree.dispose(cache as never);
+    tree.dispose(cache);
     found.forEach((rows, b) => {
       assert.equal(rows.length, whole[b]!.length);
       rows.forEach((row, n) => {
@@ -380,10 +380,10 @@ test("without a place that counts a loss is 0, and padding can't make it NaN", (
   const params = initMultimodalTransformer(random.key(11), config);
   const batch = multimodalBatch(layout, [[[{ tokens: [1, 2], weights: [1, 0] }]]], config, { length: 5 });
   const [loss, gradients] = valueAndGrad((p: MultimodalParams) => multimodalLoss(p, batch, config))(
-    params as never,
-  ) as unknown as [np.Array, MultimodalParams];
+    params,
+  ) as [np.Array, MultimodalParams];
   assert.equal(loss.item(), 0);
-  for (const leaf of tree.leaves(gradients as never) as unknown as np.Array[])
+  for (const leaf of tree.leaves(gradients) as unknown as np.Array[])
     assert.ok((leaf.dataSync() as Float32Array).every((value) => value === 0));
 });
 
@@ -393,7 +393,7 @@ test("gradients are those of finite differences", () => {
   const params = initMultimodalTransformer(random.key(12), config);
   const batch = multimodalBatch(layout, [[documents[0]!, documents[1]!], [documents[2]!]], config);
   const loss = (p: MultimodalParams) => multimodalLoss(p, ref(batch), config);
-  const gradients = (valueAndGrad(loss)(ref(params) as never) as unknown as [np.Array, MultimodalParams])[1];
+  const gradients = (valueAndGrad(loss)(ref(params)) as [np.Array, MultimodalParams])[1];
   for (const [name, of] of [
     ["text", (p: MultimodalParams) => p.embedding],
     ["patches", (p: MultimodalParams) => p.patches!.embedding],
@@ -409,8 +409,8 @@ test("gradients are those of finite differences", () => {
         direction.map((value) => (value * step) / size),
         { shape: [...array.shape] },
       );
-      const leaves = tree.leaves(ref(params) as never) as unknown as np.Array[];
-      const index = (tree.leaves(params as never) as unknown as np.Array[]).indexOf(array);
+      const leaves = tree.leaves(ref(params)) as unknown as np.Array[];
+      const index = (tree.leaves(params) as unknown as np.Array[]).indexOf(array);
       leaves[index] = leaves[index]!.add(delta);
       return loss(tree.unflatten(tree.structure(params as never), leaves as never) as never).item();
     };
@@ -431,21 +431,21 @@ test("three compiled steps of training are the eager ones", async () => {
   const config = configOf(layout, { kind: "cyclic" }, { initStd: 0.2 });
   const sgd = (p: MultimodalParams, batch: MultimodalBatch): [MultimodalParams, np.Array] => {
     const [loss, gradients] = valueAndGrad((own: MultimodalParams) => multimodalLoss(own, batch, config))(
-      ref(p) as never,
-    ) as unknown as [np.Array, MultimodalParams];
+      ref(p),
+    ) as [np.Array, MultimodalParams];
     const updated = tree.map((w: np.Array, g: np.Array) => w.sub(g.mul(0.1)), p as never, gradients as never);
-    return [updated as unknown as MultimodalParams, loss];
+    return [updated as MultimodalParams, loss];
   };
   const batches = [0, 1, 2].map((i) =>
     multimodalBatch(layout, [[documents[i]!], [documents[(i + 1) % 3]!]], config, { length: 14 }),
   );
   await using compiled = compileStep(sgd);
   let params = initMultimodalTransformer(random.key(13), config);
-  using state = await compiled.init(ref(params) as never);
+  using state = await compiled.init(ref(params));
   for (const batch of batches) {
     let loss: np.Array;
     [params, loss] = sgd(params, ref(batch));
-    assertClose([(await compiled(state, batch as never)).item()], [loss.item()], "loss", 1e-4);
+    assertClose([(await compiled(state, batch)).item()], [loss.item()], "loss", 1e-4);
   }
 });
 
@@ -496,10 +496,10 @@ test("what doesn't fit is named, and arrays survive", () => {
   const params = initMultimodalTransformer(random.key(1), config);
   const batch = batchOf(layout, [[documents[0]!]], config);
   const wrong: [Partial<MultimodalInputs>, RegExp][] = [
-    [{ tokens: np.zeros([14], { dtype: np.int32 }) }, /tokens are int32\[14\], expected int32\[B, L\]/],
-    [{ positions: np.zeros([1, 14]) }, /positions are float32\[1,14\], expected float32\[1,14,2\]/],
-    [{ documents: np.zeros([1, 13]) }, /documents are float32\[1,13\]/],
-    [{ patches: np.zeros([1, 14, 3]) }, /patches are float32\[1,14,3\], expected float32\[1,14,4\]/],
+    [{ tokens: np.zeros([14], { dtype: np.int32 }) }, /tokens is int32\[14\], expected int32\[B, L\]/],
+    [{ positions: np.zeros([1, 14]) }, /positions is float32\[1,14\], expected \[B=1, L=14, 2\]/],
+    [{ documents: np.zeros([1, 13]) }, /documents is float32\[1,13\]/],
+    [{ patches: np.zeros([1, 14, 3]) }, /patches is float32\[1,14,3\], expected /],
   ];
   for (const [change, message] of wrong) {
     const inputs = { ...batch, ...change };
@@ -511,6 +511,6 @@ test("what doesn't fit is named, and arrays survive", () => {
   assert.throws(() => multimodalTransformer(params, without, config), /patches are missing/);
   assert.throws(() => multimodalTransformer(params, batch, textOnly), /the model has none/);
   const weights = np.ones([2, 14]);
-  assert.throws(() => multimodalLoss(params, { ...batch, weights }, config), /weights are float32\[2,14\]/);
+  assert.throws(() => multimodalLoss(params, { ...batch, weights }, config), /weights is float32\[2,14\]/);
   for (const array of [...Object.values(without), patches!]) assert.equal(array.refCount, 1);
 });

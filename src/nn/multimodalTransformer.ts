@@ -1,12 +1,14 @@
 import { numpy as np, random } from "@jax-js/jax";
+import { checkKeys, checkShapes, type Patterns, shownArray } from "../arrayShapes.ts";
 import { ShapeError } from "../errors.ts";
-import { type RotaryTables, rotaryTables } from "../position/index.ts";
+import { type RotaryTables, rotaryTables, rotaryTablesRef } from "../position/index.ts";
 import { causalBias, type HeadsObserver, maskBias } from "./attention.ts";
 import { embedding } from "./embedding.ts";
 import { linear, normalMatrix, type Weight } from "./linear.ts";
-import type { MultimodalConfig } from "./multimodalConfig.ts";
-import { rotaryOptions } from "./positionEncoding.ts";
+import type { LayerRotary, MultimodalConfig } from "./multimodalConfig.ts";
+import { type PositionEncoding, rotaryOptions } from "./positionEncoding.ts";
 import {
+  checkTransformer,
   embeddingAndHead,
   initTransformer,
   type TransformerParams,
@@ -58,9 +60,17 @@ export interface MultimodalOutputs {
  * Random parameters: those of `initTransformer`, and normal ones with standard deviation `initStd` for images.
  *
  * @param key - random key, consumed
+ *
+ * @example
+ * ```ts
+ * const config = resolveMultimodalConfig({ vocabSize: 8, numLayers: 1, modelDim: 8, numHeads: 1, codeVocabSize: 5 });
+ * const { codes } = initMultimodalTransformer(random.key(0), config);
+ * codes!.embedding.shape; // => [5, 8]
+ * ```
  */
 export function initMultimodalTransformer(key: np.Array, config: MultimodalConfig): MultimodalParams {
   const { modelDim, initStd, patch, codeVocabSize } = config;
+  checkKeys("initMultimodalTransformer", key);
   const keys = random.split(key, 5);
   const keyAt = (i: number) => keys.ref.slice(i);
   const text = initTransformer(keyAt(0), config);
@@ -82,32 +92,50 @@ export function initMultimodalTransformer(key: np.Array, config: MultimodalConfi
   return { ...text, ...(patches === null ? {} : { patches }), ...(codes === null ? {} : { codes }) };
 }
 
+/**
+ * Parameters and inputs against the configuration, with what else a call has.
+ *
+ * @throws ShapeError naming the first array that doesn't fit; nothing is consumed
+ */
+export function checkMultimodal(
+  name: string,
+  params: MultimodalParams,
+  inputs: MultimodalInputs,
+  config: MultimodalConfig,
+  others: Patterns = {},
+): void {
+  checkMultimodalInputs(name, inputs, config);
+  const { patch, codeVocabSize } = config;
+  checkTransformer(name, params, config, {
+    tokens: [inputs.tokens, "int32[B, L]"],
+    "params.patches.embedding": [params.patches?.embedding, `float32[${patch?.dim ?? 0}, D]`],
+    "params.patches.head": [params.patches?.head, `float32[D, ${patch?.dim ?? 0}]`],
+    "params.codes.embedding": [params.codes?.embedding, `float32[${codeVocabSize ?? 0}, D]`],
+    "params.codes.head": [params.codes?.head, `float32[D, ${codeVocabSize ?? 0}]`],
+    ...others,
+  });
+}
+
 /** @throws ShapeError naming the first array that doesn't fit; nothing is consumed */
-export function checkMultimodalInputs(
+function checkMultimodalInputs(
   name: string,
   { tokens, positions, patches, documents }: MultimodalInputs,
   { numAxes, patch }: MultimodalConfig,
 ): void {
-  const refuse = (what: string, array: np.Array, expected: string): never => {
-    throw new ShapeError(`${name}: ${what} are ${array.dtype}[${array.shape.join()}], expected ${expected}`);
-  };
-  const { shape } = tokens;
-  if (shape.length !== 2) refuse("tokens", tokens, "int32[B, L]");
-  if (positions.shape.join() !== [...shape, numAxes].join()) {
-    refuse("positions", positions, `float32[${shape.join()},${numAxes}]`);
-  }
-  if (documents !== undefined && documents.shape.join() !== shape.join()) {
-    refuse("documents", documents, `int32[${shape.join()}]`);
-  }
-  if (patches === undefined && patch !== null) {
-    throw new ShapeError(`${name}: patches are missing: expected float32[${shape.join()},${patch.dim}]`);
-  }
-  if (patches !== undefined) {
-    if (patch === null) throw new ShapeError(`${name}: patches are given, but the model has none`);
-    if (patches.shape.join() !== [...shape, patch.dim].join()) {
-      refuse("patches", patches, `float32[${shape.join()},${patch.dim}]`);
-    }
-  }
+  const { B, L } = checkShapes(name, { tokens: [tokens, "int32[B, L]"] });
+  if (patches === undefined && patch !== null)
+    throw new ShapeError(`${name}: patches are missing: expected float32[${B}, ${L}, ${patch.dim}]`);
+  if (patches !== undefined && patch === null)
+    throw new ShapeError(`${name}: patches is ${shownArray(patches)}, but the model has none`);
+  checkShapes(
+    name,
+    {
+      positions: [positions, `any[B, L, ${numAxes}]`],
+      documents: [documents, "int32[B, L]"],
+      patches: [patches, `float32[B, L, ${patch?.dim ?? 0}]`],
+    },
+    { B: B!, L: L! },
+  );
 }
 
 /**
@@ -121,6 +149,17 @@ export function checkMultimodalInputs(
  * @throws ShapeError if arrays don't fit; nothing is consumed then
  *
  * Source: images as linear maps of patches in a decoder: Fuyu-8B, Adept, 2023; as codes: Chameleon, arXiv 2405.09818.
+ *
+ * @example
+ * ```ts
+ * const config = resolveMultimodalConfig({ vocabSize: 8, numLayers: 1, modelDim: 8, numHeads: 1 });
+ * const params = initMultimodalTransformer(random.key(0), config);
+ * const inputs = {
+ *   tokens: np.array([[3, 1]], { dtype: np.int32 }),
+ *   positions: np.array([[[0, 0], [1, 1]]]),
+ * };
+ * multimodalTransformer(params, inputs, config).logits.shape; // => [1, 2, 8]
+ * ```
  */
 export function multimodalTransformer(
   params: MultimodalParams,
@@ -128,7 +167,7 @@ export function multimodalTransformer(
   config: MultimodalConfig,
   observe?: HeadsObserver,
 ): MultimodalOutputs {
-  checkMultimodalInputs("multimodalTransformer", inputs, config);
+  checkMultimodal("multimodalTransformer", params, inputs, config);
   const { positions, documents } = inputs;
   const length = inputs.tokens.shape[1]!;
   const { x, heads } = embedMultimodal(params, inputs);
@@ -184,16 +223,31 @@ export function applyHeads(hidden: np.Array, { text, codes, patches }: Heads): M
 }
 
 /**
- * Tables for the positions of a batch; null for a model without.
+ * Tables for the positions of a batch, one of each layer where layers differ; null for a model without.
  *
  * @param positions - `float32[B, L, A]`, consumed
  */
-export function multimodalRotary(positions: np.Array, config: MultimodalConfig): RotaryTables | null {
-  if (config.position === "none") {
+export function multimodalRotary(positions: np.Array, config: MultimodalConfig): PositionEncoding["rotary"] {
+  const { position, headDim, numAxes, numKvHeads, layerRotary } = config;
+  if (position === "none") {
     positions.dispose();
     return null;
   }
-  return rotaryTables(positions, config.headDim, { ...rotaryOptions(config), numAxes: config.numAxes });
+  if (layerRotary === null) {
+    return rotaryTables(positions, headDim, { ...rotaryOptions(config), numAxes });
+  }
+  // Layers that share their options share their tables.
+  const made = new Map<LayerRotary, RotaryTables>();
+  const tables = layerRotary.map((own) => {
+    if (own === null) return null;
+    const known = made.get(own);
+    if (known !== undefined) return rotaryTablesRef(known);
+    const fresh = rotaryTables(positions.ref, headDim, { ...own, numAxes, numHeads: numKvHeads });
+    made.set(own, fresh);
+    return fresh;
+  });
+  positions.dispose();
+  return tables;
 }
 
 /**

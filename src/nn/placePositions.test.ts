@@ -68,11 +68,11 @@ test("a cache gives what the whole gives, eagerly and compiled", async () => {
     for (let i = 0; i < 7; i++) {
       const token = tokens().slice([], [i, i + 1]);
       const place = np.array(Int32Array.of(i), { shape: [] });
-      const out = await run(tree.ref(own as never) as never, cache, token, place);
+      const out = await run(tree.ref(own), cache, token, place);
       cache = out.cache;
       rows.push(...((await out.logits.data()) as Float32Array));
     }
-    tree.dispose([own, cache] as never);
+    tree.dispose([own, cache]);
     // Sums in another order, and tables in float32 instead of float64.
     assert.ok(largest(rows, whole) < 1e-4, `${largest(rows, whole)}`);
   }
@@ -173,5 +173,5 @@ test("positions that don't fit are refused", () => {
   );
   assert.throws(() => initCache(config, 1, 6), ShapeError);
   given.dispose();
-  tree.dispose(own as never);
+  tree.dispose(own);
 });

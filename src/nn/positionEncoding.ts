@@ -2,22 +2,19 @@ import { numpy as np } from "@jax-js/jax";
 import { ShapeError } from "../errors.ts";
 import {
   alibiBias,
+  disposeRotaryTables,
   type RotaryOptions,
   type RotaryTables,
   relativeBucket,
   rotaryTables,
+  rotaryTablesRef,
   sinusoidalPositions,
   type TokenPositions,
 } from "../position/index.ts";
-import { causalBias, maskBias } from "./attention.ts";
+import { causalBias, inWindow, maskBias } from "./attention.ts";
 import { normalMatrix } from "./linear.ts";
+import { t5Buckets } from "./positionKind.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
-
-/**
- * How a decoder learns of positions: `"rope"` turns queries and keys, `"alibi"` and `"t5"` add a bias to the scores, `"sinusoidal"` and
- * `"learned"` add a vector to the embeddings, `"none"` leaves it to the causal mask (NoPE).
- */
-export type PositionKind = "rope" | "none" | "alibi" | "sinusoidal" | "learned" | "t5";
 
 /** A table by position (learned) or by bucket of distances (T5). */
 export interface PositionParams {
@@ -25,15 +22,50 @@ export interface PositionParams {
   readonly embedding: np.Array;
 }
 
-/** Buckets of a causal decoder and the distance from which all share the last one (T5). */
-export const t5Buckets = { bidirectional: false, numBuckets: 32, maxDistance: 128 } as const;
-
 /** What a model does with positions, for the queries at hand. */
 export interface PositionEncoding {
-  /** Null unless queries and keys turn. */
-  readonly rotary: RotaryTables | null;
+  /** Null unless queries and keys turn; one of each layer where layers differ. */
+  readonly rotary: RotaryTables | null | readonly (RotaryTables | null)[];
   /** `float32[L, S]`, `float32[N, L, S]` or `float32[B, 1, L, S]`: the causal mask, with what is added to the scores. */
   readonly bias: np.Array;
+  /** The bias of layers with a sliding window, where there are some. */
+  readonly slidingBias?: np.Array;
+}
+
+/** Whether a layer sees a sliding window only. */
+export function isSliding({ slidingWindow, slidingLayers }: TransformerConfig, layer: number): boolean {
+  return slidingWindow !== null && (slidingLayers === null || slidingLayers.includes(layer));
+}
+
+/** Another reference to the bias of a layer. */
+export function biasOfLayer(
+  { bias, slidingBias }: PositionEncoding,
+  layer: number,
+  config: TransformerConfig,
+): np.Array {
+  return slidingBias !== undefined && isSliding(config, layer) ? slidingBias.ref : bias.ref;
+}
+
+/** Gives the biases of an encoding up. */
+export function disposeBias({ bias, slidingBias }: PositionEncoding): void {
+  bias.dispose();
+  slidingBias?.dispose();
+}
+
+/** Another reference to the tables of a layer. */
+export function rotaryOfLayer(rotary: PositionEncoding["rotary"], layer: number): RotaryTables | null {
+  const own = Array.isArray(rotary)
+    ? (rotary as readonly (RotaryTables | null)[])[layer]!
+    : (rotary as RotaryTables | null);
+  return own === null ? null : rotaryTablesRef(own);
+}
+
+/** Gives all tables of an encoding up. */
+export function disposeRotary(rotary: PositionEncoding["rotary"]): void {
+  const tables = Array.isArray(rotary)
+    ? (rotary as readonly (RotaryTables | null)[])
+    : [rotary as RotaryTables | null];
+  for (const own of tables) if (own !== null) disposeRotaryTables(own);
 }
 
 /** Whether the model has a {@link PositionParams}. */
@@ -41,12 +73,16 @@ export function hasPositionParams({ position }: Pick<TransformerConfig, "positio
   return position === "learned" || position === "t5";
 }
 
+/** Of {@link PositionParams}, where a model has them. */
+export function positionShape({ position, maxLength, modelDim, numHeads }: TransformerConfig) {
+  return position === "learned"
+    ? ([maxLength, modelDim] as const)
+    : ([t5Buckets.numBuckets, numHeads] as const);
+}
+
 /** @param key - random key, consumed */
 export function initPosition(key: np.Array, config: TransformerConfig): PositionParams {
-  const [rows, columns] =
-    config.position === "learned"
-      ? [config.maxLength, config.modelDim]
-      : [t5Buckets.numBuckets, config.numHeads];
+  const [rows, columns] = positionShape(config);
   return { embedding: normalMatrix(key, rows, columns, config.initStd) };
 }
 
@@ -68,13 +104,17 @@ export function checkLength(name: string, length: number, config: TransformerCon
   }
 }
 
-/** Options of the rotary tables, but for the axes of positions. */
-export function rotaryOptions(config: TransformerConfig): RotaryOptions {
+/**
+ * Options of the rotary tables, but for the axes of positions.
+ *
+ * @param slidingBase - the base of sliding layers, whose frequencies aren't scaled. Default null: those of the other layers.
+ */
+export function rotaryOptions(config: TransformerConfig, slidingBase: number | null = null): RotaryOptions {
   const { ropeBase, ropePairing, ropeScaling, rotaryDim, allocation, numKvHeads } = config;
   return {
-    base: ropeBase,
+    base: slidingBase ?? ropeBase,
     pairing: ropePairing,
-    scaling: ropeScaling,
+    scaling: slidingBase === null ? ropeScaling : null,
     rotaryDim,
     allocation,
     numHeads: numKvHeads,
@@ -121,23 +161,61 @@ export function causalEncoding(
   config: TransformerConfig,
   length: number,
 ): PositionEncoding {
-  const mask = causalBias(length);
+  const { slidingWindow } = config;
+  const masks = {
+    bias: causalBias(length),
+    ...(slidingWindow === null ? {} : { slidingBias: causalBias(length, slidingWindow) }),
+  };
   switch (config.position) {
     case "rope": {
       const places = Array.from({ length }, (_, n) => n);
       const positions = placesOf(config, length) ?? places;
-      return { rotary: rotaryTables(positions, config.headDim, rotaryOptions(config)), bias: mask };
+      const tables = (base: number | null) =>
+        rotaryTables(positions, config.headDim, rotaryOptions(config, base));
+      return { rotary: rotaryByLayer(config, tables), ...masks };
     }
     case "alibi": {
       const places = np.arange(length);
       const distances = places.ref.reshape([length, 1]).sub(places.reshape([1, length]));
-      return { rotary: null, bias: mask.add(alibiBias(config.numHeads, distances)) };
+      return { rotary: null, ...withScores(masks, alibiBias(config.numHeads, distances)) };
     }
     case "t5":
-      return { rotary: null, bias: mask.add(t5Bias(params!, length)) };
+      return { rotary: null, ...withScores(masks, t5Bias(params!, length)) };
     default:
-      return { rotary: null, bias: mask };
+      return { rotary: null, ...masks };
   }
+}
+
+type Masks = Pick<PositionEncoding, "bias" | "slidingBias">;
+
+/** Masks with what is added to the scores. All are consumed. */
+function withScores({ bias, slidingBias }: Masks, scores: np.Array): Masks {
+  if (slidingBias === undefined) return { bias: bias.add(scores) };
+  return { bias: bias.add(scores.ref), slidingBias: slidingBias.add(scores) };
+}
+
+/**
+ * The tables of a model, one of each layer where layers differ: those without positions have none, those with a sliding window may turn by
+ * a base of their own.
+ *
+ * @param make - makes tables for a base of sliding layers, or for null those of the others
+ */
+function rotaryByLayer(
+  config: TransformerConfig,
+  make: (slidingBase: number | null) => RotaryTables,
+): PositionEncoding["rotary"] {
+  const { nopeLayers, slidingRopeBase, numLayers } = config;
+  if (nopeLayers.length === 0 && slidingRopeBase === null) return make(null);
+  const made = new Map<number | null, RotaryTables>();
+  return Array.from({ length: numLayers }, (_, layer) => {
+    if (nopeLayers.includes(layer)) return null;
+    const base = isSliding(config, layer) ? slidingRopeBase : null;
+    const known = made.get(base);
+    if (known !== undefined) return rotaryTablesRef(known);
+    const fresh = make(base);
+    made.set(base, fresh);
+    return fresh;
+  });
 }
 
 /**
@@ -167,12 +245,17 @@ function placesOf({ placePositions }: TransformerConfig, length: number): TokenP
 }
 
 /** @param own - `int32[n]`, consumed */
-function cachedRotary(config: TransformerConfig, own: np.Array, size: number): RotaryTables {
+function cachedRotary(config: TransformerConfig, own: np.Array, size: number): PositionEncoding["rotary"] {
   const given = placesOf(config, size);
-  if (given === null) return rotaryTables(own, config.headDim, rotaryOptions(config));
-  const { values, numAxes } = given;
-  const table = np.array(Float32Array.from(values), { shape: [values.length / numAxes, numAxes] });
-  return rotaryTables(table.slice(own), config.headDim, { ...rotaryOptions(config), numAxes });
+  const rotary = rotaryByLayer(config, (base) => {
+    const options = rotaryOptions(config, base);
+    if (given === null) return rotaryTables(own.ref, config.headDim, options);
+    const { values, numAxes } = given;
+    const table = np.array(Float32Array.from(values), { shape: [values.length / numAxes, numAxes] });
+    return rotaryTables(table.slice(own.ref), config.headDim, { ...options, numAxes });
+  });
+  own.dispose();
+  return rotary;
 }
 
 /**
@@ -190,19 +273,23 @@ export function cachedEncoding(
 ): PositionEncoding {
   const count = own.shape[0]!;
   const distances = own.ref.reshape([count, 1]).sub(np.arange(size).reshape([1, size]));
-  const mask = maskBias(distances.ref.greaterEqual(0));
+  const { slidingWindow } = config;
+  const masks = {
+    bias: maskBias(inWindow(distances.ref, null)),
+    ...(slidingWindow === null ? {} : { slidingBias: maskBias(inWindow(distances.ref, slidingWindow)) }),
+  };
   const rotary = config.position === "rope" ? cachedRotary(config, own.ref, size) : null;
   own.dispose();
   if (config.position === "alibi") {
-    return { rotary, bias: mask.add(alibiBias(config.numHeads, distances)) };
+    return { rotary, ...withScores(masks, alibiBias(config.numHeads, distances)) };
   }
   if (config.position === "t5") {
     const { maxDistance } = t5Buckets;
     const bucketOf = Int32Array.from({ length: maxDistance + 1 }, (_, d) => relativeBucket(-d, t5Buckets));
     const buckets = np.array(bucketOf).slice(np.clip(distances, 0, maxDistance).astype(np.int32));
     const bias = params!.embedding.ref.slice(buckets);
-    return { rotary, bias: mask.add(bias.transpose([2, 0, 1])) };
+    return { rotary, ...withScores(masks, bias.transpose([2, 0, 1])) };
   }
   distances.dispose();
-  return { rotary, bias: mask };
+  return { rotary, ...masks };
 }

@@ -17,6 +17,7 @@ import {
   norm,
   type PositionKind,
   positionKinds,
+  resolveMultimodalConfig,
   resolveTransformerConfig,
   type TransformerOptions,
   type TransformerParams,
@@ -87,10 +88,10 @@ for (const item of reference.cases) {
     // float32 (with the polynomial exp of jax-js on WebAssembly) against float64, through two layers.
     assertClose(logits.dataSync(), item.logits, 5e-5, "logits");
     const [loss, gradients] = valueAndGrad((p: TransformerParams) => transformerLoss(p, tokens(), config))(
-      referenceParams(item) as never,
-    ) as unknown as [np.Array, TransformerParams];
+      referenceParams(item),
+    ) as [np.Array, TransformerParams];
     assertClose([loss.item()], [item.loss], 1e-5, "loss");
-    const flat = tree.leaves(gradients as never) as unknown as np.Array[];
+    const flat = tree.leaves(gradients) as unknown as np.Array[];
     assert.equal(flat.length, item.paths.length);
     item.paths.forEach((path, i) => {
       const expected = item.gradients[path]!;
@@ -103,7 +104,7 @@ for (const item of reference.cases) {
   test(`decoding with a cache gives the logits of the whole sequence: ${item.name}`, () => {
     const params = referenceParams(item);
     const batch = reference.tokens.map((row) => row.slice(0, 6));
-    const whole = transformer(tree.ref(params as never) as never, np.array(batch).astype(np.int32), config);
+    const whole = transformer(tree.ref(params), np.array(batch).astype(np.int32), config);
     let cache = initCache(config, 2, 9);
     const parts: number[][] = [[], []];
     for (const [start, end] of [
@@ -113,14 +114,14 @@ for (const item of reference.cases) {
     ] as const) {
       const piece = np.array(batch.map((row) => row.slice(start, end))).astype(np.int32);
       const position = np.array(start).astype(np.int32);
-      const result = decode(tree.ref(params as never) as never, cache, piece, position, config);
+      const result = decode(tree.ref(params), cache, piece, position, config);
       cache = result.cache;
       (result.logits.js() as number[][][]).forEach((rows, b) => {
         parts[b]!.push(...rows.flat());
       });
     }
-    tree.dispose(cache as never);
-    tree.dispose(params as never);
+    tree.dispose(cache);
+    tree.dispose(params);
     assertClose(parts.flat(), whole.dataSync(), 1e-5, "logits");
   });
 }
@@ -130,11 +131,7 @@ test("a later token leaves earlier logits unchanged", () => {
   const config = resolveTransformerConfig(item.config);
   const params = referenceParams(item);
   const run = (tokens: number[]) =>
-    transformer(
-      tree.ref(params as never) as never,
-      np.array([tokens]).astype(np.int32),
-      config,
-    ).js() as number[][][];
+    transformer(tree.ref(params), np.array([tokens]).astype(np.int32), config).js() as number[][][];
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 10 }), { minLength: 5, maxLength: 5 }),
@@ -202,7 +199,7 @@ for (const [name, position, options] of encodings) {
       cache = result.cache;
       parts.push(...result.logits.dataSync());
     }
-    tree.dispose(cache as never);
+    tree.dispose(cache);
     assertClose(parts, whole, 2e-5, "with a cache");
     // One layer without positions sees its past as a bag of tokens.
     const near = [...ids];
@@ -217,7 +214,7 @@ for (const [name, position, options] of encodings) {
     assert.throws(() => transformer(owned, long, config), /41 tokens: expected at most maxLength 40/);
     assert.equal(long.refCount, 1);
     long.dispose();
-    tree.dispose(owned as never);
+    tree.dispose(owned);
   });
 }
 
@@ -232,21 +229,17 @@ test("the observed states are the embeddings and what each block makes of them; 
   const params = initTransformer(random.key(4), config);
   const tokens = np.array([[3, 1, 4, 1, 5]], { dtype: np.int32 });
   const states: np.Array[] = [];
-  const logits = transformer(
-    tree.ref(params as never) as unknown as TransformerParams,
-    tokens.ref,
-    config,
-    undefined,
-    (state) => states.push(state.ref),
+  const logits = transformer(tree.ref(params) as TransformerParams, tokens.ref, config, undefined, (state) =>
+    states.push(state.ref),
   );
   assert.equal(states.length, 3);
   const [embedded, middle, last] = states as [np.Array, np.Array, np.Array];
   assert.deepEqual(embedded.js(), params.embedding.ref.slice(tokens).js());
   const [own, final] = [middle.dataSync(), last.ref.dataSync()];
   assert.ok(own.some((value, i) => value !== final[i]));
-  const expected = linear(norm(last, params.norm, config.normEps), params.head!);
+  const expected = linear(norm(last, params.norm!, config.normEps), params.head!);
   assert.deepEqual(logits.js(), expected.js());
-  tree.dispose([params.embedding, params.blocks] as never);
+  tree.dispose([params.embedding, params.blocks]);
 });
 
 test("cross-entropy is the float64 formula, also under a mask and for large logits", () => {
@@ -288,12 +281,12 @@ test("parameter counts are those of the parameters, and FLOPs six times the matr
   for (const item of reference.cases) {
     const config = resolveTransformerConfig(item.config);
     const params = initTransformer(random.key(0), config);
-    const sizes = (tree.leaves(params as never) as unknown as np.Array[]).map((leaf) => leaf.size);
+    const sizes = (tree.leaves(params) as unknown as np.Array[]).map((leaf) => leaf.size);
     assert.equal(
       countParameters(config).total,
       sizes.reduce((a, b) => a + b, 0),
     );
-    tree.dispose(params as never);
+    tree.dispose(params);
   }
   const config = resolveTransformerConfig({
     vocabSize: 10,
@@ -349,6 +342,26 @@ test("impossible configurations and inputs are named, and inputs survive", () =>
   refuses({ headDim: 4, ropeScaling: { kind: "ntk", factor: -1 } }, /rope scaling: factor -1: expected/);
   refuses({ headDim: 4, position: "absolute" as never }, /position "absolute": expected rope, none, alibi/);
   refuses({ modelDim: 13, headDim: 4, position: "sinusoidal" }, /modelDim 13: expected an even size/);
+  const even = { headDim: 4, numLayers: 2 };
+  refuses({ ...even, mlp: "glu" as never }, /mlp "glu": expected gelu, gelu-tanh, swiglu/);
+  refuses({ ...even, normGain: "two" as never }, /normGain "two": expected weight, zero-centered, none/);
+  refuses({ ...even, attentionSoftcap: 0 }, /attentionSoftcap 0: expected a positive number/);
+  refuses({ ...even, embeddingScale: Number.NaN }, /embeddingScale NaN: expected a positive number/);
+  refuses({ ...even, qkNorm: false, qkNormOver: "projection" }, /qkNormOver "projection": has no effect/);
+  refuses(
+    { ...even, parallelBlock: true, normPlacement: "sandwich" },
+    /parallelBlock: expected normPlacement/,
+  );
+  refuses({ ...even, slidingWindow: 0 }, /slidingWindow 0: expected a positive integer/);
+  refuses({ ...even, slidingLayers: [0] }, /slidingLayers: has no effect without slidingWindow/);
+  refuses({ ...even, slidingRopeBase: 100 }, /slidingRopeBase: has no effect without slidingWindow/);
+  refuses({ ...even, slidingWindow: 2, slidingLayers: [2] }, /slidingLayers 2: expected layers from 0 to 1/);
+  refuses({ ...even, nopeLayers: [1, 1] }, /nopeLayers 1: expected layers from 0 to 1, each once/);
+  refuses({ ...even, position: "alibi", nopeLayers: [1] }, /nopeLayers: has no effect with position "alibi"/);
+  assert.throws(
+    () => resolveMultimodalConfig({ ...base, headDim: 4, logitSoftcap: 15 }),
+    /logitSoftcap 15: expected none for text with images/,
+  );
   const config = resolveTransformerConfig({ ...base, headDim: 4, maxLength: 4, position: "learned" });
   assert.throws(() => initCache(config, 1, 5), ShapeError);
   const params = initTransformer(random.key(0), config);
@@ -356,5 +369,5 @@ test("impossible configurations and inputs are named, and inputs survive", () =>
   assert.throws(() => transformer(params, tokens, config), ShapeError);
   assert.equal(tokens.refCount, 1);
   tokens.dispose();
-  tree.dispose(params as never);
+  tree.dispose(params);
 });

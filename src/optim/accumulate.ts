@@ -1,5 +1,5 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { checkInteger } from "./checks.ts";
+import { checkInteger } from "../numberChecks.ts";
 import { type GradientTransformation, mapArrays, type Tree, zerosLike } from "./gradientTransformation.ts";
 import { zeroCount } from "./transforms.ts";
 
@@ -17,6 +17,16 @@ function select(condition: np.Array, first: Tree, second: Tree): Tree {
  * State: `count` (calls since the last update), `mean` (the sum so far over `numMicroBatches`), `inner`.
  *
  * @param numMicroBatches - at least 1
+ *
+ * @example
+ * ```ts
+ * const { update, init } = accumulate(2, scale(-1));
+ * const w = np.zeros([1]);
+ * const [first, state] = update(np.array([1]), init(w.ref), w.ref);
+ * const [second] = update(np.array([3]), state, w);
+ * first; // => [0]
+ * second; // => [-2.000]
+ * ```
  */
 export function accumulate(numMicroBatches: number, inner: GradientTransformation): GradientTransformation {
   checkInteger("accumulate: numMicroBatches", numMicroBatches, 1);

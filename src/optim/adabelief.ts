@@ -1,9 +1,18 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { checkFraction, checkNonNegative } from "./checks.ts";
+import { fraction, nonNegative, type OptionTable, withDefaults } from "../options/index.ts";
+import { adamDirection } from "./direction.ts";
 import { chain, type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
-import type { ParameterMask } from "./matrixSelection.ts";
+import { optimizerMethod } from "./optimizerMethod.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { oneMinusPower, scaleByLearningRate, zeroCount } from "./transforms.ts";
+import {
+  type DecayMask,
+  divideOrRest,
+  oneMinusPower,
+  scaleByLearningRate,
+  withoutExplosions,
+  zeroCount,
+} from "./transforms.ts";
+import { unitElements } from "./updateSize.ts";
 import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
 
 export interface ScaleByBeliefOptions {
@@ -17,23 +26,31 @@ export interface ScaleByBeliefOptions {
   readonly epsRoot?: number;
 }
 
+const beliefMoments = {
+  b1: fraction(0.9, "Zhuang et al., 2010.07468"),
+  b2: fraction(0.999, "Zhuang et al., 2010.07468"),
+  eps: nonNegative(1e-16, "Zhuang et al.; Optax"),
+  epsRoot: nonNegative(1e-16, "Zhuang et al.; Optax"),
+} satisfies OptionTable;
+
 /**
  * `m̂/(√ŝ + eps)` with Adam's mean m and `s ← b2·s + (1 − b2)·(g − m)² + epsRoot`: a variance around the mean in the place of
  * Adam's mean square. State: `count`, `mu` (m), `nu` (s).
  *
  * Source: Zhuang et al., AdaBelief, arXiv 2010.07468, algorithm 2; Su-10588 on why a covariance estimates the Hessian away from an
  * optimum.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = scaleByBelief();
+ * const w = np.zeros([2]);
+ * // The variance around the mean is 0.81·g² after one step.
+ * const [updates] = update(np.array([5, -5]), init(w.ref), w);
+ * updates; // => [1.111, -1.111]
+ * ```
  */
-export function scaleByBelief({
-  b1 = 0.9,
-  b2 = 0.999,
-  eps = 1e-16,
-  epsRoot = 1e-16,
-}: ScaleByBeliefOptions = {}): GradientTransformation {
-  checkFraction("b1", b1);
-  checkFraction("b2", b2);
-  checkNonNegative("eps", eps);
-  checkNonNegative("epsRoot", epsRoot);
+export function scaleByBelief(options: ScaleByBeliefOptions = {}): GradientTransformation {
+  const { b1, b2, eps, epsRoot } = withDefaults(beliefMoments, options);
   return {
     init(params) {
       const state = { count: zeroCount(), mu: zerosLike(params), nu: zerosLike(params) };
@@ -47,7 +64,9 @@ export function scaleByBelief({
       const c1 = oneMinusPower(b1, steps.ref);
       const rootRatio = c1.ref.mul(np.reciprocal(np.sqrt(oneMinusPower(b2, steps))));
       const floor = c1.mul(eps);
-      const mu = mapArrays((m, g) => m.mul(b1).add(g.mul(1 - b1)), state.mu, tree.ref(updates));
+      const gradients = withoutExplosions(updates);
+      const divide = epsRoot < 1e-36 && eps < 1e-36 ? divideOrRest : (m: np.Array, d: np.Array) => m.div(d);
+      const mu = mapArrays((m, g) => m.mul(b1).add(g.mul(1 - b1)), state.mu, tree.ref(gradients));
       const nu = mapArrays(
         (s, g, m) =>
           s
@@ -55,11 +74,11 @@ export function scaleByBelief({
             .add(np.square(g.sub(m)).mul(1 - b2))
             .add(epsRoot),
         state.nu,
-        updates,
+        gradients,
         tree.ref(mu),
       );
       const scaled = mapArrays(
-        (m, s) => m.div(np.sqrt(s).mul(rootRatio.ref).add(floor.ref)),
+        (m, s) => divide(m, np.sqrt(s).mul(rootRatio.ref).add(floor.ref)),
         tree.ref(mu),
         tree.ref(nu),
       );
@@ -78,20 +97,42 @@ export interface AdaBeliefOptions extends ScaleByBeliefOptions {
   /** Decoupled decay of matrices, of any kind, beside `weightDecay`. */
   readonly matrixDecay?: WeightDecay;
   /** Which parameters decay; default all. */
-  readonly mask?: ParameterMask;
+  readonly mask?: DecayMask;
 }
 
-/** AdaBelief with decoupled weight decay. */
-export function adabelief({
-  learningRate = 1e-3,
-  weightDecay = 0,
-  matrixDecay,
-  mask,
-  ...options
-}: AdaBeliefOptions = {}): GradientTransformation {
+const adabeliefTable = {
+  learningRate: nonNegative(1e-3, "Zhuang et al., 2010.07468"),
+  weightDecay: nonNegative(0, "Zhuang et al., 2010.07468"),
+  ...beliefMoments,
+} satisfies OptionTable;
+
+/**
+ * AdaBelief with decoupled weight decay.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = adabelief({ learningRate: 0.1 });
+ * const w = np.array([1, 2]);
+ * const [updates] = update(np.array([1, -1]), init(w.ref), w.ref);
+ * applyUpdates(w, updates); // => [0.889, 2.111]
+ * ```
+ */
+export function adabelief(options: AdaBeliefOptions = {}): GradientTransformation {
+  const { learningRate, weightDecay, matrixDecay, mask, ...moments } = withDefaults(adabeliefTable, options);
   return chain(
-    scaleByBelief(options),
+    scaleByBelief(moments),
     decoupledDecay(weightDecay, matrixDecay, mask),
     scaleByLearningRate(learningRate),
   );
 }
+
+export const adabeliefMethod = optimizerMethod({
+  options: adabeliefTable,
+  make: adabelief,
+  rule: null,
+  updateSize: () => unitElements,
+  state: { mu: "m", nu: "s" },
+  // The state holds epsRoot already.
+  direction: (options, state) => adamDirection({ ...options, epsRoot: 0 }, state),
+  update: "`m̂/(√ŝ + eps) + λw`, `s ← b2·s + (1 − b2)(g − m)² + epsRoot`",
+});

@@ -1,5 +1,5 @@
 import { tree } from "@jax-js/jax";
-import { checkFraction } from "./checks.ts";
+import { checkFraction } from "../numberChecks.ts";
 import { type GradientTransformation, mapArrays, zerosLike } from "./gradientTransformation.ts";
 
 /** `m ← b·m + (1 − b)·g`, without bias correction. State: `average`. */

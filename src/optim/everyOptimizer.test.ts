@@ -3,7 +3,13 @@ import { describe, test } from "node:test";
 import { jit, numpy as np, tree } from "@jax-js/jax";
 import { compileStep } from "../compile/index.ts";
 import { ConfigError } from "../errors.ts";
-import { applyUpdates, type GradientTransformation, type Tree } from "./index.ts";
+import {
+  applyUpdates,
+  type GradientTransformation,
+  type OptimizerMethod,
+  optimizerMethods,
+  type Tree,
+} from "./index.ts";
 import { withLiveArrays } from "./testing/liveArrays.ts";
 import { optimizers } from "./testing/optimizers.ts";
 import {
@@ -73,16 +79,16 @@ for (const [name, transformation] of Object.entries(optimizers)) {
       const wide = (value: Tree) => tree.map((p: np.Array) => p.astype(np.float64), value);
       const params: Tree = wide(startParams(every));
       const state = transformation.init(tree.ref(params));
-      const dtypesOf = (value: Tree) => tree.leaves(value as never).map((leaf) => (leaf as np.Array).dtype);
+      const dtypesOf = (value: Tree) => tree.leaves(value).map((leaf) => (leaf as np.Array).dtype);
       const before = dtypesOf(state);
       const [updates, next] = transformation.update(wide(startParams(every)), state, tree.ref(params));
       assert.deepEqual([dtypesOf(next), dtypesOf(updates)], [before, dtypesOf(params)]);
-      tree.dispose([params, updates, next] as never);
+      tree.dispose([params, updates, next]);
     });
 
     test("stays finite with zero gradients and zero weights", () => {
       for (const factor of [0, 1]) {
-        let params: Tree = tree.map((p: np.Array) => p.mul(factor), startParams(every) as never);
+        let params: Tree = tree.map((p: np.Array) => p.mul(factor), startParams(every));
         let state = transformation.init(tree.ref(params));
         for (let step = 0; step < 3; step++) {
           const zeros = tree.map((p: np.Array) => np.zeros(p.shape), params);
@@ -90,7 +96,7 @@ for (const [name, transformation] of Object.entries(optimizers)) {
           state = next;
           params = applyUpdates(params, updates);
         }
-        for (const leaf of tree.leaves([params, state]) as unknown as np.Array[])
+        for (const leaf of tree.leaves([params, state]) as np.Array[])
           assert.ok(leaf.dataSync().every((value) => Number.isFinite(value)));
       }
     });
@@ -104,9 +110,24 @@ for (const [name, transformation] of Object.entries(optimizers)) {
   });
 }
 
+/** Names within a state, at any depth. */
+const namesIn = (state: Tree): string[] =>
+  state === null || typeof state !== "object" || state instanceof np.Array
+    ? []
+    : Object.entries(state).flatMap(([name, value]) => [name, ...namesIn(value)]);
+
+test("the state of each optimizer has the parts that its row names", () => {
+  for (const [name, { state, orthogonalized }] of Object.entries<OptimizerMethod>(optimizerMethods)) {
+    const variants = Object.entries(optimizers).filter(([own]) => own.split(",")[0]!.split(" ")[0] === name);
+    const found = variants.flatMap(([, { init }]) => namesIn(init(startParams(every))));
+    for (const part of Object.keys(state)) assert.ok(found.includes(part), `${name}: ${part} of ${found}`);
+    if (orthogonalized !== undefined) assert.ok(orthogonalized in state, name);
+  }
+});
+
 /** Asserts that the leaves of `kept` are alive once, and nothing else is. */
 function assertOnly(alive: readonly np.Array[], kept: Tree): void {
-  const leaves = tree.leaves(kept) as unknown as np.Array[];
+  const leaves = tree.leaves(kept) as np.Array[];
   const shown = alive.filter((array) => !leaves.includes(array)).map(({ shape }) => `[${shape.join()}]`);
   assert.deepEqual(shown, []);
   for (const leaf of leaves) assert.equal(leaf.refCount, 1);

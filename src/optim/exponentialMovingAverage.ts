@@ -1,5 +1,5 @@
 import { numpy as np, tree } from "@jax-js/jax";
-import { checkFraction } from "./checks.ts";
+import { checkFraction } from "../numberChecks.ts";
 import { type GradientTransformation, mapArrays, type Tree, zerosLike } from "./gradientTransformation.ts";
 
 export interface ExponentialMovingAverageOptions {
@@ -19,6 +19,19 @@ export interface ExponentialMovingAverageOptions {
  * @param decay - in [0, 1); 0.999 averages over about 1,000 steps
  *
  * Source: Polyak & Juditsky, 1992; Optax's `ema`.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = chain(sgd({ learningRate: 1 }), exponentialMovingAverage(0.5));
+ * let w = np.array([0]);
+ * let state = init(w.ref);
+ * for (let i = 0; i < 2; i++) {
+ *   const [updates, next] = update(np.array([-3]), state, w.ref);
+ *   [w, state] = [applyUpdates(w, updates), next];
+ * }
+ * w; // => [6.000]
+ * averagedParameters(state[1]); // => [5.000]
+ * ```
  */
 export function exponentialMovingAverage(
   decay: number,
@@ -48,6 +61,14 @@ export function exponentialMovingAverage(
  * The average in a state of {@link exponentialMovingAverage}: `average/weight`; zeros before the first update. Traceable.
  *
  * @param state - consumed
+ *
+ * @example
+ * ```ts
+ * const { update, init } = exponentialMovingAverage(0.9);
+ * const w = np.array([1]);
+ * const [, state] = update(np.array([1]), init(w.ref), w);
+ * averagedParameters(state); // => [2.000]
+ * ```
  */
 export function averagedParameters(state: Tree): Tree {
   const weight = np.maximum(state.weight, 1e-30);

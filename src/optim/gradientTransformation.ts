@@ -16,20 +16,31 @@ export type Tree = any;
 export interface GradientTransformation {
   /** State for parameters of these shapes. Consumes `params`. */
   init(params: Tree): Tree;
-  /** `[updates, new state]`. Consumes all three. */
-  update(updates: Tree, state: Tree, params: Tree): readonly [updates: Tree, state: Tree];
+  /** `[updates, new state]`. Consumes the first three, and leaves what was observed alone. */
+  update(
+    updates: Tree,
+    state: Tree,
+    params: Tree,
+    observed?: Observed,
+  ): readonly [updates: Tree, state: Tree];
+}
+
+/** What a forward pass saw beside the gradients, for stages that need it. */
+export interface Observed {
+  /** Largest logits of each attention and head, `float32[layers, N]`. */
+  readonly maxLogits?: np.Array;
 }
 
 function describeTree(root: Tree): string {
   if (root === undefined) return "nothing";
-  const shapes = (tree.leaves(root) as unknown as np.Array[]).map(({ shape }) => `[${shape.join()}]`);
+  const shapes = (tree.leaves(root) as np.Array[]).map(({ shape }) => `[${shape.join()}]`);
   const shown = shapes.slice(0, 4).join(" ");
   return `${shapes.length} arrays${shown === "" ? "" : ` ${shown}`}${shapes.length > 4 ? " …" : ""}`;
 }
 
 function sameTree(a: Tree, b: Tree): boolean {
   if (a === undefined || b === undefined) return false;
-  const [leaves, others] = [tree.leaves(a), tree.leaves(b)] as unknown as [np.Array[], np.Array[]];
+  const [leaves, others] = [tree.leaves(a), tree.leaves(b)] as [np.Array[], np.Array[]];
   return (
     tree.structure(a).equals(tree.structure(b)) &&
     leaves.every((leaf, i) => leaf.shape.join() === others[i]!.shape.join())
@@ -41,6 +52,11 @@ function sameTree(a: Tree, b: Tree): boolean {
  *
  * @throws ConfigError if the trees don't have the same structure and shapes, as when a state belongs to other parameters; nothing
  *   is consumed then
+ *
+ * @example
+ * ```ts
+ * mapArrays((a, b) => a.mul(b), { w: np.array([1, 2]) }, { w: np.array([3, 4]) }).w; // => [3, 8]
+ * ```
  */
 export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, ...rest: Tree[]): Tree {
   for (const other of rest) {
@@ -49,7 +65,7 @@ export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, 
       `optimizer: trees of ${describeTree(first)} and of ${describeTree(other)} don't belong together: expected state, updates and parameters of the same structure and shapes`,
     );
   }
-  return tree.map(fn as never, first as never, ...(rest as never[]));
+  return tree.map(fn, first, ...rest);
 }
 
 /** A tree of zeros with the shapes and dtypes of `params`, which are left alone. */
@@ -68,7 +84,19 @@ export function signOf(x: np.Array): np.Array {
   return dtype === np.float32 ? sign : sign.mul(np.array(1, { dtype }));
 }
 
-/** A stage without state. */
+/**
+ * A stage without state.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = stateless((updates, params) => {
+ *   tree.dispose(params); // what isn't used is freed
+ *   return mapArrays((g) => np.tanh(g), updates);
+ * });
+ * const [updates] = update(np.array([0, 100]), init(np.zeros([2])), np.zeros([2]));
+ * updates; // => [0, 1]
+ * ```
+ */
 export function stateless(update: (updates: Tree, params: Tree) => Tree): GradientTransformation {
   return {
     init(params) {
@@ -79,7 +107,16 @@ export function stateless(update: (updates: Tree, params: Tree) => Tree): Gradie
   };
 }
 
-/** The gradients as they are. */
+/**
+ * The gradients as they are.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = identity();
+ * const [updates] = update(np.array([3, 4]), init(np.zeros([2])), np.zeros([2]));
+ * updates; // => [3, 4]
+ * ```
+ */
 export function identity(): GradientTransformation {
   return stateless((updates, params) => {
     tree.dispose(params);
@@ -91,6 +128,13 @@ export function identity(): GradientTransformation {
  * Several stages one after the other; the state is the list of theirs.
  *
  * @throws ConfigError (from `update`) if the state isn't a list of that length; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const { update, init } = chain(clipByGlobalNorm(1), scale(-0.1));
+ * const [updates] = update(np.array([3, 4]), init(np.zeros([2])), np.zeros([2]));
+ * updates; // => [-0.0600, -0.0800]
+ * ```
  */
 export function chain(...stages: readonly GradientTransformation[]): GradientTransformation {
   return {
@@ -99,7 +143,7 @@ export function chain(...stages: readonly GradientTransformation[]): GradientTra
       tree.dispose(params);
       return states;
     },
-    update(updates, state, params) {
+    update(updates, state, params, observed) {
       if (!Array.isArray(state) || state.length !== stages.length) {
         const shown = Array.isArray(state) ? `${state.length} states` : typeof state;
         throw new ConfigError(
@@ -108,7 +152,7 @@ export function chain(...stages: readonly GradientTransformation[]): GradientTra
       }
       let current = updates;
       const states = stages.map((stage, i) => {
-        const [next, nextState] = stage.update(current, (state as Tree[])[i], tree.ref(params));
+        const [next, nextState] = stage.update(current, (state as Tree[])[i], tree.ref(params), observed);
         current = next;
         return nextState;
       });
@@ -123,6 +167,11 @@ export function chain(...stages: readonly GradientTransformation[]): GradientTra
  *
  * @param params - consumed
  * @param updates - a tree of the same structure, consumed
+ *
+ * @example
+ * ```ts
+ * applyUpdates({ w: np.array([1, 2]) }, { w: np.array([-0.5, 0.5]) }).w; // => [0.5, 2.5]
+ * ```
  */
 export function applyUpdates(params: Tree, updates: Tree): Tree {
   return mapArrays((p, u) => p.add(u), params, updates);

@@ -9,10 +9,14 @@ export type MatrixLayout = "fanIn-fanOut" | "fanOut-fanIn";
  * experts); several axes of one side are flattened, in the order given.
  *
  * @example
+ * ```ts
  * // A convolution's kernel [outChannels, inChannels, height, width]: one matrix of (inChannels·height·width) × outChannels.
  * const kernel: MatrixAxes = { batch: [], fanIn: [1, 2, 3], fanOut: [0] };
+ * describeMuon({ kernel: np.zeros([8, 3, 5, 5]) }, { matrixAxes: () => kernel })[0]!.blocks; // => [{ count: 1, fanIn: 75, fanOut: 8, scale: 1 }]
  * // 12 layers stacked as [12, modelDim, hiddenDim]: a batch of 12 matrices.
  * const stack: MatrixAxes = { batch: [0], fanIn: [1], fanOut: [2] };
+ * describeMuon({ up: np.zeros([12, 64, 256]) }, { matrixAxes: () => stack })[0]!.blocks; // => [{ count: 12, fanIn: 64, fanOut: 256, scale: 2 }]
+ * ```
  */
 export interface MatrixAxes {
   readonly batch: readonly number[];

@@ -196,7 +196,7 @@ test("the dry run lists every parameter with its group, its matrices and their s
   ]);
   assert.deepEqual(rows, [
     ["embedding", "adamw", "embedding table", ""],
-    ["blocks.0.norm", "adamw", "1 axes: only matrices are orthogonalised", ""],
+    ["blocks.0.norm", "adamw", "vector", ""],
     ["blocks.0.attention.wqkv", "muon", "hidden matrix", "1 of 8 → 8 × 1, 1 of 8 → 4 × 1, 1 of 8 → 4 × 1"],
     ["blocks.0.attention.wo", "muon", "hidden matrix", "1 of 8 → 8 × 1"],
     ["conv", "muon", "declared axes", "1 of 18 → 4 × 1"],
@@ -252,7 +252,7 @@ test("axes and sizes that don't fit are refused, and the arrays survive", () => 
     [w, { split: () => ({ axis: 1, sizes: [] }) }],
     [w, { matrixAxes: () => ({ batch: [], fanIn: [0], fanOut: [0] }) }],
     [w, { matrixAxes: () => ({ batch: [0], fanIn: [1], fanOut: [] }) }],
-    [w, { matrixLayout: "rows" as never }],
+    [w, { matrixLayout: "rows" }],
     [kernel, {}],
     [
       kernel,
@@ -279,7 +279,7 @@ test("cutting and joining leaves nothing alive", () => {
       matrixAxes: (path) => (path === "stack" ? { batch: [0], fanIn: [1], fanOut: [2] } : null),
     }),
   );
-  const leaves = tree.leaves(result) as unknown as np.Array[];
+  const leaves = tree.leaves(result) as np.Array[];
   assert.deepEqual(
     alive.filter((array) => !leaves.includes(array)).map(({ shape }) => shape),
     [],

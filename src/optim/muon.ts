@@ -1,8 +1,16 @@
-import { numpy as np, tree } from "@jax-js/jax";
+import { tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { coefficientTable, msign, type NewtonSchulzOptions, newtonSchulz } from "../spectral/index.ts";
-import { type AdamWOptions, adamw } from "./adamw.ts";
-import { checkFraction, checkInteger, checkPositive } from "./checks.ts";
+import {
+  type AllOptions,
+  flag,
+  fraction,
+  group,
+  nonNegative,
+  type OptionTable,
+  withDefaults,
+} from "../options/index.ts";
+import { type AdamWOptions, adamw, adamwTable } from "./adamw.ts";
+import { adaptive, type MethodDirection, momentumWeights, type StateReader, short } from "./direction.ts";
 import {
   chain,
   type GradientTransformation,
@@ -10,31 +18,20 @@ import {
   type Tree,
   zerosLike,
 } from "./gradientTransformation.ts";
+import { optimizerMethod } from "./optimizerMethod.ts";
 import {
-  blockShapes,
-  fromBlocks,
-  type MatrixOptions,
-  type MatrixReading,
-  readMatrix,
-  splitBatch,
-  toBlocks,
-} from "./matrixBlocks.ts";
-import { type MuonScale, muonScale } from "./muonScale.ts";
-import { type Assignment, type PartitionRule, partition } from "./partition.ts";
+  checkOrthogonalize,
+  type OrthogonalizeOptions,
+  orthogonalize,
+  orthogonalizeTable,
+  readTree,
+} from "./orthogonalize.ts";
+import { byKind } from "./parameterKind.ts";
+import { type PartitionRule, partition } from "./partition.ts";
 import type { ScheduleOrNumber } from "./schedule.ts";
-import { scaleByLearningRate, treePaths } from "./transforms.ts";
+import { type DecayMask, scaleByLearningRate } from "./transforms.ts";
+import { spectralSize } from "./updateSize.ts";
 import { decoupledDecay, type WeightDecay } from "./weightDecay.ts";
-
-export interface OrthogonalizeOptions extends NewtonSchulzOptions, MatrixOptions {
-  /**
-   * `"newton-schulz"` iterates with products only; `"exact"` takes `msign` from an eigenvalue decomposition, which `compile` refuses.
-   * Thirty steps of `"taylor"` are as good and run everywhere: within 3e-5 of float64 for condition numbers up to 10⁴.
-   * Default `"newton-schulz"` (Keller Jordan).
-   */
-  readonly method?: "newton-schulz" | "exact";
-  /** Default `"keller-jordan"`. */
-  readonly scale?: MuonScale;
-}
 
 export interface ScaleByMuonOptions extends OrthogonalizeOptions {
   /** Default 0.95 (Keller Jordan). */
@@ -43,79 +40,18 @@ export interface ScaleByMuonOptions extends OrthogonalizeOptions {
   readonly nesterov?: boolean;
 }
 
-/** @throws ConfigError for options that can't be met */
-function checkOrthogonalize({ method, scale, coefficients, steps, eps }: OrthogonalizeOptions): void {
-  if (scale !== undefined) muonScale(scale, 1, 1);
-  if (coefficients !== undefined) coefficientTable(coefficients);
-  if (steps !== undefined) checkInteger("Newton–Schulz steps", steps, 0);
-  if (eps !== undefined) checkPositive("Newton–Schulz eps", eps);
-  if (method === "exact") {
-    const unused = Object.entries({ coefficients, steps, eps }).find(([, value]) => value !== undefined);
-    if (unused !== undefined)
-      throw new ConfigError(`Muon method "exact" with ${unused[0]}: expected no options of the iteration`);
-  } else if (method !== undefined && method !== "newton-schulz") {
-    throw new ConfigError(`Muon method "${method}": expected "newton-schulz" or "exact"`);
-  }
-}
+/** Muon's momentum. */
+export const momentumTable = {
+  momentum: fraction(0.95, "Keller Jordan"),
+  nesterov: flag(true, "Keller Jordan"),
+} satisfies OptionTable;
 
-/** How every array of a tree is read, in the order of its leaves. */
-function readTree(root: Tree, options: MatrixOptions): MatrixReading[] {
-  return treePaths(root).map(({ path, array }) => readMatrix(path, array.shape, options));
-}
-
-/**
- * `scale · msign(M)` for every matrix of a tree: what Muon does to its momentum. Arrays are read as matrices and cut into blocks
- * as the options say; all blocks of one shape, from whichever parameter, are iterated as one batch.
- *
- * @param matrices - a tree of arrays, consumed
- * @returns the same tree
- * @throws ConfigError for impossible options and for arrays that can't be read as matrices; nothing is consumed then
- *
- * Source: Su-10592; Keller Jordan et al., Muon, 2024.
- */
-export function orthogonalize(matrices: Tree, options: OrthogonalizeOptions = {}): Tree {
-  checkOrthogonalize(options);
-  const {
-    scale = "keller-jordan",
-    method = "newton-schulz",
-    matrixLayout,
-    matrixAxes,
-    split,
-    ...iteration
-  } = options;
-  const readings = readTree(matrices, options);
-  const [leaves, structure] = tree.flatten(matrices) as unknown as [np.Array[], tree.JsTreeDef];
-  // By shape: the stacks of this shape, with the places that they came from.
-  const groups = new Map<string, { stacks: np.Array[]; places: [leaf: number, block: number][] }>();
-  const shapes = readings.map(blockShapes);
-  leaves.forEach((leaf, i) => {
-    toBlocks(leaf, readings[i]!).forEach((stack, j) => {
-      const { fanIn, fanOut } = shapes[i]![j]!;
-      const key = `${fanIn}×${fanOut}`;
-      const group = groups.get(key) ?? { stacks: [], places: [] };
-      group.stacks.push(stack);
-      group.places.push([i, j]);
-      groups.set(key, group);
-    });
-  });
-  const results: np.Array[][] = leaves.map(() => []);
-  for (const { stacks, places } of groups.values()) {
-    const [first, second] = places[0]!;
-    const { fanIn, fanOut } = shapes[first]![second]!;
-    const batch = stacks.length === 1 ? stacks[0]! : np.concatenate(stacks, 0);
-    const orthogonal = method === "exact" ? msign(batch) : newtonSchulz(batch, iteration);
-    const scaled = orthogonal.mul(muonScale(scale, fanIn, fanOut));
-    splitBatch(
-      scaled,
-      places.map(([i, j]) => shapes[i]![j]!.count),
-    ).forEach((stack, k) => {
-      const [i, j] = places[k]!;
-      results[i]![j] = stack;
-    });
-  }
-  const updated = results.map((blocks, i) => fromBlocks(blocks, readings[i]!));
-  return tree.unflatten(structure, updated as never);
-}
+/** AdamW beside an optimizer of hidden matrices. */
+export const besideMuon = group(
+  adamwTable,
+  { learningRate: 3e-4, weightDecay: 0, b1: 0.9, b2: 0.95, eps: 1e-10 },
+  "Keller Jordan",
+);
 
 /**
  * `scale · msign(M)` with `M ← momentum·M + G` (Nesterov: of `G + momentum·M`), see {@link orthogonalize}. State: `momentum`.
@@ -128,13 +64,25 @@ export function orthogonalize(matrices: Tree, options: OrthogonalizeOptions = {}
  * @throws ConfigError (from `init` and `update`) if an array isn't a matrix and `matrixAxes` doesn't declare it
  *
  * Source: Su-10592; Keller Jordan et al., Muon, 2024.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = scaleByMuon({ method: "exact" });
+ * const params = { up: np.zeros([2, 2]) };
+ * const [updates, { momentum }] = update({ up: np.array([[5, 0], [0, -0.1]]) }, init(tree.ref(params)), params);
+ * updates.up; // => [[1.000, 0.000], [0.000, -1.000]]
+ * momentum.up; // => [[5.00, 0.00], [0.00, -0.10]]
+ * ```
  */
 export function scaleByMuon({
-  momentum = 0.95,
-  nesterov = true,
+  momentum: givenMomentum,
+  nesterov: givenNesterov,
   ...options
 }: ScaleByMuonOptions = {}): GradientTransformation {
-  checkFraction("momentum", momentum);
+  const { momentum, nesterov } = withDefaults(momentumTable, {
+    momentum: givenMomentum,
+    nesterov: givenNesterov,
+  });
   checkOrthogonalize(options);
   return {
     init(params) {
@@ -159,15 +107,21 @@ export function scaleByMuon({
   };
 }
 
-/** Hidden matrices go to Muon; embedding, head, norms and biases to AdamW (Keller Jordan's rule). */
-export const muonRule: PartitionRule = (path, shape): Assignment => {
-  if (shape.length !== 2)
-    return { group: "adamw", reason: `${shape.length} axes: only matrices are orthogonalised` };
-  if (path === "embedding" || path.endsWith(".embedding"))
-    return { group: "adamw", reason: "embedding table" };
-  if (path === "head" || path.endsWith(".head")) return { group: "adamw", reason: "output head" };
-  return { group: "muon", reason: "hidden matrix" };
-};
+/**
+ * Hidden matrices go to Muon; tables, the head, norms and biases to AdamW (Keller Jordan's rule), by {@link parameterKind}.
+ *
+ * @example
+ * ```ts
+ * muonRule("blocks.0.mlp.up", [64, 256]); // => { group: "muon", reason: "hidden matrix" }
+ * muonRule("embedding", [1000, 64]); // => { group: "adamw", reason: "embedding table" }
+ * ```
+ */
+export const muonRule: PartitionRule = byKind({
+  matrix: "muon",
+  embedding: "adamw",
+  head: "adamw",
+  vector: "adamw",
+});
 
 export interface MuonOptions extends ScaleByMuonOptions {
   /** For the matrices. Default 0.02 (Keller Jordan). */
@@ -176,6 +130,8 @@ export interface MuonOptions extends ScaleByMuonOptions {
   readonly weightDecay?: number;
   /** Decoupled decay of matrices, of any kind, beside `weightDecay`; of the same blocks that Muon orthogonalises, if it doesn't say others. */
   readonly matrixDecay?: WeightDecay;
+  /** Which of its matrices decay, by `weightDecay`; default all. */
+  readonly mask?: DecayMask;
   /** For all else. Defaults: learning rate 3e-4, b1 0.9, b2 0.95, eps 1e-10 (Keller Jordan), no weight decay. */
   readonly adamw?: AdamWOptions;
   /** Which parameters go to which of the groups `"muon"` and `"adamw"`. Default {@link muonRule}, and Muon for declared axes. */
@@ -190,21 +146,93 @@ export function muonRuleOf({ rule, matrixAxes }: Pick<MuonOptions, "rule" | "mat
     matrixAxes(path, shape) === null ? muonRule(path, shape) : { group: "muon", reason: "declared axes" };
 }
 
-/** Muon for the hidden matrices and AdamW for the rest, each with its own learning rate. */
-export function muon({
-  learningRate = 0.02,
-  weightDecay = 0,
-  matrixDecay,
-  adamw: other = {},
-  rule,
-  ...options
-}: MuonOptions = {}): GradientTransformation {
-  return partition(muonRuleOf({ ...options, ...(rule === undefined ? {} : { rule }) }), {
+/** Options of {@link muon}. */
+export const muonTable = {
+  learningRate: nonNegative(0.02, "Keller Jordan"),
+  weightDecay: nonNegative(0, "Keller Jordan"),
+  ...momentumTable,
+  ...orthogonalizeTable,
+  adamw: besideMuon,
+} satisfies OptionTable;
+
+/**
+ * Muon for the hidden matrices and AdamW for the rest, each with its own learning rate.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = muon({ method: "exact", learningRate: 0.02, adamw: { learningRate: 0.1 } });
+ * const params = { up: np.array([[1, 0], [0, 1]]), bias: np.zeros([2]) };
+ * const gradients = { up: np.array([[5, 0], [0, 0.1]]), bias: np.array([3, -3]) };
+ * const [updates] = update(gradients, init(tree.ref(params)), params);
+ * updates.up; // => [[-0.020, 0.000], [0.000, -0.020]]
+ * updates.bias; // => [-0.100, 0.100]
+ * ```
+ */
+export function muon(options: MuonOptions = {}): GradientTransformation {
+  const { learningRate, weightDecay, matrixDecay, mask, adamw: other } = withDefaults(muonTable, options);
+  const {
+    learningRate: _,
+    weightDecay: _1,
+    matrixDecay: _2,
+    adamw: _3,
+    rule: _4,
+    mask: _5,
+    ...own
+  } = options;
+  return partition(muonRuleOf(options), {
     muon: chain(
-      scaleByMuon(options),
-      decoupledDecay(weightDecay, matrixDecay, undefined, options),
+      scaleByMuon(own),
+      decoupledDecay(weightDecay, matrixDecay, mask, own),
       scaleByLearningRate(learningRate),
     ),
-    adamw: adamw({ learningRate: 3e-4, b1: 0.9, b2: 0.95, eps: 1e-10, weightDecay: 0, ...other }),
+    adamw: adamw(other),
   });
 }
+
+/**
+ * The direction of an optimizer that orthogonalises a momentum of matrices, beside AdamW.
+ *
+ * @throws ConfigError for a learning rate of 0
+ */
+export function orthogonalDirection(
+  {
+    learningRate,
+    momentum,
+    nesterov,
+    steps,
+    scale,
+    coefficients,
+    adamw: other,
+  }: Omit<AllOptions<typeof muonTable>, "weightDecay">,
+  state: StateReader,
+): MethodDirection {
+  if (!(learningRate > 0))
+    throw new ConfigError(
+      `optimizer.learningRate ${learningRate}: expected a number > 0 to measure AdamW's against`,
+    );
+  const { b2, eps, epsRoot } = other;
+  const ratio = other.learningRate / learningRate;
+  const rest = adaptive(state, { b2, eps, epsRoot }, ratio);
+  return {
+    description: `φ = msign(m) of the hidden matrices, ${short(ratio)}·g̃/(√v + eps), eps ${eps}, of the rest`,
+    family: null,
+    pastWeights: nesterov
+      ? momentumWeights(1 + momentum, momentum ** 2, momentum)
+      : momentumWeights(1, momentum, momentum),
+    notes: [`AdamW's learning rate stays ${short(ratio)} of the matrices'; η is theirs`],
+    orthogonalize: { steps, scale, coefficients },
+    of: (path, shape, data) =>
+      muonRule(path, shape).group === "muon" ? { kind: "orthogonal" } : rest(path, shape, data),
+  };
+}
+
+export const muonMethod = optimizerMethod({
+  options: muonTable,
+  make: muon,
+  rule: muonRule,
+  updateSize: ({ scale }) => spectralSize(scale),
+  state: { momentum: "m" },
+  orthogonalized: "momentum",
+  direction: orthogonalDirection,
+  update: "`scale·msign(m) + λw` for matrices, AdamW for the rest",
+});

@@ -2,8 +2,9 @@ import type { numpy as np } from "@jax-js/jax";
 import { spectrum } from "../spectral/index.ts";
 import type { Tree } from "./gradientTransformation.ts";
 import { blockShapes, readMatrix, toBlocks } from "./matrixBlocks.ts";
-import { type MuonOptions, muonRuleOf, type OrthogonalizeOptions, orthogonalize } from "./muon.ts";
+import { type MuonOptions, muonRuleOf } from "./muon.ts";
 import { muonScale } from "./muonScale.ts";
+import { type OrthogonalizeOptions, orthogonalize, orthogonalizeTable } from "./orthogonalize.ts";
 import { describePartition, type PartitionRow } from "./partition.ts";
 import { treePaths } from "./transforms.ts";
 
@@ -26,9 +27,16 @@ export interface MuonRow extends PartitionRow {
  * their scale. A dry run before the first step; nothing is consumed.
  *
  * @throws ConfigError if a parameter of the group `"muon"` can't be read as matrices
+ *
+ * @example
+ * ```ts
+ * const rows = describeMuon({ up: np.zeros([64, 256]), scale: np.ones([64]) });
+ * rows.map(({ path, group }) => [path, group]); // => [["up", "muon"], ["scale", "adamw"]]
+ * rows[0]!.blocks; // => [{ count: 1, fanIn: 64, fanOut: 256, scale: 2 }]
+ * ```
  */
 export function describeMuon(params: Tree, options: MuonOptions = {}): MuonRow[] {
-  const { scale = "keller-jordan" } = options;
+  const { scale = orthogonalizeTable.scale.default } = options;
   return describePartition(params, muonRuleOf(options)).map((row) => ({
     ...row,
     blocks:
@@ -64,6 +72,13 @@ export interface MuonDiagnosis {
  *
  * @param matrices - what is orthogonalised: the momentum `state.momentum` of `scaleByMuon` (with Nesterov, `g + momentum·m`). Consumed.
  * @throws ConfigError as {@link orthogonalize} (nothing is consumed then), DataError if the update isn't finite
+ *
+ * @example
+ * ```ts
+ * const [diagnosis] = muonDiagnostics({ up: np.array([[5, 0], [0, 0.1]]) }, { method: "exact" });
+ * diagnosis!.path; // => "up"
+ * diagnosis!.smallestSingularValue; // => 1.000
+ * ```
  */
 export function muonDiagnostics(matrices: Tree, options: OrthogonalizeOptions = {}): MuonDiagnosis[] {
   const { scale = "keller-jordan" } = options;

@@ -1,5 +1,8 @@
 import { ConfigError } from "../errors.ts";
 
+/** Names of the factors. */
+export const muonScales = ["none", "keller-jordan", "spectral", "match-adamw-rms"] as const;
+
 /**
  * Factor on the orthogonal update of a matrix:
  * - `"none"`: 1;
@@ -7,9 +10,17 @@ import { ConfigError } from "../errors.ts";
  * - `"spectral"`: `√(fanOut/fanIn)` (Bernstein's spectral condition; microsoft/dion);
  * - `"match-adamw-rms"`: `0.2·√max(fanIn, fanOut)` (Moonlight, arXiv 2502.16982), so that learning rates of AdamW carry over.
  */
-export type MuonScale = "none" | "keller-jordan" | "spectral" | "match-adamw-rms";
+export type MuonScale = (typeof muonScales)[number];
 
-/** @throws ConfigError for an unknown name */
+/**
+ * @throws ConfigError for an unknown name
+ *
+ * @example
+ * ```ts
+ * muonScale("keller-jordan", 64, 256); // => 2
+ * muonScale("match-adamw-rms", 64, 256); // => 3.2
+ * ```
+ */
 export function muonScale(scale: MuonScale, fanIn: number, fanOut: number): number {
   switch (scale) {
     case "none":

@@ -13,11 +13,7 @@ type Loss = (params: Tree) => np.Array;
 const productOf =
   (loss: Loss) =>
   (params: Tree, vector: Tree): Tree => {
-    const [value, tangent] = jvp(
-      grad(loss as never) as never,
-      [params] as never,
-      [vector] as never,
-    ) as unknown as [Tree, Tree];
+    const [value, tangent] = jvp(grad(loss), [params], [vector]) as [Tree, Tree];
     tree.dispose(value);
     return tangent;
   };
@@ -36,15 +32,13 @@ function descend(
 ): number[][] {
   let params = start;
   let state = transformation.init(tree.ref(params));
-  const gradient = grad(loss as never) as unknown as (params: Tree) => Tree;
+  const gradient = grad(loss) as (params: Tree) => Tree;
   const kept: number[][] = [];
   for (let step = 0; step < numSteps; step++) {
     const [updates, next] = transformation.update(gradient(tree.ref(params)), state, tree.ref(params));
     state = next;
     params = applyUpdates(params, updates);
-    kept.push(
-      (tree.leaves(tree.ref(params)) as unknown as np.Array[]).flatMap((leaf) => [...leaf.dataSync()]),
-    );
+    kept.push((tree.leaves(tree.ref(params)) as np.Array[]).flatMap((leaf) => [...leaf.dataSync()]));
   }
   tree.dispose([params, state]);
   return kept;
@@ -86,14 +80,14 @@ describe("one step reaches the optimum of a quadratic:", () => {
     const step = (params: Tree) => {
       const transformation = methods["newton-cg"](loss);
       const state = transformation.init(tree.ref(params));
-      const gradients = (grad(loss as never) as unknown as (params: Tree) => Tree)(tree.ref(params));
+      const gradients = (grad(loss) as (params: Tree) => Tree)(tree.ref(params));
       const [updates, next] = transformation.update(gradients, state, tree.ref(params));
       tree.dispose(next);
       return applyUpdates(params, updates);
     };
-    await using compiled = compile(step as never, { threads: 1 });
-    const traced = jit(step as never) as unknown as (params: Tree) => Tree;
-    const run = compiled as unknown as (params: Tree) => Promise<Tree>;
+    await using compiled = compile(step, { threads: 1 });
+    const traced = jit(step) as (params: Tree) => Tree;
+    const run = compiled as (params: Tree) => Promise<Tree>;
     for (const result of [traced(start()), await run(start())]) {
       const weights = [...result.matrix.dataSync(), ...result.vector.dataSync()];
       assertClose(weights, optimum, 1e-4);
@@ -102,8 +96,8 @@ describe("one step reaches the optimum of a quadratic:", () => {
   test("newton under jit", () => {
     const transformation = methods.newton(loss);
     const state = transformation.init(start());
-    const gradients = (grad(loss as never) as unknown as (params: Tree) => Tree)(start());
-    const [updates] = (jit(transformation.update as never) as unknown as typeof transformation.update)(
+    const gradients = (grad(loss) as (params: Tree) => Tree)(start());
+    const [updates] = (jit(transformation.update as never) as typeof transformation.update)(
       gradients,
       state,
       start(),
@@ -259,7 +253,7 @@ test("a flat direction takes no step, zero gradients none at all, and nothing st
     const { result, alive } = withLiveArrays(() =>
       transformation.update(np.array([6, 0]), transformation.init(np.array([3, 5])), np.array([3, 5])),
     );
-    const leaves = tree.leaves(result as never) as unknown as np.Array[];
+    const leaves = tree.leaves(result) as unknown as np.Array[];
     assert.deepEqual(
       alive.filter((array) => !leaves.includes(array)).map(({ shape }) => shape),
       [],

@@ -1,6 +1,7 @@
 import { lax, numpy as np, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkInteger, checkNonNegative } from "./checks.ts";
+import { checkInteger, checkNonNegative } from "../numberChecks.ts";
+import { balance } from "../spectral/index.ts";
 import {
   chain,
   type GradientTransformation,
@@ -16,7 +17,11 @@ import { scaleByLearningRate } from "./transforms.ts";
  * transformation inside the step, so that the function sees the step's batch.
  *
  * @example
- * const product = (params, vector) => jvp(grad(loss), [params], [vector])[1];
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).sum();
+ * const product: HessianVectorProduct = (params, vector) => jvp(grad(loss), [params], [vector])[1];
+ * product(np.array([5, 6]), np.array([1, 2])); // => [2, 4]
+ * ```
  */
 export type HessianVectorProduct = (params: Tree, vector: Tree) => Tree;
 
@@ -34,7 +39,7 @@ export interface ScaleByNewtonOptions {
 /** Eigenvalues below this part of the largest are rounding in float32. */
 const resolved = 1e-6;
 
-const leavesOf = (root: Tree) => tree.leaves(root) as unknown as np.Array[];
+const leavesOf = (root: Tree) => tree.leaves(root) as np.Array[];
 
 /** All elements as one vector; consumes the tree. */
 function flatten(root: Tree): np.Array {
@@ -44,14 +49,17 @@ function flatten(root: Tree): np.Array {
 
 /** The inverse of {@link flatten}; consumes the vector. */
 function unflatten(vector: np.Array, like: Tree): Tree {
-  const [leaves, structure] = tree.flatten(like) as unknown as [np.Array[], tree.JsTreeDef];
+  const [leaves, structure] = tree.flatten(like) as [np.Array[], tree.JsTreeDef];
   let end = 0;
   const ends = leaves.map(({ size }) => {
     end += size;
     return end;
   });
   const parts = leaves.length === 1 ? [vector] : np.split(vector, ends.slice(0, -1));
-  return tree.unflatten(structure, parts.map((part, i) => part.reshape(leaves[i]!.shape)) as never);
+  return tree.unflatten(
+    structure,
+    parts.map((part, i) => part.reshape(leaves[i]!.shape)),
+  );
 }
 
 /**
@@ -64,6 +72,16 @@ function unflatten(vector: np.Array, like: Tree): Tree {
  * @throws ConfigError for impossible options
  *
  * Source: Nocedal and Wright, Numerical Optimization, chapter 3.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 100])).sum();
+ * const hessianVectorProduct: HessianVectorProduct = (w, v) => jvp(grad(loss), [w], [v])[1];
+ * const { update, init } = scaleByNewton({ hessianVectorProduct });
+ * const w = np.array([3, 1]);
+ * const [updates] = update(grad(loss)(w.ref), init(w.ref), w);
+ * updates; // => [3.000, 1.000]
+ * ```
  */
 export function scaleByNewton({
   hessianVectorProduct,
@@ -108,6 +126,17 @@ export interface ScaleByNewtonCgOptions {
   readonly tolerance?: number;
 }
 
+/** A tree times a power of two, `2⁻¹⁰⁰`, 1 or `2¹⁰⁰`, that brings its largest element into the middle of float32's range. */
+function balanceTree(root: Tree): { balanced: Tree; inverse: np.Array } {
+  const largest = leavesOf(root).map((leaf) => np.max(np.absolute(leaf.ref)));
+  const { balanced: size, factor, inverse, logarithm } = balance(np.stack(largest), 0);
+  tree.dispose([size, logarithm]);
+  const by = factor.reshape([]);
+  const balanced = mapArrays((leaf) => leaf.mul(by.ref), root);
+  by.dispose();
+  return { balanced, inverse: inverse.reshape([]) };
+}
+
 function dot(a: Tree, b: Tree): np.Array {
   const products = leavesOf(mapArrays((x, y) => x.mul(y).sum(), a, b));
   return products.reduce((sum, x) => sum.add(x));
@@ -123,6 +152,16 @@ function dot(a: Tree, b: Tree): np.Array {
  * @throws ConfigError for impossible options
  *
  * Source: Nocedal and Wright, Numerical Optimization, algorithm 7.1 (line search Newton–CG, without the line search).
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w).mul(np.array([1, 4])).sum();
+ * const hessianVectorProduct: HessianVectorProduct = (w, v) => jvp(grad(loss), [w], [v])[1];
+ * const { update, init } = scaleByNewtonCg({ hessianVectorProduct, iterations: 2 });
+ * const w = np.array([3, 1]);
+ * const [updates] = update(grad(loss)(w.ref), init(w.ref), w);
+ * updates; // => [3.000, 1.000]
+ * ```
  */
 export function scaleByNewtonCg({
   hessianVectorProduct,
@@ -134,8 +173,10 @@ export function scaleByNewtonCg({
   checkNonNegative("damping", damping);
   checkNonNegative("tolerance", tolerance);
   return stateless((updates, params) => {
-    let residual = updates;
-    let direction = tree.ref(updates);
+    // The solution is linear in the gradient: squares of one of any size stay in float32.
+    const { balanced, inverse } = balanceTree(updates);
+    let residual = balanced;
+    let direction = tree.ref(balanced);
     let square = dot(tree.ref(residual), tree.ref(residual));
     const enough = square.ref.mul(tolerance * tolerance);
     let solution: Tree = null;
@@ -170,7 +211,9 @@ export function scaleByNewtonCg({
       square = next;
     }
     tree.dispose([params, residual, direction, square, enough, active]);
-    return solution;
+    const scaled = mapArrays((x) => x.mul(inverse.ref), solution);
+    inverse.dispose();
+    return scaled;
   });
 }
 
@@ -179,7 +222,20 @@ export interface NewtonOptions extends ScaleByNewtonOptions {
   readonly learningRate?: ScheduleOrNumber;
 }
 
-/** Newton's method for small problems: `w ← w − η(H + damping·I)⁻¹g`, see {@link scaleByNewton}. */
+/**
+ * Newton's method for small problems: `w ← w − η(H + damping·I)⁻¹g`, see {@link scaleByNewton}.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w.sub(np.array([3, -1]))).mul(np.array([1, 100])).sum();
+ * const hessianVectorProduct: HessianVectorProduct = (w, v) => jvp(grad(loss), [w], [v])[1];
+ * const { update, init } = newton({ hessianVectorProduct });
+ * const w = np.zeros([2]);
+ * // One step from anywhere reaches the optimum of a quadratic.
+ * const [updates] = update(grad(loss)(w.ref), init(w.ref), w.ref);
+ * applyUpdates(w, updates); // => [3.000, -1.000]
+ * ```
+ */
 export function newton({ learningRate = 1, ...options }: NewtonOptions): GradientTransformation {
   return chain(scaleByNewton(options), scaleByLearningRate(learningRate));
 }
@@ -189,7 +245,19 @@ export interface NewtonCgOptions extends ScaleByNewtonCgOptions {
   readonly learningRate?: ScheduleOrNumber;
 }
 
-/** Newton's method with conjugate gradients, see {@link scaleByNewtonCg}. */
+/**
+ * Newton's method with conjugate gradients, see {@link scaleByNewtonCg}.
+ *
+ * @example
+ * ```ts
+ * const loss = (w: np.Array) => np.square(w.sub(np.array([3, -1]))).mul(np.array([1, 4])).sum();
+ * const hessianVectorProduct: HessianVectorProduct = (w, v) => jvp(grad(loss), [w], [v])[1];
+ * const { update, init } = newtonCg({ hessianVectorProduct, iterations: 2 });
+ * const w = np.zeros([2]);
+ * const [updates] = update(grad(loss)(w.ref), init(w.ref), w.ref);
+ * applyUpdates(w, updates); // => [3.000, -1.000]
+ * ```
+ */
 export function newtonCg({ learningRate = 1, ...options }: NewtonCgOptions): GradientTransformation {
   return chain(scaleByNewtonCg(options), scaleByLearningRate(learningRate));
 }

@@ -4,36 +4,54 @@ import { jit } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
 import {
   type AdaBeliefOptions,
+  type AdaMuonOptions,
   type AdamOptions,
   type AdamWOptions,
+  type AdoptOptions,
   adabelief,
   adam,
+  adamuon,
   adamw,
+  adopt,
+  type DionOptions,
+  dion,
   type GradientTransformation,
   type LionOptions,
   lion,
+  type MuonClipOptions,
   type MuonOptions,
   muon,
+  muonClip,
   muonRule,
+  type NorMuonOptions,
+  normuon,
+  type OptimizerMethod,
+  optimizerMethods,
+  type PartitionRule,
   type PbsgdOptions,
   pbsgd,
   type RmspropOptions,
   rmsprop,
+  type ScheduleFreeAdamWOptions,
   type SgdOptions,
   type ShampooOptions,
   type SignumOptions,
+  type SoapOptions,
   scaleByAdam,
   scaleByMuon,
   scaleByPower,
   scaleByShampoo,
   scaleBySoftsign,
+  scheduleFreeAdamw,
   sgd,
   shampoo,
   shampooRule,
   signum,
+  soap,
   type TigerOptions,
   tiger,
   type WeightDecay,
+  warmupCosine,
 } from "./index.ts";
 import { every, largestDifference, optimize } from "./testing/reference.ts";
 
@@ -47,12 +65,16 @@ const matrixDecay: readonly WeightDecay[] = [
   { kind: "spectral", strength: 1 },
 ];
 
+/** Optimizers whose options are tested, one by one. */
+const tested = new Set<string>();
+
 function everyOption<Options extends object>(
   make: (options: Options) => GradientTransformation,
   base: Options,
   changes: Changes<Options>,
   names = every,
 ): void {
+  tested.add(make.name.toLowerCase());
   describe(make.name, () => {
     const run = (options: Options) => {
       const transformation = make(options);
@@ -157,7 +179,7 @@ describe("every option changes the result:", () => {
   );
   everyOption<ShampooOptions>(
     shampoo,
-    { learningRate: 0.05, momentum: 0.5, eps: 1e-2, adamw: { learningRate: 0.01 } },
+    { learningRate: 0.05, momentum: 0.5, eps: 1e-2, weightDecay: 0.1, adamw: { learningRate: 0.01 } },
     {
       learningRate: [0.01],
       b2: [0, 0.9],
@@ -167,6 +189,7 @@ describe("every option changes the result:", () => {
       momentum: [0, 0.9],
       weightDecay: [0.5],
       matrixDecay,
+      mask: [withoutTall],
       adamw: [{ learningRate: 0.1 }],
       rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : shampooRule(path, shape))],
     },
@@ -180,6 +203,7 @@ describe("every option changes the result:", () => {
       nesterov: [false],
       weightDecay: [0.5],
       matrixDecay,
+      mask: [withoutTall],
       steps: [2],
       eps: [1],
       coefficients: ["taylor", "polar-express"],
@@ -192,6 +216,131 @@ describe("every option changes the result:", () => {
       rule: [(path, shape) => (path === "tall" ? { group: "adamw", reason: "" } : muonRule(path, shape))],
     },
   );
+  everyOption<AdoptOptions>(
+    adopt,
+    { learningRate: 0.02, b2: 0.95, eps: 1e-3, weightDecay: 0.1 },
+    {
+      learningRate: [0.002],
+      b1: [0.5],
+      b2: [0.5],
+      eps: [10],
+      weightDecay: [0.5],
+      matrixDecay,
+      mask: [withoutTall],
+    },
+  );
+  everyOption<ScheduleFreeAdamWOptions>(
+    scheduleFreeAdamw,
+    {
+      learningRate: warmupCosine({ peak: 0.03, warmupSteps: 5, numSteps: 100 }),
+      b1: 0.8,
+      b2: 0.95,
+      eps: 1e-3,
+      weightDecay: 0.1,
+    },
+    {
+      learningRate: [0.002],
+      b1: [0.5],
+      b2: [0.5],
+      eps: [0.5],
+      weightDecay: [0.5],
+      averagePower: [3],
+      learningRatePower: [0],
+      matrixDecay,
+      mask: [withoutTall],
+    },
+  );
+  const beside = {
+    adamw: [{ learningRate: 0.1 }],
+    weightDecay: [0.5],
+    matrixDecay,
+    mask: [withoutTall],
+    learningRate: [0.002],
+  };
+  const without =
+    (name: string): PartitionRule =>
+    (path, shape) =>
+      path === "tall" || shape.length < 2 ? { group: "adamw", reason: "" } : { group: name, reason: "" };
+  everyOption<SoapOptions>(
+    soap,
+    { learningRate: 0.02, b1: 0.8, b2: 0.9, eps: 1e-3, frequency: 2, weightDecay: 0.1 },
+    {
+      ...beside,
+      b1: [0.5],
+      b2: [0.5],
+      eps: [0.5],
+      frequency: [5],
+      maxSide: [5],
+      rule: [without("soap")],
+    },
+  );
+  everyOption<NorMuonOptions>(
+    normuon,
+    { learningRate: 0.01, momentum: 0.9, weightDecay: 0.1 },
+    {
+      ...beside,
+      momentum: [0.5],
+      nesterov: [false],
+      b2: [0.5],
+      eps: [1],
+      steps: [2],
+      coefficients: ["taylor"],
+      scale: ["match-adamw-rms"],
+      rule: [without("normuon")],
+    },
+  );
+  everyOption<AdaMuonOptions>(
+    adamuon,
+    { learningRate: 0.01, momentum: 0.9, weightDecay: 0.1 },
+    {
+      ...beside,
+      momentum: [0.5],
+      nesterov: [false],
+      sign: [false],
+      b2: [0.5],
+      eps: [1],
+      steps: [2],
+      coefficients: ["taylor"],
+      rule: [without("adamuon")],
+    },
+  );
+  // Clipping needs attentions: its options are tested in muonClip.test.ts.
+  everyOption<Omit<MuonClipOptions, "threshold" | "alpha" | "method" | "eps" | "matrixLayout">>(
+    muonClip,
+    { learningRate: 0.01, momentum: 0.9 },
+    {
+      ...beside,
+      momentum: [0.5],
+      nesterov: [true],
+      steps: [2],
+      coefficients: ["taylor"],
+      scale: ["keller-jordan"],
+    },
+  );
+  everyOption<DionOptions>(
+    dion,
+    { learningRate: 0.02, momentum: 0.9, rankFraction: 0.5, weightDecay: 0.1 },
+    {
+      ...beside,
+      momentum: [0.5],
+      rankFraction: [1],
+      eps: [1],
+      seed: [1],
+      rule: [without("dion")],
+    },
+  );
+});
+
+test("no optimizer is without a test of its options, nor an option of its row without a range", () => {
+  const rows = Object.entries<OptimizerMethod>(optimizerMethods);
+  assert.deepEqual([...tested].sort(), rows.map(([name]) => name.replaceAll("-", "")).sort());
+  for (const [name, { options, make }] of rows) {
+    for (const [key, option] of Object.entries(options)) {
+      if (option.kind !== "number" && option.kind !== "nullable") continue;
+      for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+        assert.throws(() => make({ [key]: value } as never), ConfigError, `${name} ${key} ${value}`);
+    }
+  }
 });
 
 test("impossible options are refused", () => {

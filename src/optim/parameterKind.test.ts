@@ -1,8 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { numpy as np, tree } from "@jax-js/jax";
+import { numpy as np, random, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { byKind, describePartition, muonRule, parameterKind, partition, scale, sgd } from "./index.ts";
+import { residualQuantizer, simVq, vectorQuantizer } from "../quantize/index.ts";
+import {
+  byKind,
+  describeMuon,
+  describePartition,
+  muonRule,
+  type PartitionRule,
+  parameterKind,
+  partition,
+  scale,
+  sgd,
+  shampooRule,
+} from "./index.ts";
 
 const groups = { matrix: "m", embedding: "e", head: "h", vector: "v" };
 const params = () => ({
@@ -31,6 +43,40 @@ test("the rule of Muon goes by the same kinds", () => {
   assert.deepEqual(groupsOf(rule), groupsOf(muonRule));
 });
 
+test("tables of vectors go where embeddings go, for Muon, for Shampoo and in their dry runs", () => {
+  const { params: quantizer, state } = residualQuantizer([
+    vectorQuantizer({ numCodes: 8, dim: 4 }),
+    simVq({ numCodes: 8, dim: 4, trainTable: true }),
+  ]).init(random.key(1));
+  tree.dispose(state);
+  const tables = { quantizer, position: { embedding: np.ones([6, 4]) }, buckets: { bias: np.ones([32, 2]) } };
+  const params = { ...tables, up: np.ones([4, 8]) };
+  const groups = (rule: PartitionRule) =>
+    Object.fromEntries(
+      describePartition(params, rule).map(({ path, group, reason }) => [path, `${group}: ${reason}`]),
+    );
+  for (const [rule, name] of [
+    [muonRule, "muon"],
+    [shampooRule, "shampoo"],
+  ] as const) {
+    assert.deepEqual(groups(rule), {
+      "quantizer.layers.0.codebook": "adamw: embedding table",
+      "quantizer.layers.1.transform": `${name}: hidden matrix`,
+      "quantizer.layers.1.table": "adamw: embedding table",
+      "position.embedding": "adamw: embedding table",
+      "buckets.bias": "adamw: embedding table",
+      up: `${name}: hidden matrix`,
+    });
+  }
+  assert.deepEqual(
+    describeMuon(params)
+      .filter(({ blocks }) => blocks.length > 0)
+      .map(({ path }) => path),
+    ["quantizer.layers.1.transform", "up"],
+  );
+  tree.dispose(params);
+});
+
 test("names and kinds can be one's own", () => {
   assert.equal(parameterKind("decoder.embedding", [5, 4]), "embedding");
   assert.equal(parameterKind("wordEmbedding", [5, 4]), "matrix");
@@ -47,7 +93,7 @@ test("names and kinds can be one's own", () => {
 });
 
 test("two parameters of one path are refused", () => {
-  const stage = partition(() => ({ group: "m", reason: "" }) as never, { m: sgd({ learningRate: 1 }) });
+  const stage = partition(() => ({ group: "m", reason: "" }), { m: sgd({ learningRate: 1 }) });
   const params = { "a.b": np.zeros([1]), a: { b: np.zeros([1]) } };
   assert.throws(
     () => stage.init(params),

@@ -1,6 +1,6 @@
 /**
  * What a parameter is:
- * - `"embedding"`: a table with a row per token, or per code of a quantizer;
+ * - `"embedding"`: a table whose rows are looked up: one per token, place, bucket of distances, or code of a quantizer;
  * - `"head"`: the output matrix;
  * - `"matrix"`: any other with two axes, a linear map between hidden states;
  * - `"stack"`: more than two axes, as kernels of convolutions and stacked matrices;
@@ -9,10 +9,16 @@
 export type ParameterKind = "matrix" | "embedding" | "head" | "vector" | "stack";
 
 /**
- * The kind of a parameter by its place in the tree: a matrix whose last name is `embedding` or `head` is one, and so is a quantizer's
- * `codebook` or `table` an embedding; the shape decides the rest.
+ * The kind of a parameter by its place in the tree: with two axes, the last name `embedding`, `codebook`, `codes`, `table`, `positions` or
+ * `bias` makes it a table and `head` the output matrix; the shape decides the rest. Rules of optimizers, dry runs and decays all ask here.
  *
  * @param path - dotted, `"blocks.0.mlp.up"`
+ *
+ * @example
+ * ```ts
+ * parameterKind("blocks.0.mlp.up", [64, 256]); // => "matrix"
+ * parameterKind("blocks.0.norm.scale", [64]); // => "vector"
+ * ```
  */
 export function parameterKind(path: string, shape: readonly number[]): ParameterKind {
   if (shape.length < 2) return "vector";
@@ -23,7 +29,7 @@ export function parameterKind(path: string, shape: readonly number[]): Parameter
 }
 
 /** Names of tables whose rows are looked up. */
-const tables: readonly string[] = ["embedding", "codebook", "table"];
+const tables: readonly string[] = ["embedding", "codebook", "codes", "table", "positions", "bias"];
 
 const reasons: Readonly<Record<ParameterKind, string>> = {
   matrix: "hidden matrix",
@@ -41,10 +47,14 @@ export type KindGroups = Readonly<Record<Exclude<ParameterKind, "stack">, string
 /**
  * A rule for `partition` that chooses by kind.
  *
- * @example
- * partition(byKind({ matrix: "muon", embedding: "adamw", head: "adamw", vector: "adamw" }), { muon: …, adamw: … });
- *
  * @param kindOf - for trees with other names. Default {@link parameterKind}.
+ *
+ * @example
+ * ```ts
+ * const rule = byKind({ matrix: "muon", embedding: "adamw", head: "adamw", vector: "adamw" });
+ * rule("blocks.0.mlp.up", [64, 256]); // => { group: "muon", reason: "hidden matrix" }
+ * const optimizer = partition(rule, { muon: scaleByMuon(), adamw: scaleByAdam() });
+ * ```
  */
 export function byKind(
   groups: KindGroups,
@@ -56,7 +66,9 @@ export function byKind(
   };
 }
 
-/** How the axes of a parameter of this library are read: matrices are `[fan-in, fan-out]`, embeddings `[rows, width]`. */
+/**
+ * How the axes of a parameter of this library are read: matrices are `[fan-in, fan-out]`, embeddings `[rows, width]`.
+ */
 export function describeAxes(path: string, shape: readonly number[]): string {
   const [first, second] = shape.slice(-2);
   switch (parameterKind(path, shape)) {

@@ -22,7 +22,16 @@ export interface PartitionRow extends Assignment {
   readonly reading: string;
 }
 
-/** What a rule does with every parameter, and how its axes are read; nothing is consumed. */
+/**
+ * What a rule does with every parameter, and how its axes are read; nothing is consumed.
+ *
+ * @example
+ * ```ts
+ * const [row] = describePartition({ up: np.zeros([64, 256]) }, muonRule);
+ * row!.reading; // => "fan-in 64 × fan-out 256"
+ * row!.group; // => "muon"
+ * ```
+ */
 export function describePartition(params: Tree, rule: PartitionRule): PartitionRow[] {
   return treePaths(params).map(({ path, array }) => ({
     path,
@@ -38,6 +47,17 @@ export function describePartition(params: Tree, rule: PartitionRule): PartitionR
  * paths to arrays.
  *
  * @throws ConfigError (from `init` and `update`) if the rule names a group that has no transformation, or two parameters have one path
+ *
+ * @example
+ * ```ts
+ * const rule = byKind({ matrix: "hidden", embedding: "rest", head: "rest", vector: "rest" });
+ * const { update, init } = partition(rule, { hidden: scale(-1), rest: scale(-0.1) });
+ * const params = { up: np.zeros([1, 1]), bias: np.zeros([1]) };
+ * const gradients = { up: np.array([[2]]), bias: np.array([2]) };
+ * const [updates] = update(gradients, init(tree.ref(params)), params);
+ * updates.up; // => [[-2]]
+ * updates.bias; // => [-0.2000]
+ * ```
  */
 export function partition(
   rule: PartitionRule,

@@ -43,7 +43,7 @@ test("attentionMaxLogits is the largest logit of each head, of pairs that may at
   for (const numKvHeads of [4, 2]) {
     const q = random.normal(random.key(1), [2, 5, 4, 6]);
     const k = random.normal(random.key(2), [2, 5, numKvHeads, 6]);
-    const expected = directMaxLogits(q.ref.js() as never, k.ref.js() as never);
+    const expected = directMaxLogits(q.ref.js(), k.ref.js());
     const lower = np
       .arange(5)
       .reshape([5, 1])
@@ -92,7 +92,7 @@ for (const numKvHeads of [4, 2, 1]) {
           ...params,
           blocks: tree.ref(blocks),
           embedding: params.embedding.ref,
-          norm: tree.ref(params.norm),
+          norm: tree.ref(params.norm!),
           ...(params.head === undefined ? {} : { head: params.head.ref }),
         },
         tokens(),
@@ -105,7 +105,7 @@ for (const numKvHeads of [4, 2, 1]) {
       });
     }
     assert.ok(before[0]!.some((value) => value > threshold * 1.01));
-    tree.dispose(params as never);
+    tree.dispose(params);
   });
 }
 
@@ -166,16 +166,16 @@ test("a compiled training step that clips by the maxima of its own forward pass"
   };
   const step = (params: TransformerParams, inputs: np.Array, targets: np.Array) => {
     const [[, maxima], gradients] = (
-      valueAndGrad(loss as never, { hasAux: true }) as unknown as (
+      valueAndGrad(loss, { hasAux: true }) as (
         ...args: unknown[]
       ) => [[np.Array, np.Array], TransformerParams]
-    )(tree.ref(params as never), inputs, targets);
+    )(tree.ref(params), inputs, targets);
     const moved = tree.map(
       (p: np.Array, g: np.Array) => p.sub(g.mul(0.1)),
       params as never,
       gradients as never,
     );
-    const { wq, wk } = (moved as unknown as TransformerParams).blocks[0]!.attention;
+    const { wq, wk } = (moved as TransformerParams).blocks[0]!.attention;
     const clipped = qkClip({ wq: wq.ref, wk: wk.ref }, maxima.ref.slice(0), {
       numHeads: 2,
       numKvHeads: 2,
@@ -194,8 +194,8 @@ test("a compiled training step that clips by the maxima of its own forward pass"
   const [params, inputs, targets] = args();
   targets.dispose();
   const measured = transformerMaxLogits(params, inputs, config);
-  await using compiled = compile(step as never, { threads: 1 });
-  const result = (await compiled(...(args() as unknown as never[]))) as unknown as typeof eager;
+  await using compiled = compile(step, { threads: 1 });
+  const result = (await compiled(...args())) as typeof eager;
   const values = (x: np.Array) => x.dataSync();
   const expected = { wq: values(eager.wq), wk: values(eager.wk), maxima: values(eager.maxima) };
   measured.dataSync().forEach((value, i) => {

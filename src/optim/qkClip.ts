@@ -1,6 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { ConfigError, ShapeError } from "../errors.ts";
-import { checkPositive } from "./checks.ts";
+import { checkPositive } from "../numberChecks.ts";
 
 /** The two weights of an attention that its logits are made of. */
 export interface QueryKeyWeights {
@@ -38,6 +38,16 @@ export interface QkClipOptions {
  * Traceable by `jit` and `compile`.
  *
  * Source: Kimi Team, Kimi K2, arXiv 2507.20534, section 2.1. Differs: the rule for grouped queries, which that model doesn't have.
+ *
+ * @example
+ * ```ts
+ * const weights = { wq: np.array([[2, 1]]), wk: np.array([[8, 1]]) };
+ * const options = { numHeads: 2, numKvHeads: 2, threshold: 100 };
+ * // The first head's largest logit, 400, is brought down to 100.
+ * const { wq, wk } = qkClip(weights, np.array([400, 30]), options);
+ * wq; // => [[1.000, 1.000]]
+ * wk; // => [[4.000, 1.000]]
+ * ```
  */
 export function qkClip(
   { wq, wk }: QueryKeyWeights,

@@ -1,7 +1,7 @@
 import type { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
+import { checkNonNegative } from "../numberChecks.ts";
 import { schattenGradientByProducts } from "../spectral/index.ts";
-import { checkNonNegative } from "./checks.ts";
 import { type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
 import { type MatrixSelection, mapBlocks, selectMatrices } from "./matrixSelection.ts";
 import { treePaths } from "./transforms.ts";
@@ -25,6 +25,14 @@ export interface SchattenDecayOptions extends MatrixSelection {
  *   read as matrices. Nothing is consumed then.
  *
  * Source: Su-10648, the section on other norms.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = addSchattenDecay(0.1, { p: 4, normalized: false });
+ * const params = { up: np.array([[2, 0], [0, 1]]) };
+ * const [updates] = update({ up: np.zeros([2, 2]) }, init(tree.ref(params)), params);
+ * updates.up; // => [[0.800, 0.000], [0.000, 0.100]]
+ * ```
  */
 export function addSchattenDecay(
   strength: number,

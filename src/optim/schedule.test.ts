@@ -3,7 +3,13 @@ import { test } from "node:test";
 import { jit, numpy as np } from "@jax-js/jax";
 import fc from "fast-check";
 import { ConfigError } from "../errors.ts";
-import { constantSchedule, type Schedule, warmupCosine, warmupStableDecay } from "./schedule.ts";
+import {
+  branchSchedule,
+  constantSchedule,
+  type Schedule,
+  warmupCosine,
+  warmupStableDecay,
+} from "./schedule.ts";
 
 const close = (a: number, b: number) =>
   assert.ok(Math.abs(a - b) < 1e-6 * (1 + Math.abs(b)), `${a} instead of ${b}`);
@@ -35,6 +41,26 @@ test("boundaries of warmup-stable-decay", () => {
   close(root.at(16), 1);
 });
 
+test("boundaries of a branch, in each of its shapes", () => {
+  const branch = { peak: 2, level: 0.5, fromStep: 100, numSteps: 200, decaySteps: 50, finalFraction: 0.2 };
+  // Halfway down: half, 1 − √½, and half of a cosine.
+  for (const [shape, half] of [
+    ["linear", 0.5],
+    ["sqrt", 1 - Math.SQRT1_2],
+    ["cosine", 0.5],
+  ] as const) {
+    const s = branchSchedule({ ...branch, shape });
+    close(s.at(100), 1);
+    close(s.at(150), 1);
+    close(s.at(175), 0.2 + 0.8 * half);
+    close(s.at(200), 0.2);
+    close(s.at(250), 0.2);
+  }
+  close(branchSchedule({ ...branch, shape: "cosine" }).at(162.5), 0.6 + 0.4 * Math.SQRT1_2);
+  close(branchSchedule({ ...branch, decaySteps: 0 }).at(1000), 1);
+  assert.throws(() => branchSchedule({ ...branch, decaySteps: 101 }), /expected at most numSteps 200/);
+});
+
 test("schedules rise during the warmup, fall afterwards, and stay between their bounds", () => {
   fc.assert(
     fc.property(
@@ -64,6 +90,7 @@ test("a traced step gives the same value, under jit too", () => {
     constantSchedule(0.3),
     warmupCosine({ peak: 2, warmupSteps: 3, numSteps: 9 }),
     warmupStableDecay({ peak: 2, warmupSteps: 3, decaySteps: 4, numSteps: 9, shape: "sqrt" }),
+    branchSchedule({ peak: 2, level: 0.5, fromStep: 2, decaySteps: 6, numSteps: 9, shape: "cosine" }),
   ];
   for (const s of schedules) {
     const traced = jit((step: np.Array) => s(step));

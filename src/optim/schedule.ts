@@ -7,6 +7,8 @@ export interface Schedule {
   (step: np.Array): np.Array;
   /** The value for a number. */
   at(step: number): number;
+  /** What multiplies it for a parameter, by dotted path and shape; absent for 1. */
+  factorOf?(path: string, shape: readonly number[]): number;
 }
 
 /** Arithmetic that is the same for numbers and traced arrays, so that each schedule is written once. */
@@ -76,7 +78,14 @@ function checkValue(what: string, name: string, value: number): void {
     throw new ConfigError(`${what}: ${name} ${value}: expected a number ≥ 0`);
 }
 
-/** The same value at every step. */
+/**
+ * The same value at every step.
+ *
+ * @example
+ * ```ts
+ * constantSchedule(0.1).at(1000); // => 0.1
+ * ```
+ */
 export function constantSchedule(value: number): Schedule {
   if (!Number.isFinite(value))
     throw new ConfigError(`constant schedule: value ${value}: expected a finite number`);
@@ -97,6 +106,12 @@ export interface WarmupCosineOptions {
  * @throws ConfigError if a number is negative or the warmup is not shorter than the run
  *
  * Source: Loshchilov & Hutter, SGDR, arXiv 1608.03983, eq. 5, without restarts.
+ *
+ * @example
+ * ```ts
+ * const schedule = warmupCosine({ peak: 0.1, warmupSteps: 9, numSteps: 109 });
+ * [0, 4, 9, 59, 109].map((step) => schedule.at(step)); // => [0.010, 0.050, 0.100, 0.055, 0.010]
+ * ```
  */
 export function warmupCosine({
   peak,
@@ -139,6 +154,12 @@ export interface WarmupStableDecayOptions {
  * @throws ConfigError if a number is negative or warmup and decay don't fit into the run
  *
  * Source: Hu et al., MiniCPM, arXiv 2404.06395; Hägele et al., arXiv 2405.18392 (the 1−sqrt shape).
+ *
+ * @example
+ * ```ts
+ * const schedule = warmupStableDecay({ peak: 0.1, warmupSteps: 9, decaySteps: 20, numSteps: 100 });
+ * [4, 9, 80, 90, 100].map((step) => schedule.at(step)); // => [0.050, 0.100, 0.100, 0.050, 0]
+ * ```
  */
 export function warmupStableDecay({
   peak,
@@ -170,9 +191,113 @@ export function warmupStableDecay({
   });
 }
 
+/** Names of the ways down of {@link branchSchedule}. */
+export const branchShapes = ["linear", "sqrt", "cosine"] as const;
+
+export interface BranchOptions {
+  readonly peak: number;
+  /** Where the branch begins, as a fraction of the peak; above 0. */
+  readonly level: number;
+  /** Steps that were done before the branch. */
+  readonly fromStep: number;
+  /** Steps until the end of the run, those before the branch included. */
+  readonly numSteps: number;
+  /** Length of the decay that ends the run. Default 0: none, the rate stays. */
+  readonly decaySteps?: number;
+  /** Value at `numSteps` and after, as a fraction of the branch's first. Default 0. */
+  readonly finalFraction?: number;
+  /** `"linear"` (the default), `"sqrt"`: `1 − √progress`, or half a `"cosine"`. */
+  readonly shape?: (typeof branchShapes)[number];
+}
+
+/**
+ * Goes on from a step of another run: stays at `level·peak`, and falls over the last `decaySteps` steps.
+ *
+ * @throws ConfigError if a number is negative, or the decay begins before the branch
+ *
+ * Source: Hägele et al., arXiv 2405.18392: a decay from a branch of a run at a constant rate does as well as a run of that length.
+ *
+ * @example
+ * ```ts
+ * const schedule = branchSchedule({ peak: 0.1, level: 0.5, fromStep: 100, numSteps: 200, decaySteps: 50 });
+ * [100, 149, 175, 200].map((step) => schedule.at(step)); // => [0.050, 0.050, 0.025, 0]
+ * ```
+ */
+export function branchSchedule({
+  peak,
+  level,
+  fromStep,
+  numSteps,
+  decaySteps = 0,
+  finalFraction = 0,
+  shape = "linear",
+}: BranchOptions): Schedule {
+  const what = "branch schedule";
+  checkSteps(what, { fromStep, numSteps, decaySteps });
+  for (const [name, value] of Object.entries({ peak, level, finalFraction })) checkValue(what, name, value);
+  if (fromStep + decaySteps > numSteps)
+    throw new ConfigError(
+      `${what}: fromStep ${fromStep} + decaySteps ${decaySteps}: expected at most numSteps ${numSteps}`,
+    );
+  if (!branchShapes.includes(shape))
+    throw new ConfigError(`${what}: shape "${shape}": expected one of ${branchShapes.join(", ")}`);
+  if (decaySteps === 0) return constantSchedule(peak * level);
+  return schedule((step, math) => {
+    const done = progress(step(), numSteps - decaySteps, numSteps, math);
+    return math.mul(fallen(done, shape, finalFraction, math), math.number(peak * level));
+  });
+}
+
+/** From 1 down to `finalFraction`. */
+function fallen<T>(
+  done: T,
+  shape: (typeof branchShapes)[number],
+  finalFraction: number,
+  math: Arithmetic<T>,
+): T {
+  const line = (share: T) => math.add(math.mul(share, math.number(finalFraction - 1)), math.number(1));
+  switch (shape) {
+    case "linear":
+      return line(done);
+    case "sqrt":
+      return line(math.sqrt(done));
+    case "cosine":
+      return math.add(
+        math.mul(math.cos(math.mul(done, math.number(Math.PI))), math.number((1 - finalFraction) / 2)),
+        math.number((1 + finalFraction) / 2),
+      );
+  }
+}
+
+/**
+ * A schedule with a factor for each parameter, as parametrizations have it.
+ *
+ * @param factorOf - by dotted path, as `"blocks.0.mlp.up"`, and shape
+ *
+ * @example
+ * ```ts
+ * const schedule = perParameter(constantSchedule(0.1), (path) => (path === "head" ? 0.5 : 1));
+ * const { update, init } = scaleByLearningRate(schedule);
+ * const params = { up: np.zeros([1, 1]), head: np.zeros([1, 1]) };
+ * const [updates] = update({ up: np.ones([1, 1]), head: np.ones([1, 1]) }, init(tree.ref(params)), params);
+ * updates.up; // => [[-0.100]]
+ * updates.head; // => [[-0.050]]
+ * ```
+ */
+export function perParameter(
+  schedule: Schedule,
+  factorOf: (path: string, shape: readonly number[]) => number,
+): Schedule {
+  const own = (step: np.Array) => schedule(step);
+  return Object.assign(own, { at: (step: number) => schedule.at(step), factorOf });
+}
+
 /** A schedule, or a number for a constant one. */
 export type ScheduleOrNumber = Schedule | number;
 
+/**
+ * A number as a schedule that stays at it, and a schedule as it is.
+ */
 export function toSchedule(value: ScheduleOrNumber): Schedule {
   return typeof value === "number" ? constantSchedule(value) : value;
 }

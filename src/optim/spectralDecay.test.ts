@@ -37,15 +37,12 @@ function decayFor(numSteps: number, params: Tree, transformation: GradientTransf
   let current = params;
   let state = transformation.init(tree.ref(current));
   for (let i = 0; i < numSteps; i++) {
-    const zeros = tree.map(
-      ((p: np.Array) => np.zeros(p.shape)) as never,
-      current as never,
-    ) as unknown as Tree;
+    const zeros = tree.map((p: np.Array) => np.zeros(p.shape), current) as Tree;
     const [updates, next] = step(zeros, state, tree.ref(current));
     state = next;
     current = applyUpdates(current, updates);
     // jax-js computes when it is asked: expressions of many steps would grow without bound.
-    for (const leaf of tree.leaves([current, state] as never) as unknown as np.Array[]) leaf.ref.dataSync();
+    for (const leaf of tree.leaves([current, state]) as np.Array[]) leaf.ref.dataSync();
   }
   return { params: current, state: (state as Tree[])[0] };
 }
@@ -139,7 +136,7 @@ test("the guard takes over when the largest has decayed below the next: no singu
   for (const options of [{}, { k: 2 }]) {
     let { params, state }: Tree = { params: { w: np.array([[5, 0, 0, 0], [0, 0, 2, 0], [0, 1, 0, 0]]) }, state: null }; // biome-ignore format: a matrix
     const transformation = decay(options);
-    const update = jit(transformation.update as never) as unknown as GradientTransformation["update"];
+    const update = jit(transformation.update as never) as GradientTransformation["update"];
     state = transformation.init(tree.ref(params));
     for (let i = 0; i < 40; i++) {
       const before = sorted(rows(params.w.ref));
@@ -180,7 +177,7 @@ describe("defined for every finite matrix", () => {
         const size = sorted(matrix)[0]!;
         const after = rows(params.w);
         assert.ok(after.flat().every((x) => Number.isFinite(x) && Math.abs(x) <= size * 1.0001));
-        const vectors = tree.leaves(state) as unknown as np.Array[];
+        const vectors = tree.leaves(state) as np.Array[];
         for (const v of vectors) assert.ok(v.dataSync().every(Number.isFinite));
       });
     }
@@ -330,20 +327,17 @@ describe("eager, jitted and compiled are one", () => {
       const jitted = decayFor(5, params(), transformation, jit(transformation.update as never));
       await using init = compile((p: Tree) => transformation.init(p));
       await using step = compileStep((state: Tree): [Tree, np.Array] => {
-        const zeros = tree.map(
-          ((p: np.Array) => np.zeros(p.shape)) as never,
-          state.params,
-        ) as unknown as Tree;
+        const zeros = tree.map((p: np.Array) => np.zeros(p.shape), state.params) as Tree;
         const [updates, optimizer] = transformation.update(zeros, state.optimizer, tree.ref(state.params));
         return [{ params: applyUpdates(state.params, updates), optimizer }, np.array(0)];
       });
-      using handle = await step.init({ params: params(), optimizer: await init(params()) } as never);
+      using handle = await step.init({ params: params(), optimizer: await init(params()) });
       for (let i = 0; i < 5; i++) (await step(handle)).dispose();
       const compiled = handle.read() as Tree;
       const all = [eager, jitted, { params: compiled.params, state: compiled.optimizer[0] }].map((result) =>
-        (tree.leaves(result) as unknown as np.Array[]).map((leaf) => [...leaf.ref.dataSync()]),
+        (tree.leaves(result) as np.Array[]).map((leaf) => [...leaf.ref.dataSync()]),
       );
-      tree.dispose([eager, jitted, compiled] as never);
+      tree.dispose([eager, jitted, compiled]);
       for (const other of all.slice(1)) {
         all[0]!.forEach((leaf, i) => {
           // Sums in another order, over 5 steps of a well separated power iteration.
@@ -384,7 +378,7 @@ test("the report leaves parameters and state alone, and is the same compiled", a
   const before = [...state.rightSingularVectors.w[0].ref.dataSync()];
   const eager = spectralDecayReport(params, state);
   await using compiled = compile((p: Tree, s: Tree) => spectralDecayReport(p, s));
-  const engine = (await compiled(tree.ref(params) as never, tree.ref(state) as never)) as typeof eager;
+  const engine = (await compiled(tree.ref(params), tree.ref(state))) as typeof eager;
   assert.deepEqual([...state.rightSingularVectors.w[0].ref.dataSync()], before);
   for (const path of ["w", "zero"]) {
     for (const name of ["sigma", "residual", "gap"] as const) {
@@ -394,7 +388,7 @@ test("the report leaves parameters and state alone, and is the same compiled", a
         assert.ok(Number.isFinite(x) && Math.abs(x - b[i]!) < 1e-3 * (1 + Math.abs(x)));
     }
   }
-  tree.dispose([params, state] as never);
+  tree.dispose([params, state]);
 });
 
 describe("refused", () => {

@@ -1,7 +1,14 @@
 import { numpy as np, tree } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { imageOf, orthonormalize, powerIteration, powerSteps } from "../spectral/index.ts";
-import { checkInteger, checkNonNegative } from "./checks.ts";
+import { checkInteger, checkNonNegative } from "../numberChecks.ts";
+import {
+  balance,
+  columnNorms,
+  imageOf,
+  orthonormalize,
+  powerIteration,
+  powerSteps,
+} from "../spectral/index.ts";
 import { type GradientTransformation, mapArrays, type Tree } from "./gradientTransformation.ts";
 import { blockShapes, type MatrixOptions, type MatrixReading, toBlocks } from "./matrixBlocks.ts";
 import { type MatrixSelection, mapBlocks, selectMatrices } from "./matrixSelection.ts";
@@ -74,11 +81,10 @@ function refine(
   const k = leading.shape.at(-1)!;
   const { usable, next } = usableVectors(powerSteps(stack, np.concatenate([leading, guard], -1), steps));
   const image = imageOf(stack.ref, usable.ref);
-  const parts = [usable, next, image].map((x) => np.split(x, k + 1, -1));
-  const lengths = (x: np.Array) => np.square(x).sum(-2, { keepdims: true });
+  const parts = [usable, next, image, columnNorms(image.ref)].map((x) => np.split(x, k + 1, -1));
   // The shortest image ends up last.
   for (let i = 0; i < k; i++) {
-    const shorter = lengths(parts[2]![i]!.ref).less(lengths(parts[2]![k]!.ref));
+    const shorter = parts[3]![i]!.ref.less(parts[3]![k]!.ref);
     for (const columns of parts) {
       const [own, last] = [columns[i]!, columns[k]!];
       columns[i] = np.where(shorter.ref, last.ref, own.ref);
@@ -86,11 +92,11 @@ function refine(
     }
     shorter.dispose();
   }
-  const [v, vectors, images] = parts.map((columns) => {
+  const [v, vectors, images, lengths] = parts.map((columns) => {
     const last = columns.pop()!;
     return { leading: columns.length === 1 ? columns[0]! : np.concatenate(columns, -1), guard: last };
   });
-  tree.dispose([v!.guard, images!.guard] as never);
+  tree.dispose([v!.guard, images!.guard, lengths!.leading, lengths!.guard]);
   return { warm: vectors!, v: v!.leading, image: images!.leading };
 }
 
@@ -104,15 +110,23 @@ function refine(
  * CPU is several times cheaper than stacking those of a shape: the products only read a matrix, stacking would copy it.
  *
  * State: `rightSingularVectors` (`float32[count, fanOut, k]`) and `guardVectors` (`[count, fanOut, 1]`), by path, for each stack of
- * equal blocks; empty with `start: "ones"`. With a warm start, zero matrices and those whose singular values leave the range from
- * 1e-18 to 1e18, where squares fit into float32, don't decay. Nothing finite becomes NaN. {@link spectralDecayReport} says how good
- * the vectors are.
+ * equal blocks; empty with `start: "ones"`. Zero matrices don't decay. Nothing finite becomes NaN, at any scale of the matrices.
+ * {@link spectralDecayReport} says how good the vectors are.
  *
  * @param strength - λ, multiplied by the learning rate as the weight decay of AdamW is
  * @throws ConfigError for impossible options; from `init` and `update` if a parameter can't be read as matrices or has fewer
  *   than k singular values, or the state belongs to other parameters. Nothing is consumed then.
  *
  * Source: Su-10648; Yoshida and Miyato, arXiv 1705.10941. Differs: a warm start, and the guard.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = addSpectralDecay(0.1);
+ * const params = { up: np.array([[4, 0], [0, 1]]) };
+ * // Only the largest singular value decays.
+ * const [updates] = update({ up: np.zeros([2, 2]) }, init(tree.ref(params)), params);
+ * updates.up; // => [[0.40, 0.00], [0.00, 0.00]]
+ * ```
  */
 export function addSpectralDecay(
   strength: number,
@@ -199,7 +213,7 @@ export function addSpectralDecay(
 
 function leadingVectors(stack: np.Array, k: number, steps: number): np.Array {
   const { u, sigma, v, residual } = powerIteration(stack, { k, steps });
-  tree.dispose([u, sigma, residual] as never);
+  tree.dispose([u, sigma, residual]);
   return v;
 }
 
@@ -257,6 +271,14 @@ export interface SpectralDecayQuality {
  *   value, default 20
  * @returns by path, for the parameters that decay
  * @throws ConfigError if the state belongs to other parameters
+ *
+ * @example
+ * ```ts
+ * const params = { up: np.array([[4, 0], [0, 1]]) };
+ * const state = addSpectralDecay(0.1).init(tree.ref(params));
+ * const { up } = spectralDecayReport(params, state);
+ * up!.sigma; // => [[4.00]]
+ * ```
  */
 export function spectralDecayReport(
   params: Tree,
@@ -293,16 +315,18 @@ export function spectralDecayReport(
  * @param vectors - `float32[n, columns, k]`, consumed
  */
 function qualityOf(stack: np.Array, vectors: np.Array, steps: number): SpectralDecayQuality {
+  const { balanced, factor, inverse, logarithm } = balance(stack, [-2, -1]);
+  tree.dispose([factor, logarithm]);
   const v = orthonormalize(vectors);
-  const image = imageOf(stack.ref, v.ref);
-  const norms = np.sqrt(np.square(image.ref).sum(-2, { keepdims: true }));
+  const image = imageOf(balanced.ref, v.ref);
+  const norms = columnNorms(image.ref);
   const u = image.ref.div(np.where(norms.ref.greater(0), norms.ref, 1));
-  const back = imageOf(transpose(stack.ref), u).sub(v.ref.mul(norms.ref));
-  const residual = np.sqrt(np.square(back).sum(-2));
+  const back = imageOf(transpose(balanced.ref), u).sub(v.ref.mul(norms.ref));
+  const residual = np.squeeze(columnNorms(back).mul(inverse.ref), -2);
   const sigma = np.squeeze(norms, -2);
-  const rest = powerIteration(stack.sub(np.matmul(image, transpose(v))), { steps });
-  tree.dispose([rest.u, rest.v, rest.residual] as never);
+  const rest = powerIteration(balanced.sub(np.matmul(image, transpose(v))), { steps });
+  tree.dispose([rest.u, rest.v, rest.residual]);
   const outside = np.maximum(np.squeeze(rest.sigma, -1), 1e-30);
   const gap = np.min(sigma.ref, -1).div(outside);
-  return { sigma, residual, gap };
+  return { sigma: sigma.mul(np.squeeze(inverse, -2)), residual, gap };
 }

@@ -1,7 +1,7 @@
 import { numpy as np, tree } from "@jax-js/jax";
 import { ConfigError, ShapeError } from "../errors.ts";
-import { msign, type NewtonSchulzOptions, newtonSchulz, powerIteration } from "../spectral/index.ts";
-import { checkInteger } from "./checks.ts";
+import { checkInteger } from "../numberChecks.ts";
+import { balance, msign, type NewtonSchulzOptions, newtonSchulz, powerIteration } from "../spectral/index.ts";
 import { type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
 
 /**
@@ -56,8 +56,14 @@ function checkGradient(norm: StepNorm, g: np.Array, options: SteepestDirectionOp
 
 /** Divided by the largest magnitude, so that no power overflows; zero stays zero. */
 function bySize(g: np.Array): np.Array {
-  const largest = np.max(np.absolute(g.ref));
-  return g.div(np.where(largest.ref.greater(0), largest, 1));
+  if (g.shape.length === 0) return bySize(g.reshape([1])).reshape([]);
+  const { balanced, factor, inverse, logarithm } = balance(
+    g,
+    g.shape.map((_, axis) => axis),
+  );
+  tree.dispose([factor, inverse, logarithm]);
+  const largest = np.max(np.absolute(balanced.ref));
+  return balanced.div(np.where(largest.ref.greater(0), largest, 1));
 }
 
 function pNormDirection(g: np.Array, p: number): np.Array {
@@ -102,6 +108,14 @@ function rankOneDirection(g: np.Array, powerSteps: number): np.Array {
  * @throws ConfigError for impossible options, ShapeError for more than two axes under a matrix norm; `g` isn't consumed then
  *
  * Source: Su-10592, section on norms; Bernstein and Newhouse, arXiv 2409.20325.
+ *
+ * @example
+ * ```ts
+ * steepestDirection("max", np.array([3, -1])); // => [1, -1]
+ * steepestDirection("frobenius", np.array([3, -4])); // => [0.600, -0.800]
+ * steepestDirection("l1", np.array([3, -4])); // => [0, -1]
+ * steepestDirection("spectral", np.array([[3, 0], [0, -4]])); // => [[1.000, 0.000], [0.000, -1.000]]
+ * ```
  */
 export function steepestDirection(
   norm: StepNorm,
@@ -133,6 +147,12 @@ export function steepestDirection(
  * @throws as {@link steepestDirection}
  *
  * Source: Su-10592, section on norms.
+ *
+ * @example
+ * ```ts
+ * steepestStep("frobenius", np.array([3, -4]), 0.1); // => [-0.300, 0.400]
+ * steepestStep("max", np.array([3, -4]), 0.1); // => [-0.700, 0.700]
+ * ```
  */
 export function steepestStep(
   norm: StepNorm,
@@ -152,7 +172,17 @@ export interface ScaleBySteepestDescentOptions extends SteepestDirectionOptions 
   readonly dualNorm?: boolean;
 }
 
-/** {@link steepestDirection} of every array of a tree, each under the norm by itself. */
+/**
+ * {@link steepestDirection} of every array of a tree, each under the norm by itself.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = scaleBySteepestDescent({ norm: "max" });
+ * const [updates] = update(np.array([3, -1]), init(np.zeros([2])), np.zeros([2]));
+ * // The sign times the dual norm, the sum of magnitudes.
+ * updates; // => [4.000, -4.000]
+ * ```
+ */
 export function scaleBySteepestDescent({
   norm,
   dualNorm = true,

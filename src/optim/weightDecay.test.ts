@@ -20,7 +20,6 @@ import {
   applyUpdates,
   chain,
   decayWeights,
-  decoupledDecay,
   type GradientTransformation,
   independentStrength,
   lion,
@@ -36,17 +35,17 @@ import {
   type WeightDecay,
   warmupCosine,
 } from "./index.ts";
+import { decoupledDecay } from "./weightDecay.ts";
 
 const matrix = matrixWithSpectrum(5, 4, [6, 2, 1, 0.5], 3);
-const zeros = (params: Tree) =>
-  tree.map(((p: np.Array) => np.zeros(p.shape)) as never, params) as unknown as Tree;
+const zeros = (params: Tree) => tree.map((p: np.Array) => np.zeros(p.shape), params) as Tree;
 const rows = (array: np.Array) => array.js() as number[][];
 
 /** Steps with gradients of zero. */
 function decayFor(numSteps: number, transformation: GradientTransformation, params: Tree): Tree {
   let current = params;
   let state = transformation.init(tree.ref(current));
-  const update = jit(transformation.update as never) as unknown as GradientTransformation["update"];
+  const update = jit(transformation.update as never) as GradientTransformation["update"];
   for (let i = 0; i < numSteps; i++) {
     const [updates, next] = update(zeros(current), state, tree.ref(current));
     state = next;
@@ -245,12 +244,12 @@ test("every kind compiles, together with AdamW and Muon, and does as it does eag
       const [updates, next] = optimizer.update(gradients, s.optimizer, tree.ref(s.params));
       return [{ params: applyUpdates(s.params, updates), optimizer: next }, np.array(0)];
     });
-    using handle = await step.init({ params: params(), optimizer: optimizer.init(params()) } as never);
-    for (let i = 0; i < 3; i++) (await step(handle, gradient() as never)).dispose();
+    using handle = await step.init({ params: params(), optimizer: optimizer.init(params()) });
+    for (let i = 0; i < 3; i++) (await step(handle, gradient())).dispose();
     const compiled = handle.read() as Tree;
     // Sums in another order; an update is of order 0.01.
     assert.ok(maxDifference(compiled.params.w, rows(eager.w)) < 1e-5, matrixDecay.kind);
-    tree.dispose([compiled.params.bias, compiled.optimizer, eager.bias] as never);
+    tree.dispose([compiled.params.bias, compiled.optimizer, eager.bias]);
   }
 });
 

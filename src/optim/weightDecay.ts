@@ -1,12 +1,12 @@
 import { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { checkNonNegative, checkPositive } from "./checks.ts";
+import { checkNonNegative, checkPositive } from "../numberChecks.ts";
 import { chain, type GradientTransformation, mapArrays, stateless } from "./gradientTransformation.ts";
 import type { MatrixOptions } from "./matrixBlocks.ts";
 import { isMatrix, type MatrixSelection, type ParameterMask } from "./matrixSelection.ts";
 import { addSchattenDecay, type SchattenDecayOptions } from "./schattenDecay.ts";
 import { addSpectralDecay, type SpectralDecayOptions } from "./spectralDecay.ts";
-import { addDecayedWeights, treePaths } from "./transforms.ts";
+import { addDecayedWeights, type DecayMask, treePaths } from "./transforms.ts";
 
 export interface FrobeniusDecay {
   readonly kind: "frobenius";
@@ -43,16 +43,28 @@ export type WeightDecay = FrobeniusDecay | SpectralDecay | TopKDecay | SchattenD
 /**
  * The stage of a decay, to be placed before `scaleByLearningRate`.
  *
- * @param mask - for a decay that has none of its own: of the parameters with two axes, those that it admits decay; by default all
+ * @param mask - for a decay that has none of its own: of the parameters with two axes, those that it admits decay, by its own strength
+ *   whatever the mask's number; by default all
  * @param reading - how parameters are read as matrices, for a decay that doesn't say; by default each is one matrix
  * @throws ConfigError for an unknown kind or impossible options
+ *
+ * @example
+ * ```ts
+ * const { update, init } = decayWeights({ kind: "frobenius", strength: 0.1 });
+ * const params = { up: np.array([[10]]), bias: np.array([10]) };
+ * const gradients = { up: np.array([[1]]), bias: np.array([1]) };
+ * const [updates] = update(gradients, init(tree.ref(params)), params);
+ * updates.up; // => [[2.000]]
+ * updates.bias; // => [1.000]
+ * ```
  */
 export function decayWeights(
   decay: WeightDecay,
-  mask?: ParameterMask,
+  mask?: DecayMask,
   { matrixLayout, matrixAxes, split }: MatrixOptions = {},
 ): GradientTransformation {
-  const admits: ParameterMask = (path, shape) => isMatrix(path, shape) && (mask?.(path, shape) ?? true);
+  const admits: ParameterMask = (path, shape) =>
+    isMatrix(path, shape) && Boolean(mask?.(path, shape) ?? true);
   const selection: MatrixSelection = {
     ...(matrixLayout === undefined ? {} : { matrixLayout }),
     ...(matrixAxes === undefined ? {} : { matrixAxes }),
@@ -80,11 +92,13 @@ export function decayWeights(
   }
 }
 
-/** What the options `weightDecay` and `matrixDecay` of an optimizer do together: plain decay, and the other kind beside it. */
+/**
+ * What the options `weightDecay` and `matrixDecay` of an optimizer do together: plain decay, and the other kind beside it.
+ */
 export function decoupledDecay(
   weightDecay: number,
   matrixDecay: WeightDecay | undefined,
-  mask?: ParameterMask,
+  mask?: DecayMask,
   reading?: MatrixOptions,
 ): GradientTransformation {
   const plain = addDecayedWeights(weightDecay, mask);
@@ -95,6 +109,15 @@ export function decoupledDecay(
  * Adds `strength·w` to the update where both have the same sign (or one is zero), so that decay never works against the update.
  *
  * Source: Chen et al., Cautious Weight Decay, arXiv 2510.12402; an option of microsoft/dion, the rule of nanochat.
+ *
+ * @example
+ * ```ts
+ * const { update, init } = addCautiousDecay(0.1);
+ * const params = { up: np.array([[10, 10]]) };
+ * // The second update lets its weight grow: no decay works against it.
+ * const [updates] = update({ up: np.array([[1, -1]]) }, init(tree.ref(params)), params);
+ * updates.up; // => [[2.000, -1.000]]
+ * ```
  */
 export function addCautiousDecay(strength: number, mask: ParameterMask = () => true): GradientTransformation {
   checkNonNegative("cautious decay: strength", strength);
@@ -123,6 +146,12 @@ export function addCautiousDecay(strength: number, mask: ParameterMask = () => t
  * @param strength - λ, the part that a weight loses per step at the schedule's peak
  *
  * Source: Loshchilov and Hutter, arXiv 1711.05101, algorithm 2.
+ *
+ * @example
+ * ```ts
+ * // With AdamW at a peak of 0.002, a weight loses 10⁻⁴ of itself per step there:
+ * independentStrength(1e-4, 0.002); // => 0.050
+ * ```
  */
 export function independentStrength(strength: number, peakLearningRate: number): number {
   checkNonNegative("weight decay: strength", strength);

@@ -8,6 +8,11 @@ import { ConfigError } from "../errors.ts";
  * @throws ConfigError if `numHeads` is no positive integer
  *
  * Source: Press et al., arXiv 2108.12409, section 3 and its published code for other numbers of heads.
+ *
+ * @example
+ * ```ts
+ * alibiSlopes(4); // => [0.25, 0.0625, 0.015625, 0.00390625]
+ * ```
  */
 export function alibiSlopes(numHeads: number): number[] {
   if (!Number.isInteger(numHeads) || numHeads < 1) {
@@ -24,6 +29,12 @@ export function alibiSlopes(numHeads: number): number[] {
  *
  * @param distances - `i − j`, `float32|int32[L, S]`, consumed
  * @returns `float32[N, L, S]`
+ *
+ * @example
+ * ```ts
+ * const distances = np.array([[0, -1], [1, 0]]); // of two queries (rows) and two keys
+ * alibiBias(1, distances).mul(256); // => [[[0, -1], [-1, 0]]]
+ * ```
  */
 export function alibiBias(numHeads: number, distances: np.Array): np.Array {
   const slopes = np.array(Float32Array.from(alibiSlopes(numHeads), (slope) => -slope));

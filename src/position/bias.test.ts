@@ -40,8 +40,8 @@ test("ALiBi's bias falls by the slope with every place, eagerly and compiled", a
   assert.deepEqual((await compiled(distances())).js(), expected);
 });
 
-test("sinusoids are their formula: constant, traced and compiled", async () => {
-  const places = [0, 1, 2.5, 300];
+test("sinusoids are their formula at every position up to 2^24: constant, traced and compiled", async () => {
+  const places = [0, 1, 2.5, 300, 10_000, 123_456.75, 999_999, 1e6, 2 ** 24];
   const make = (p: np.Array) => sinusoidalPositions(p, 6);
   await using compiled = compile(make);
   for (const result of [
@@ -49,12 +49,12 @@ test("sinusoids are their formula: constant, traced and compiled", async () => {
     make(np.array(places)),
     await compiled(np.array(places)),
   ]) {
-    assert.deepEqual(result.shape, [4, 6]);
+    assert.deepEqual(result.shape, [9, 6]);
     result.dataSync().forEach((value: number, at: number) => {
       const [n, i] = [places[Math.floor(at / 6)]!, at % 6];
       const angle = n / 10000 ** ((i - (i % 2)) / 6);
-      // Angles up to 300 in float32.
-      assert.ok(Math.abs(value - (i % 2 === 0 ? Math.sin(angle) : Math.cos(angle))) < 5e-5);
+      // Two units in the last place of numbers below 1.
+      assert.ok(Math.abs(value - (i % 2 === 0 ? Math.sin(angle) : Math.cos(angle))) <= 2 ** -23);
     });
   }
 });

@@ -119,10 +119,10 @@ test("documents made by a generator are shrunk as it does it", async () => {
 test("what a layout refuses is passed over, also where a property looks at a part", async () => {
   const even: Layout = {
     ...layouts.mrope,
-    place(segment, start, target) {
+    place(segment, start, target, before) {
       if (segment.kind === "video" && segment.frames % 2 === 1) throw new ConfigError("frames come in pairs");
       if (segment.kind === "text") throw new ConfigError("no text");
-      return layouts.mrope.place(segment, start, target);
+      return layouts.mrope.place(segment, start, target, before);
     },
   };
   assert.equal(await found(even, "text compatibility"), "not applicable");
@@ -179,9 +179,9 @@ test("what can't be checked is an error that says why", async () => {
   );
   const faulty: Layout = {
     ...flat,
-    place(segment, start, target) {
+    place(segment, start, target, before) {
       if (segment.kind === "image") throw new RangeError("a mistake");
-      return flat.place(segment, start, target);
+      return flat.place(segment, start, target, before);
     },
   };
   await assert.rejects(checkProperty(faulty, "causality"), /^RangeError: a mistake$/);

@@ -38,7 +38,16 @@ export interface ConformanceFile {
   readonly cases: readonly ConformanceCase[];
 }
 
-/** Angles of every token, in radians: `p[axis(j)]·θ_j`. */
+/**
+ * Angles of every token, in radians: `p[axis(j)]·θ_j`.
+ *
+ * @example
+ * ```ts
+ * const allocated = allocateFrequencies({ kind: "cyclic" }, { numAxes: 2, rotaryDim: 4, base: 100 });
+ * // Frequencies 1 and 0.1 for the two axes.
+ * rotaryAngles([[3, 5]], allocated); // => [[[3.000, 0.500]]]
+ * ```
+ */
 export function rotaryAngles(
   positions: readonly (readonly number[])[],
   { frequencies, axisOfFrequency }: AllocatedFrequencies,
@@ -104,6 +113,13 @@ const scalings: readonly (RopeScaling | null)[] = [
 /**
  * Vectors that another implementation can be tested with: documents, and the positions and angles that follow, for every layout with
  * every allocation and some scalings. Everything is float64.
+ *
+ * @example
+ * ```ts
+ * const files = conformanceFiles();
+ * files.length === Object.keys(layouts).length; // => true
+ * files[0]!.format; // => "rotor-positions"
+ * ```
  */
 export function conformanceFiles(): ConformanceFile[] {
   return (Object.keys(layouts) as LayoutName[]).map((name) => {

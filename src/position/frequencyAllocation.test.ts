@@ -310,7 +310,7 @@ test("impossible allocations and scalings are named before anything is consumed"
   );
   refuses(
     { allocation: { kind: "axial" } as never },
-    'frequency allocation "axial": expected cyclic, sections, interleaved-sections, per-axis, per-head',
+    'frequency allocation "axial": expected cyclic, sections, interleaved-sections, alternating-sections, component-sections, per-axis, split-cyclic, axes, per-head',
   );
   refuses({ rotaryDim: 14 }, "rotary: rotaryDim 14: expected a positive even integer up to headDim 12");
   refuses({ scaling: { kind: "linear", factor: 0 } }, "rope scaling: factor 0: expected a positive number");

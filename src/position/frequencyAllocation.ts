@@ -10,13 +10,31 @@ import { type RopeScaling, ropeFrequencies } from "./ropeScaling.ts";
  * - `interleaved-sections`: all frequencies belong to axis 0, except that axis `a` takes `a, a + A, a + 2A, …` below `A·sections[a]`
  *   (Qwen3-VL: 24, 20, 20).
  * - `per-axis`: every axis has its own full spectrum `base^(−2j/(d/A))` on its own `d/(2A)` consecutive pairs (RoPE-2D of vision models).
+ *   `order` says which axis has which slice (`[1, 0]`: columns first, as in Step 3), `alternate` gives neighbouring pairs to the axes in turn instead of
+ *   slices (Kimi K2.5), `tiled` gives component `c` of a slice the frequency `c mod m` of its `m`, so that the two components of an interleaved
+ *   pair turn by different angles, which is no rotation (V-JEPA 2).
+ * - `split-cyclic`: the frequencies of `cyclic`, those of axis 0 first, then those of axis 1 (Pixtral).
+ * - `alternating-sections`: `[h, w, t]` with three axes t, h, w: h and w take turns over the first `h + w` frequencies, t has the last `t`
+ *   (Ernie 4.5 VL: 22, 22, 20).
+ * - `component-sections`: blocks of `2·sections[c]` *components* (not pairs) for axis `c`: with half pairing the two components of a pair follow
+ *   different axes, which is a rotation only where these agree (`hunyuan_vl` of Transformers 5.24).
+ * - `axes`: the axis of every frequency, one by one.
  * - `per-head`: whole heads belong to one axis, `heads[a]` of them to axis `a` in turn; heads left over don't turn (MHRoPE).
  */
 export type FrequencyAllocation =
   | { readonly kind: "cyclic" }
   | { readonly kind: "sections"; readonly sections: readonly number[] }
   | { readonly kind: "interleaved-sections"; readonly sections: readonly number[] }
-  | { readonly kind: "per-axis" }
+  | {
+      readonly kind: "per-axis";
+      readonly order?: readonly number[];
+      readonly alternate?: boolean;
+      readonly tiled?: boolean;
+    }
+  | { readonly kind: "split-cyclic" }
+  | { readonly kind: "alternating-sections"; readonly sections: readonly number[] }
+  | { readonly kind: "component-sections"; readonly sections: readonly number[] }
+  | { readonly kind: "axes"; readonly axes: readonly number[] }
   | { readonly kind: "per-head"; readonly heads: readonly number[] };
 
 export interface FrequencyAllocationOptions {
@@ -42,6 +60,11 @@ export interface AllocatedFrequencies {
    * alike, one per head otherwise.
    */
   readonly axisOfFrequency: readonly (readonly (number | null)[])[];
+  /** What turns the second component of each pair, where it isn't what turns the first (then that is no rotation). Default the same. */
+  readonly second?: {
+    readonly frequencies: readonly number[];
+    readonly axisOfFrequency: readonly (readonly (number | null)[])[];
+  };
   /** What cos and sin are multiplied by. */
   readonly attentionFactor: number;
 }
@@ -54,6 +77,16 @@ export interface AllocatedFrequencies {
  *   there are
  *
  * Source: Su-10352; Qwen2-VL, arXiv 2409.12191, section 2.1; Qwen3-VL, arXiv 2511.21631; MHRoPE, arXiv 2510.23095.
+ *
+ * @example
+ * ```ts
+ * const { frequencies, axisOfFrequency } = allocateFrequencies(
+ *   { kind: "sections", sections: [2, 1, 1] },
+ *   { numAxes: 3, rotaryDim: 8, base: 10000 },
+ * );
+ * frequencies; // => [1, 0.1, 0.01, 0.001]
+ * axisOfFrequency; // => [[0, 0, 1, 2]]
+ * ```
  */
 export function allocateFrequencies(
   allocation: FrequencyAllocation,
@@ -95,21 +128,54 @@ export function allocateFrequencies(
       }
       return shared((j) => (j < numAxes * sections[j % numAxes]! ? j % numAxes : 0));
     }
-    case "per-axis": {
-      if (pairs % numAxes !== 0) {
+    case "alternating-sections": {
+      const { sections } = allocation;
+      checkCounts("alternating sections", sections);
+      const total = sections.reduce((a, b) => a + b, 0);
+      if (numAxes !== 3 || sections.length !== 3 || sections[0] !== sections[1] || total !== pairs) {
         throw new ConfigError(
-          `per-axis allocation: ${rotaryDim} components that turn: expected a multiple of ${2 * numAxes} for ${numAxes} axes`,
+          `alternating sections ${sections.join(",")}: expected three numbers for three axes, the first two alike, that add up to ${pairs}`,
         );
       }
-      const own = ropeFrequencies(rotaryDim / numAxes, base, scaling);
-      const size = own.frequencies.length;
+      const spatial = 2 * sections[0]!;
+      return shared((j) => (j < spatial ? 1 + (j % 2) : 0));
+    }
+    case "component-sections": {
+      const { sections } = allocation;
+      checkCounts("component sections", sections);
+      const total = sections.reduce((a, b) => a + b, 0);
+      if (sections.length !== numAxes || total !== pairs) {
+        throw new ConfigError(
+          `component sections ${sections.join(",")}: expected ${numAxes} numbers, one per axis, that add up to ${pairs}`,
+        );
+      }
+      const axes = sections.flatMap((size, axis) => Array<number>(2 * size).fill(axis));
       return {
-        numAxes,
-        attentionFactor: own.attentionFactor,
-        frequencies: Array.from({ length: pairs }, (_, j) => own.frequencies[j % size]!),
-        axisOfFrequency: [Array.from({ length: pairs }, (_, j) => Math.floor(j / size))],
+        ...shared((j) => axes[j]!),
+        second: { frequencies: whole.frequencies, axisOfFrequency: [axes.slice(pairs)] },
       };
     }
+    case "axes": {
+      const { axes } = allocation;
+      const wrong = axes.find((axis) => !Number.isInteger(axis) || axis < 0 || axis >= numAxes);
+      if (axes.length !== pairs || wrong !== undefined) {
+        throw new ConfigError(
+          `axes of the frequencies: ${axes.length} of them${wrong === undefined ? "" : `, among them ${wrong}`}; expected ${pairs} numbers from 0 to ${numAxes - 1}`,
+        );
+      }
+      return shared((j) => axes[j]!);
+    }
+    case "split-cyclic": {
+      checkDivisible("split-cyclic", rotaryDim, numAxes);
+      const size = pairs / numAxes;
+      const at = (j: number) => numAxes * (j % size) + Math.floor(j / size);
+      return {
+        ...shared((j) => Math.floor(j / size)),
+        frequencies: whole.frequencies.map((_, j) => whole.frequencies[at(j)]!),
+      };
+    }
+    case "per-axis":
+      return perAxis(allocation, numAxes, rotaryDim, base, scaling);
     case "per-head": {
       const { heads } = allocation;
       checkCounts("heads of the axes", heads);
@@ -135,12 +201,64 @@ export function allocateFrequencies(
   }
 }
 
+function checkDivisible(kind: string, rotaryDim: number, numAxes: number): void {
+  if ((rotaryDim / 2) % numAxes !== 0) {
+    throw new ConfigError(
+      `${kind} allocation: ${rotaryDim} components that turn: expected a multiple of ${2 * numAxes} for ${numAxes} axes`,
+    );
+  }
+}
+
+/** A spectrum for each axis. */
+function perAxis(
+  { order, alternate = false, tiled = false }: FrequencyAllocation & { kind: "per-axis" },
+  numAxes: number,
+  rotaryDim: number,
+  base: number,
+  scaling: RopeScaling | null,
+): AllocatedFrequencies {
+  checkDivisible("per-axis", rotaryDim, numAxes);
+  if (
+    order !== undefined &&
+    [...order].sort().join() !== Array.from({ length: numAxes }, (_, a) => a).join()
+  ) {
+    throw new ConfigError(
+      `per-axis allocation: order ${order.join()}: expected each of 0 to ${numAxes - 1} once`,
+    );
+  }
+  if (alternate && tiled) {
+    throw new ConfigError("per-axis allocation: alternate and tiled: expected one of them at most");
+  }
+  const pairs = rotaryDim / 2;
+  const { frequencies: own, attentionFactor } = ropeFrequencies(rotaryDim / numAxes, base, scaling);
+  const size = own.length;
+  const places = Array.from({ length: pairs }, (_, j) => j);
+  const slice = (j: number) => (alternate ? j % numAxes : Math.floor(j / size));
+  const place = (j: number) => (alternate ? Math.floor(j / numAxes) : j % size);
+  const axes = [places.map((j) => (order === undefined ? slice(j) : order[slice(j)]!))];
+  const component = (member: number) => places.map((j) => own[(2 * (j % size) + member) % size]!);
+  if (tiled) {
+    return {
+      numAxes,
+      attentionFactor,
+      frequencies: component(0),
+      axisOfFrequency: axes,
+      second: { frequencies: component(1), axisOfFrequency: axes },
+    };
+  }
+  return { numAxes, attentionFactor, frequencies: places.map((j) => own[place(j)]!), axisOfFrequency: axes };
+}
+
 /** Names of the allocations. */
 export const frequencyAllocationKinds = [
   "cyclic",
   "sections",
   "interleaved-sections",
+  "alternating-sections",
+  "component-sections",
   "per-axis",
+  "split-cyclic",
+  "axes",
   "per-head",
 ] as const satisfies readonly FrequencyAllocation["kind"][];
 

@@ -1,3 +1,8 @@
+/**
+ * Where tokens of text, images and video lie: layouts and their properties, rotary encodings, those of published models.
+ *
+ * @module rotor/position
+ */
 export { alibiBias, alibiSlopes } from "./alibi.ts";
 export {
   type CheckPropertyOptions,
@@ -18,6 +23,7 @@ export {
   documentLength,
   formatDocument,
   type ImageSegment,
+  type ImageSlices,
   parseDocument,
   type Segment,
   segmentLength,
@@ -36,18 +42,52 @@ export {
 } from "./frequencyAllocation.ts";
 export {
   type GridAxis,
+  type ImageToMake,
   type Layout,
+  layoutLength,
   layoutPositions,
+  layoutTokens,
   mesh,
+  type PlacedBefore,
+  type PlacedDocument,
   type Placement,
+  placeDocument,
   placeText,
   type VideoFrame,
 } from "./layout.ts";
 export { flat } from "./layouts/flat.ts";
 export { type LayoutName, layoutNamed, layouts } from "./layouts/index.ts";
 export { type MropeOptions, mrope, mropeInterleaved } from "./layouts/mrope.ts";
-export { hunyuanImage3, streaming, tie, tieV2 } from "./layouts/tie.ts";
+export { hunyuanImage3, streaming, tie, tieStream, tieV2 } from "./layouts/tie.ts";
 export { v2pe } from "./layouts/v2pe.ts";
+export {
+  type FrameTime,
+  layerKinds,
+  type ModelPositionOptions,
+  type ModelPositions,
+  type ModelRotary,
+  type ModelRotaryOptions,
+  modelAllocation,
+  modelDocument,
+  modelGeneration,
+  modelLayout,
+  modelPositions,
+  modelRotary,
+  modelsWithoutRow,
+  type PositionModel,
+  type PositionModelName,
+  type PositionRule,
+  positionModelAliases,
+  positionModelNamed,
+  positionModels,
+} from "./models/index.ts";
+export {
+  type ModelConformanceCase,
+  type ModelConformanceFile,
+  type ModelConformanceRotary,
+  modelConformanceFiles,
+} from "./models/modelConformance.ts";
+export { rotationProperty } from "./models/rotationProperty.ts";
 export {
   type LogLogFit,
   logLogSlope,
@@ -67,6 +107,7 @@ export {
   advance,
   advanceFrame,
   endVideo,
+  generatedPositions,
   type OpenVideo,
   type PositionCursor,
   positionDelta,
@@ -104,6 +145,7 @@ export { sinusoidalPositions } from "./sinusoidal.ts";
 export {
   type Float32Loss,
   float32Loss,
+  positionIds,
   positionOf,
   type TokenPositions,
 } from "./tokenPositions.ts";

@@ -88,6 +88,13 @@ const formulas: [name: string, layout: Layout, document: string, visual: number[
     }),
     L + 25,
   ],
+  [
+    "tie-stream",
+    layouts["tie-stream"],
+    "video:2x3x4",
+    grid(2, 3, 4, (k, i, j) => [L + 5.5 + k, L + 4.5 + i, L + 4 + j]),
+    L + 25,
+  ],
   ["mrope", layouts.mrope, "video:5x2x3", grid(5, 2, 3, (k, i, j) => [L + k, L + i, L + j]), L + 6],
   [
     "mrope that goes on after the grid",
@@ -332,7 +339,7 @@ test("bad documents and layouts are named", () => {
   refuses(() => parseDocument("video:0x4x4"), "video frames 0: expected a whole number, 1 or more");
   refuses(
     () => parseDocument("text:3 picture:4x4"),
-    'segment "picture:4x4": expected text:<tokens>, image:<height>x<width> or video:<frames>x<height>x<width>[@<seconds per frame>]',
+    'segment "picture:4x4": expected text:<tokens>, image:<height>x<width>[/<merge>] or video:<frames>x<height>x<width>[/<merge>][@<seconds per frame>]',
   );
   refuses(
     () => checkSegment({ kind: "image", height: 3, width: 4, spatialMergeSize: 2 }),

@@ -5,6 +5,11 @@ import { ConfigError } from "../errors.ts";
  * variance `σ²`: `σ²/n`, `n = 1, 2, …`. So a decoder without positions has one all the same: the size of its states falls as `n^(−1/2)`.
  *
  * Source: Su-10347.
+ *
+ * @example
+ * ```ts
+ * uniformAttentionMeanSquare(1, 4); // => [1, 0.500, 0.333, 0.250]
+ * ```
  */
 export function uniformAttentionMeanSquare(variance: number, length: number): number[] {
   return Array.from({ length }, (_, i) => variance / (i + 1));
@@ -15,6 +20,11 @@ export function uniformAttentionMeanSquare(variance: number, length: number): nu
  *
  * @param states - `[B, L, D]`, row-major
  * @throws ConfigError if sizes don't fit
+ *
+ * @example
+ * ```ts
+ * rmsByPosition([3, 4, 0, 0], [1, 2, 2]); // => [3.536, 0]
+ * ```
  */
 export function rmsByPosition(
   states: ArrayLike<number>,
@@ -46,6 +56,11 @@ export interface LogLogFit {
  * @param x - positive numbers
  * @param y - as many positive numbers
  * @throws ConfigError if there are fewer than 3 points, lengths differ, `x` are all the same, or a number is not positive
+ *
+ * @example
+ * ```ts
+ * logLogSlope([1, 2, 4, 8], [3, 1.5, 0.75, 0.375]).slope; // => -1.000
+ * ```
  */
 export function logLogSlope(x: ArrayLike<number>, y: ArrayLike<number>): LogLogFit {
   const count = x.length;
@@ -81,6 +96,13 @@ export function logLogSlope(x: ArrayLike<number>, y: ArrayLike<number>): LogLogF
  * @param order - the tokens; the last one keeps its place
  * @param permutation - of the places `0 … L − 2`
  * @throws ConfigError if it is no permutation of all places but the last
+ *
+ * @example
+ * ```ts
+ * // The mean of all tokens doesn't see their order.
+ * const mean = (tokens: readonly number[]) => [tokens.reduce((sum, x) => sum + x) / tokens.length];
+ * await permutationSensitivity(mean, [1, 2, 3, 4], [2, 0, 1]); // => 0
+ * ```
  */
 export async function permutationSensitivity<T>(
   lastOutput: (tokens: readonly T[]) => ArrayLike<number> | Promise<ArrayLike<number>>,

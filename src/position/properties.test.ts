@@ -31,6 +31,7 @@ const broken: Record<LayoutName, Partial<Record<LayoutPropertyName, string>>> = 
   "tie-v2": {},
   "tie-v2-3d": { causality: "video:2x1x1" },
   "streaming-3d": { "video compatibility": "video:2x1x1" },
+  "tie-stream": { symmetry: "text:1 video:2x1x1 text:1" },
   mrope: { equivalence: "image:2x2", symmetry: "text:1 image:1x2 text:1" },
   "mrope-seconds": {
     "video compatibility": "video:2x1x1",
@@ -167,4 +168,24 @@ test("measures: how far a document reaches, and the jumps at its borders", () =>
       ["image", "text", 13, [5.5, 5], 5.5],
     ],
   );
+});
+
+test("no layout of streams is symmetric and RoPE-3D as well: all half steps near a video of one or two patches are tried", () => {
+  const steps = Array.from({ length: 33 }, (_, i) => i / 2 - 4);
+  let symmetric = 0;
+  // Text before at −1 on all axes, a first frame that no later one may move, and where text goes on after one frame and after two.
+  for (const t of steps) {
+    for (const h of steps) {
+      for (const w of steps) {
+        const first = [t, h, w];
+        const entering = first.map((value) => value + 1);
+        const leaves = (next: number, last: readonly number[]) =>
+          last.every((value, axis) => next - value === entering[axis]);
+        if (!steps.some((next) => leaves(next, first))) continue;
+        symmetric++;
+        assert.ok(!steps.some((next) => leaves(next, [t + 1, h, w])));
+      }
+    }
+  }
+  assert.ok(symmetric > 10);
 });

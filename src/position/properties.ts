@@ -1,13 +1,5 @@
-import {
-  type Document,
-  documentLength,
-  type ImageSegment,
-  type Segment,
-  segmentLength,
-  tokenGrid,
-  type VideoSegment,
-} from "./document.ts";
-import { type Layout, layoutPositions } from "./layout.ts";
+import { type Document, type ImageSegment, type Segment, tokenGrid, type VideoSegment } from "./document.ts";
+import { type Layout, layoutLength, layoutPositions, layoutTokens } from "./layout.ts";
 import { advance, startCursor } from "./positionCursor.ts";
 import { positionOf } from "./tokenPositions.ts";
 
@@ -40,11 +32,11 @@ const sole = (kind: Segment["kind"]) => (document: Document) =>
   document.length === 1 && document[0]!.kind === kind;
 
 /** Each segment with the number of its first token. */
-function withOffsets(document: Document): { segment: Segment; offset: number }[] {
+function withOffsets(layout: Layout, document: Document): { segment: Segment; offset: number }[] {
   let offset = 0;
   return document.map((segment) => {
     const entry = { segment, offset };
-    offset += segmentLength(segment);
+    offset += layoutTokens(layout, segment);
     return entry;
   });
 }
@@ -57,11 +49,17 @@ function checkCompatible(
   names: readonly string[],
 ): Violation | null {
   const positions = layoutPositions(layout, document);
-  const first = positionOf(positions, 0);
+  const [sole] = document;
+  const tokens =
+    sole!.kind === "text" || layout.patchesOf === undefined
+      ? Array.from({ length: layoutLength(layout, document) }, (_, n) => n)
+      : layout.patchesOf(sole!);
+  const first = positionOf(positions, tokens[0]!);
   const origin = wanted(0);
-  for (let token = 1; token < documentLength(document); token++) {
+  for (let n = 1; n < tokens.length; n++) {
+    const token = tokens[n]!;
     const moved = minus(positionOf(positions, token), first);
-    const target = wanted(token);
+    const target = wanted(n);
     for (const name of names) {
       const axis = layout.axes.indexOf(name);
       const actual = moved[axis < 0 ? 0 : axis]!;
@@ -131,7 +129,7 @@ export const layoutProperties = {
         const before = cursor;
         cursor = advance(layout, cursor, segment).cursor;
         const moved = cursor.next - before.next;
-        const tokens = segmentLength(segment);
+        const tokens = layoutTokens(layout, segment);
         if (isVisual(segment) && !same([moved], [tokens])) {
           return {
             token: cursor.tokens,
@@ -144,12 +142,16 @@ export const layoutProperties = {
   },
   symmetry: {
     says: "from the text before a grid to its first patch is as far as from its last patch to the text after",
-    appliesTo: (document) => symmetricPlaces(document).length > 0,
+    appliesTo: (document) =>
+      document.some(
+        (segment, i) =>
+          isVisual(segment) && document[i - 1]?.kind === "text" && document[i + 1]?.kind === "text",
+      ),
     check(layout, document) {
       const positions = layoutPositions(layout, document);
-      for (const { first, last } of symmetricPlaces(document)) {
-        const entering = minus(positionOf(positions, first), positionOf(positions, first - 1));
-        const leaving = minus(positionOf(positions, last + 1), positionOf(positions, last));
+      for (const { before, first, last, after } of symmetricPlaces(layout, document)) {
+        const entering = minus(positionOf(positions, first), positionOf(positions, before));
+        const leaving = minus(positionOf(positions, after), positionOf(positions, last));
         if (!same(entering, leaving)) {
           return {
             token: first,
@@ -167,7 +169,7 @@ export const layoutProperties = {
       const whole = layoutPositions(layout, document);
       for (const prefix of prefixes(document)) {
         const early = layoutPositions(layout, prefix);
-        for (let token = 0; token < documentLength(prefix); token++) {
+        for (let token = 0; token < layoutLength(layout, prefix); token++) {
           const [alone, later] = [positionOf(early, token), positionOf(whole, token)];
           if (!same(alone, later)) {
             return {
@@ -186,7 +188,7 @@ export const layoutProperties = {
     check(layout, document) {
       const positions = layoutPositions(layout, document);
       const seen = new Map<string, number>();
-      for (let token = 0; token < documentLength(document); token++) {
+      for (let token = 0; token < layoutLength(layout, document); token++) {
         const vector = positionOf(positions, token);
         const key = vector.map((value) => value.toFixed(6)).join();
         const other = seen.get(key);
@@ -202,14 +204,23 @@ export const layoutProperties = {
 
 export type LayoutPropertyName = keyof typeof layoutProperties;
 
-/** First and last tokens of the grids with text on both sides. */
-function symmetricPlaces(document: Document): { first: number; last: number }[] {
-  const entries = withOffsets(document.filter((segment) => segmentLength(segment) > 0));
-  return entries.flatMap(({ segment, offset }, i) =>
-    isVisual(segment) && entries[i - 1]?.segment.kind === "text" && entries[i + 1]?.segment.kind === "text"
-      ? [{ first: offset, last: offset + segmentLength(segment) - 1 }]
-      : [],
+/** Grids with text on both sides: the tokens before and after, and the first and last patch. */
+function symmetricPlaces(
+  layout: Layout,
+  document: Document,
+): { before: number; first: number; last: number; after: number }[] {
+  const entries = withOffsets(
+    layout,
+    document.filter((segment) => segment.kind !== "text" || segment.length > 0),
   );
+  return entries.flatMap(({ segment, offset }, i) => {
+    if (!isVisual(segment)) return [];
+    if (entries[i - 1]?.segment.kind !== "text" || entries[i + 1]?.segment.kind !== "text") return [];
+    const tokens = layoutTokens(layout, segment);
+    const patches = layout.patchesOf?.(segment);
+    const [first, last] = patches === undefined ? [0, tokens - 1] : [patches[0]!, patches.at(-1)!];
+    return [{ before: offset - 1, first: offset + first, last: offset + last, after: offset + tokens }];
+  });
 }
 
 /** The documents that end with a frame, an image or a token of this one, short of the whole. */
@@ -223,7 +234,7 @@ function prefixes(document: Document): Document[] {
             (_, k): Document => [...before, { ...segment, frames: k + 1 }],
           )
         : [[...before, segment]];
-    return parts.filter((part) => documentLength(part) > 0);
+    return parts.filter((part) => part.some((own) => own.kind !== "text" || own.length > 0));
   });
 }
 
@@ -250,12 +261,24 @@ export interface ModalityGap {
   readonly size: number;
 }
 
-/** How far a document reaches, and how its borders look. */
+/**
+ * How far a document reaches, and how its borders look.
+ *
+ * @example
+ * ```ts
+ * const { tokens, largestPosition, gaps } = layoutMeasures(layouts.mrope, parseDocument("text:2 image:2x3 text:1"));
+ * [tokens, largestPosition]; // => [9, 5]
+ * gaps.map(({ size }) => size); // => [1, 3]
+ * ```
+ */
 export function layoutMeasures(layout: Layout, document: Document): LayoutMeasures {
   const positions = layoutPositions(layout, document);
-  const tokens = documentLength(document);
+  const tokens = layoutLength(layout, document);
   const largestPosition = positions.values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const entries = withOffsets(document.filter((segment) => segmentLength(segment) > 0));
+  const entries = withOffsets(
+    layout,
+    document.filter((segment) => layoutTokens(layout, segment) > 0),
+  );
   const gaps = entries.slice(1).map(({ segment, offset }, i): ModalityGap => {
     const vector = minus(positionOf(positions, offset), positionOf(positions, offset - 1));
     return {

@@ -18,6 +18,12 @@ export interface RelativeBucketOptions {
  *
  * Source: Raffel et al., T5, arXiv 1910.10683, section 2.1; Transformers, `T5Attention._relative_position_bucket`, whose float32
  * logarithms decide at the borders.
+ *
+ * @example
+ * ```ts
+ * const options = { bidirectional: false, numBuckets: 32, maxDistance: 128 };
+ * [0, -1, -15, -16, -128, 1].map((distance) => relativeBucket(distance, options)); // => [0, 1, 15, 16, 31, 0]
+ * ```
  */
 export function relativeBucket(distance: number, options: RelativeBucketOptions): number {
   const { bidirectional, numBuckets = 32, maxDistance = 128 } = options;

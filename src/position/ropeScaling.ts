@@ -105,6 +105,11 @@ function positive(name: string, value: number): void {
  * @throws ConfigError if `headDim` is odd or not positive, or `base` is not above 1
  *
  * Source: RoFormer, arXiv 2104.09864, eq. 15; Su-10352.
+ *
+ * @example
+ * ```ts
+ * rotaryFrequencies(4); // => [1, 0.01]
+ * ```
  */
 export function rotaryFrequencies(headDim: number, base = 10000): number[] {
   if (!Number.isInteger(headDim) || headDim <= 0 || headDim % 2 !== 0) {
@@ -124,6 +129,12 @@ export function rotaryFrequencies(headDim: number, base = 10000): number[] {
  * @throws ConfigError naming the number that is out of range
  *
  * Source: Transformers 5.24, modeling_rope_utils; the papers named at {@link RopeScaling}.
+ *
+ * @example
+ * ```ts
+ * ropeFrequencies(4, 10000).frequencies; // => [1, 0.01]
+ * ropeFrequencies(4, 10000, { kind: "linear", factor: 2 }).frequencies; // => [0.5, 0.005]
+ * ```
  */
 export function ropeFrequencies(
   rotaryDim: number,

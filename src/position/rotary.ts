@@ -1,5 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { ConfigError, ShapeError } from "../errors.ts";
+import { accurateSinCos } from "./accurateSinCos.ts";
 import {
   type AllocatedFrequencies,
   allocateFrequencies,
@@ -39,7 +40,8 @@ export interface RotaryOptions {
 export interface RotaryTables {
   /**
    * `float32[.., L, K, 1, d/2]` for half pairing, `float32[.., L, K, d/2, 1]` for interleaved, `float32[.., L, K, A, 1, d/(2A)]` for
-   * halves per axis; `K` is 1 if all heads turn alike. Multiplied by the attention factor of the scaling.
+   * halves per axis; `K` is 1 if all heads turn alike. Multiplied by the attention factor of the scaling. The 1 is 2 where the two components of
+   * a pair turn by different angles.
    */
   readonly cos: np.Array;
   /** As `cos` but with both members of a pair, the first one negative: `−sin` then `sin`. */
@@ -56,9 +58,16 @@ export interface RotaryTables {
  * Eagerly there is no cache, as it would own arrays that callers dispose of: keep tables with {@link rotaryTablesRef}.
  *
  * @param positions - possibly fractional: plain numbers or {@link TokenPositions} (the tables are then constants, with angles
- *   computed in float64), or an array `float32|int32[L]`, `[B, L]`, with `numAxes` `[L, A]` or `[B, L, A]`, consumed (angles in float32)
+ *   computed in float64), or an array `float32|int32[L]`, `[B, L]`, with `numAxes` `[L, A]` or `[B, L, A]`, consumed
  * @param headDim - `H`, even
  * @throws ConfigError or ShapeError if sizes don't fit; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const { cos, sin } = rotaryTables([0, Math.PI / 2], 2);
+ * cos; // => [[[[1.000]]], [[[0.000]]]]
+ * sin; // => [[[[0.000], [0.000]]], [[[-1.000], [1.000]]]]
+ * ```
  */
 export function rotaryTables(
   positions: np.Array | readonly number[] | TokenPositions,
@@ -79,7 +88,26 @@ export function rotaryTables(
       `rotary: positions are ${traced.dtype}[${traced.shape.join()}], expected a last axis of numAxes ${numAxes}`,
     );
   }
-  return { ...tracedTables(traced, options.numAxes !== undefined, allocated, pairing), pairing, headDim };
+  const hasAxes = options.numAxes !== undefined;
+  if (isInMemory(traced)) return { ...memoryTables(traced, hasAxes, allocated, pairing), pairing, headDim };
+  return { ...tracedTables(traced, hasAxes, allocated, pairing), pairing, headDim };
+}
+
+/** An array of numbers that can be read without waiting for a device; tracers aren't. */
+const isInMemory = (array: np.Array): boolean => array instanceof np.Array && array.device !== "webgpu";
+
+/** Tables of an array whose numbers are known, as those of plain numbers. */
+function memoryTables(
+  positions: np.Array,
+  hasAxes: boolean,
+  allocated: AllocatedFrequencies,
+  pairing: RotaryPairing,
+): { cos: np.Array; sin: np.Array } {
+  const shape = hasAxes ? positions.shape.slice(0, -1) : [...positions.shape];
+  const values = positions.dataSync();
+  const { cos, sin } = constantTables({ values, numAxes: allocated.numAxes }, allocated, pairing);
+  const rows = (table: np.Array) => table.reshape([...shape, ...table.shape.slice(1)]);
+  return { cos: rows(cos), sin: rows(sin) };
 }
 
 /**
@@ -87,6 +115,12 @@ export function rotaryTables(
  *
  * @returns what turns how
  * @throws ConfigError if they don't
+ *
+ * @example
+ * ```ts
+ * checkRotary(64, { base: 500000 }).frequencies.length; // => 32
+ * assert.throws(() => checkRotary(7, {}), ConfigError);
+ * ```
  */
 export function checkRotary(headDim: number, options: RotaryOptions): AllocatedFrequencies {
   const { base = 10000, pairing = "half", scaling = null, allocation = { kind: "cyclic" } } = options;
@@ -134,33 +168,44 @@ function plainPositions(
 
 function constantTables(
   { values, numAxes }: { values: ArrayLike<number>; numAxes: number },
-  { axisOfFrequency, attentionFactor, ...allocated }: AllocatedFrequencies,
+  { axisOfFrequency, attentionFactor, second, ...allocated }: AllocatedFrequencies,
   pairing: RotaryPairing,
 ): { cos: np.Array; sin: np.Array } {
   const length = values.length / numAxes;
   const theta = Float64Array.from(allocated.frequencies);
   const [pairs, heads] = [theta.length, axisOfFrequency.length];
-  const cos = new Float32Array(length * heads * pairs);
-  const sin = new Float32Array(cos.length * 2);
+  const members = second === undefined ? 1 : 2;
+  const cos = new Float32Array(length * heads * pairs * members);
+  const sin = new Float32Array(length * heads * pairs * 2);
   // Pairs whose members lie together: all, or those of an axis.
   const block = pairing === "half-per-axis" ? pairs / numAxes : pairs;
   const [step, next] = pairing === "interleaved" ? [2, 1] : [1, block];
+  const angleOf = (token: number, axis: number | null, frequency: number) =>
+    axis === null ? 0 : values[token * numAxes + axis]! * frequency;
   for (let token = 0, at = 0; token < length; token++) {
-    for (const axes of axisOfFrequency) {
+    for (let head = 0; head < heads; head++) {
+      const axes = axisOfFrequency[head]!;
       for (let j = 0; j < pairs; j++, at++) {
         const axis = axes[j]!;
-        const angle = axis === null ? 0 : values[token * numAxes + axis]! * theta[j]!;
+        const angle = angleOf(token, axis, theta[j]!);
         const factor = axis === null ? 1 : attentionFactor;
         const sine = factor * Math.sin(angle);
-        cos[at] = factor * Math.cos(angle);
         const first = 2 * (at - (j % block)) + step * (j % block);
         sin[first] = -sine;
-        sin[first + next] = sine;
+        if (second === undefined) {
+          cos[at] = factor * Math.cos(angle);
+          sin[first + next] = sine;
+        } else {
+          const other = angleOf(token, second.axisOfFrequency[head]![j]!, second.frequencies[j]!);
+          cos[first] = factor * Math.cos(angle);
+          cos[first + next] = factor * Math.cos(other);
+          sin[first + next] = factor * Math.sin(other);
+        }
       }
     }
   }
   return {
-    cos: np.array(cos, { shape: [length, heads, ...pairShape(pairing, pairs, numAxes, 1)] }),
+    cos: np.array(cos, { shape: [length, heads, ...pairShape(pairing, pairs, numAxes, members)] }),
     sin: np.array(sin, { shape: [length, heads, ...pairShape(pairing, pairs, numAxes, 2)] }),
   };
 }
@@ -168,42 +213,67 @@ function constantTables(
 function tracedTables(
   positions: np.Array,
   hasAxes: boolean,
-  { axisOfFrequency, attentionFactor, frequencies, numAxes }: AllocatedFrequencies,
+  { axisOfFrequency, attentionFactor, frequencies, numAxes, second }: AllocatedFrequencies,
   pairing: RotaryPairing,
 ): { cos: np.Array; sin: np.Array } {
   const [pairs, heads] = [frequencies.length, axisOfFrequency.length];
   const shape = hasAxes ? positions.shape.slice(0, -1) : [...positions.shape];
-  const split = positions.astype(np.float32).reshape([...shape, numAxes, 1, 1]);
-  // One term per axis, with the frequencies of the others 0: no gather, and exact, as all terms of a sum but one are 0.
-  let angles: np.Array | null = null;
-  for (let axis = 0; axis < numAxes; axis++) {
-    const theta = Float32Array.from(axisOfFrequency.flat(), (own, at) =>
-      own === axis ? frequencies[at % pairs]! : 0,
-    );
-    const coordinate =
-      numAxes === 1 ? split.ref : split.ref.slice(...shape.map((): [] => []), [axis, axis + 1]);
-    const term = coordinate.reshape([...shape, 1, 1]).mul(np.array(theta, { shape: [heads, pairs] }));
-    angles = angles === null ? term : angles.add(term);
-  }
-  split.dispose();
+  const coordinates = positions.astype(np.float32).reshape([...shape, numAxes]);
   const table = [heads, ...pairShape(pairing, pairs, numAxes, 1)];
-  let cos = np.cos(angles!.ref).reshape([...shape, ...table]);
-  let sine = np.sin(angles!).reshape([...shape, ...table]);
-  if (attentionFactor !== 1) {
-    const factor = Float32Array.from(axisOfFrequency.flat(), (own) => (own === null ? 1 : attentionFactor));
-    cos = cos.mul(np.array(factor, { shape: table }));
-    sine = sine.mul(attentionFactor);
+  const both = (axes: AllocatedFrequencies["axisOfFrequency"], thetas: readonly number[]) => {
+    const radians = axes.flat().map((axis, at) => ({ axis, theta: thetas[at % pairs]! }));
+    const turned = accurateSinCos(coordinates.ref, radians);
+    const shaped = {
+      cos: turned.cos.reshape([...shape, ...table]),
+      sin: turned.sin.reshape([...shape, ...table]),
+    };
+    if (attentionFactor === 1) return shaped;
+    const factor = Float32Array.from(axes.flat(), (own) => (own === null ? 1 : attentionFactor));
+    return {
+      cos: shaped.cos.mul(np.array(factor, { shape: table })),
+      sin: shaped.sin.mul(attentionFactor),
+    };
+  };
+  const member = pairing === "interleaved" ? -1 : -2;
+  const first = both(axisOfFrequency, frequencies);
+  if (second === undefined) {
+    coordinates.dispose();
+    return { cos: first.cos, sin: np.concatenate([np.negative(first.sin.ref), first.sin], member) };
   }
-  const sin = np.concatenate([np.negative(sine.ref), sine], pairing === "interleaved" ? -1 : -2);
-  return { cos, sin };
+  const other = both(second.axisOfFrequency, second.frequencies);
+  coordinates.dispose();
+  return {
+    cos: np.concatenate([first.cos, other.cos], member),
+    sin: np.concatenate([np.negative(first.sin), other.sin], member),
+  };
 }
 
-/** Another reference to both tables. */
+/**
+ * Another reference to both tables.
+ *
+ * @example
+ * ```ts
+ * const tables = rotaryTables([3], 2);
+ * const [query, key] = [np.array([[[[1, 0]]]]), np.array([[[[0, 1]]]])];
+ * // Both are turned by the same tables, which the second use gives up.
+ * const turned = [applyRotary(query, rotaryTablesRef(tables)), applyRotary(key, tables)];
+ * turned.map((x) => x.js()); // => [[[[[-0.990, 0.141]]]], [[[[-0.141, -0.990]]]]]
+ * ```
+ */
 export function rotaryTablesRef(tables: RotaryTables): RotaryTables {
   return { ...tables, cos: tables.cos.ref, sin: tables.sin.ref };
 }
 
-/** Gives both tables up. */
+/**
+ * Gives both tables up.
+ *
+ * @example
+ * ```ts
+ * const tables = rotaryTables([0, 1, 2], 4);
+ * tables.cos.shape; // => [3, 1, 1, 2]
+ * disposeRotaryTables(tables);
+ * ```
+ */
 export function disposeRotaryTables({ cos, sin }: RotaryTables): void {
   cos.dispose();
   sin.dispose();
@@ -222,11 +292,18 @@ export function disposeRotaryTables({ cos, sin }: RotaryTables): void {
  * @throws ShapeError if `x` is not of rank 4 or its last axes don't fit the tables; nothing is consumed then
  *
  * Source: RoFormer, arXiv 2104.09864, eq. 34.
+ *
+ * @example
+ * ```ts
+ * // One head of two components: one pair, whose angle is its position.
+ * const x = np.array([[[[1, 0]], [[1, 0]]]]);
+ * applyRotary(x, rotaryTables([0, 1], 2)); // => [[[[1, 0]], [[0.5403, 0.8415]]]]
+ * ```
  */
 export function applyRotary(x: np.Array, { cos, sin, pairing, headDim }: RotaryTables): np.Array {
   const splitAxes = pairing === "half-per-axis" ? 3 : 2;
-  const split = cos.shape.slice(-splitAxes);
-  const pairs = split.reduce((a, b) => a * b, 1);
+  const split = sin.shape.slice(-splitAxes);
+  const pairs = split.reduce((a, b) => a * b, 1) / 2;
   const rows = cos.shape.at(-splitAxes - 1)!;
   const shape = [...x.shape];
   if (shape.length !== 4 || shape[3] !== headDim || shape[2]! % rows !== 0) {

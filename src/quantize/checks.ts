@@ -1,11 +1,12 @@
 import { numpy as np } from "@jax-js/jax";
+import { checkShapes, type Shaped, shownArray } from "../arrayShapes.ts";
 import { ConfigError, DataError, ShapeError } from "../errors.ts";
 
 /** @throws ShapeError unless `z` is `float32[.., dim]` with at least one vector; nothing is consumed */
 export function checkVectors(what: string, z: np.Array, dim: number): void {
   if (z.dtype !== np.float32 || z.shape.at(-1) !== dim || z.shape.includes(0)) {
     throw new ShapeError(
-      `${what}: z is ${z.dtype}[${z.shape.join()}], expected float32[.., ${dim}] with at least one vector`,
+      `${what}: z is ${shownArray(z)}, expected float32[.., ${dim}] with at least one vector`,
     );
   }
 }
@@ -16,21 +17,14 @@ export function checkCodes(what: string, codes: np.Array, dim: number, numCodes?
   const fits = codes.shape.length === 2 && rows! > 0 && columns === dim && (numCodes ?? rows) === rows;
   if (codes.dtype !== np.float32 || !fits) {
     throw new ShapeError(
-      `${what}: codes are ${codes.dtype}[${codes.shape.join()}], expected float32[${numCodes ?? "codes"}, ${dim}]`,
+      `${what}: codes are ${shownArray(codes)}, expected float32[${numCodes ?? "codes"}, ${dim}]`,
     );
   }
 }
 
-/** @throws ConfigError unless the value is an integer and at least `least` */
-export function checkCount(what: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least)
-    throw new ConfigError(`${what} ${value}: expected an integer ≥ ${least}`);
-}
-
-/** @throws ConfigError unless the value is finite and not negative */
-export function checkWeight(what: string, value: number): void {
-  if (!(value >= 0) || !Number.isFinite(value))
-    throw new ConfigError(`${what} ${value}: expected a number ≥ 0`);
+/** @throws ShapeError unless `z` and `q` are vectors of one shape; nothing is consumed */
+export function checkPair(what: string, z: Shaped, q: Shaped): void {
+  checkShapes(what, { z: [z, "float32[B.., D]"], q: [q, "float32[B.., D]"] });
 }
 
 /** @throws ConfigError unless the value is one of `allowed` */
@@ -77,7 +71,7 @@ export function checkIndices(what: string, indices: np.Array, sizes: readonly nu
   const parts = sizes.length;
   if (indices.dtype !== np.int32 || (parts > 1 && indices.shape.at(-1) !== parts)) {
     throw new ShapeError(
-      `${what}: indices are ${indices.dtype}[${indices.shape.join()}], expected int32[..${parts > 1 ? `, ${parts}` : ""}]`,
+      `${what}: indices are ${shownArray(indices)}, expected int32[..${parts > 1 ? `, ${parts}` : ""}]`,
     );
   }
   if (!(indices instanceof np.Array) || indices.device === "webgpu") return;

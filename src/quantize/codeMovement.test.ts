@@ -48,12 +48,10 @@ function gradients(
 ): Record<string, Matrix> {
   const loss = (p: QuantizerTree) => {
     const { loss: total, ...rest } = quantizer.apply(p, state, arrayOf(vectors, [numVectors, dim]));
-    tree.dispose(rest as never);
+    tree.dispose(rest);
     return total;
   };
-  const differentiate = valueAndGrad(loss as never) as unknown as (
-    p: QuantizerTree,
-  ) => [np.Array, Record<string, np.Array>];
+  const differentiate = valueAndGrad(loss) as (p: QuantizerTree) => [np.Array, Record<string, np.Array>];
   const [value, result] = differentiate(params);
   value.dispose();
   return Object.fromEntries(

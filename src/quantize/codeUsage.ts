@@ -1,5 +1,5 @@
 import { ConfigError, DataError } from "../errors.ts";
-import { checkCount } from "./checks.ts";
+import { checkInteger } from "../numberChecks.ts";
 
 /** What a histogram of codes says. */
 export interface UsageSummary {
@@ -13,7 +13,14 @@ export interface UsageSummary {
   readonly perplexity: number;
 }
 
-/** @param histogram - hits per code */
+/**
+ * @param histogram - hits per code
+ *
+ * @example
+ * ```ts
+ * summarizeUsage([5, 5, 0, 0]); // => { total: 10, numUsed: 2, usage: 0.5, perplexity: 2.000 }
+ * ```
+ */
 export function summarizeUsage(histogram: ArrayLike<number>): UsageSummary {
   let total = 0;
   for (let k = 0; k < histogram.length; k++) total += histogram[k]!;
@@ -43,6 +50,15 @@ export interface CodeUsageOptions {
  * A batch of `n` vectors can't show a perplexity above `n`, however healthy the codebook; that of a window can.
  *
  * @throws ConfigError for an impossible number of codes or window
+ *
+ * @example
+ * ```ts
+ * const usage = new CodeUsage(4);
+ * usage.add([0, 0, 1, 1]).perplexity; // => 2.000
+ * usage.add([2, 2, 2, 2]);
+ * usage.summary().numUsed; // => 3
+ * usage.ages(); // => [1, 1, 0, 2]
+ * ```
  */
 export class CodeUsage {
   readonly #histogram: Float64Array;
@@ -52,7 +68,7 @@ export class CodeUsage {
   #numBatches = 0;
 
   constructor(numCodes: number, { window = Number.POSITIVE_INFINITY }: CodeUsageOptions = {}) {
-    checkCount("CodeUsage numCodes", numCodes, 1);
+    checkInteger("CodeUsage numCodes", numCodes, 1);
     if (window !== Number.POSITIVE_INFINITY && !(Number.isInteger(window) && window >= 1))
       throw new ConfigError(`CodeUsage window ${window}: expected an integer ≥ 1`);
     this.#histogram = new Float64Array(numCodes);
@@ -105,7 +121,7 @@ export class CodeUsage {
 
   /** Codes without a hit in the last `batches` batches (or since the start, if that is less). */
   deadCodes(batches: number): number[] {
-    checkCount("CodeUsage deadCodes batches", batches, 1);
+    checkInteger("CodeUsage deadCodes batches", batches, 1);
     const least = Math.min(batches, this.#numBatches);
     const dead: number[] = [];
     this.ages().forEach((age, k) => {

@@ -1,15 +1,54 @@
 import { lax, numpy as np } from "@jax-js/jax";
+import { checkKeys } from "../arrayShapes.ts";
 import { ConfigError } from "../errors.ts";
-import { checkCount, checkIndices, checkValues, checkVectors, checkWeight } from "./checks.ts";
-import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
+import {
+  computed,
+  integersFrom,
+  nonNegative,
+  type OptionTable,
+  required,
+  withDefaults,
+} from "../options/index.ts";
+import { checkIndices, checkValues, checkVectors } from "./checks.ts";
+import {
+  checkKey,
+  type GradientOptions,
+  gradientTable,
+  quantizeThrough,
+  resolveGradient,
+} from "./gradientEstimator.ts";
 import { dispose, type Quantizer } from "./quantizer.ts";
+import { quantizerMethod } from "./quantizerMethod.ts";
 
 export interface FiniteScalarOptions extends GradientOptions {
   /** `L_i`, the number of values of each component; at least 2 each. */
   readonly levels: readonly number[];
-  /** Widens the range so that the outermost values are reached. Default 1e-3 (FSQ). */
+  /**
+   * Widens the range so that the outermost values are reached: from 0, or above it for a level of 2, to below `1/(L − 1)`, where the range
+   * would reach beyond them. Default 1e-3 (FSQ), for levels above 501 `1/(2(L − 1))`.
+   */
   readonly eps?: number;
 }
+
+/** float32 holds all integers up to here. */
+const mostLevels = 2 ** 24;
+
+/** @throws ConfigError unless every level's codes are reached and none beyond them */
+function checkEps(eps: number, levels: readonly number[]): void {
+  const [least, most] = [Math.min(...levels), Math.max(...levels)];
+  const aboveZero = least === 2 ? eps > 0 : eps >= 0;
+  if (aboveZero && eps < 1 / (most - 1)) return;
+  const lower = least === 2 ? "a number > 0 (a level of 2 has one code at 0)" : "a number ≥ 0";
+  throw new ConfigError(
+    `finiteScalarQuantizer eps ${eps}: expected ${lower} and below 1/(L − 1) = ${1 / (most - 1)} for the level ${most}`,
+  );
+}
+
+const fsqTable = {
+  levels: required(integersFrom(2)),
+  eps: computed(nonNegative, "1e-3, for levels above 501 1/(2(L − 1))", "FSQ"),
+  ...gradientTable,
+} satisfies OptionTable;
 
 /**
  * Finite scalar quantization: every component is bounded and rounded to one of `L_i` values; nothing is learned.
@@ -21,23 +60,38 @@ export interface FiniteScalarOptions extends GradientOptions {
  * For even L the values are `−L/2 … L/2 − 1`, not symmetric, and `z = 0` is the code 0. vector-quantize-pytorch refuses L = 2
  * without its symmetric bound; the published formula is defined there, and gives −1 and 0.
  *
- * @throws ConfigError for impossible levels
+ * @throws ConfigError for impossible levels or eps
  *
  * Source: Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple, arXiv 2309.15505, section 3 and appendix A.1.
+ *
+ * @example
+ * ```ts
+ * const quantizer = finiteScalarQuantizer({ levels: [3, 5] });
+ * quantizer.codebookSizes; // => [15]
+ * const { params, state } = quantizer.init(random.key(0));
+ * const { quantized, indices } = quantizer.apply(params, state, np.array([[0.1, -9]]));
+ * quantized; // => [[0, -1]]
+ * indices; // => [1]
+ * ```
  */
 export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
-  const { levels, eps = 1e-3 } = options;
-  if (levels.length === 0) throw new ConfigError("finiteScalarQuantizer levels: expected at least one");
-  for (const level of levels) checkCount("finiteScalarQuantizer level", level, 2);
+  const { levels, eps } = withDefaults(fsqTable, options, "finiteScalarQuantizer");
+  for (const level of levels) {
+    if (level > mostLevels)
+      throw new ConfigError(
+        `finiteScalarQuantizer level ${level}: expected at most ${mostLevels}, as far as float32 counts`,
+      );
+  }
   const numCodes = levels.reduce((a, b) => a * b, 1);
   if (numCodes > 2 ** 31 - 1)
     throw new ConfigError(`finiteScalarQuantizer levels: ${numCodes} codes: expected less than 2³¹`);
-  checkWeight("finiteScalarQuantizer eps", eps);
+  if (eps !== undefined) checkEps(eps, levels);
   const estimator = resolveGradient(options);
   const dim = levels.length;
   const constant = (f: (level: number) => number) => np.array(levels.map(f));
   const integers = (values: readonly number[]) => np.array(Int32Array.from(values), { shape: [dim] });
-  const halfLevel = (level: number) => ((level - 1) * (1 + eps)) / 2;
+  const epsOf = (level: number) => eps ?? Math.min(1e-3, 0.5 / (level - 1));
+  const halfLevel = (level: number) => ((level - 1) * (1 + epsOf(level))) / 2;
   const offset = (level: number) => (level % 2 === 0 ? 0.5 : 0);
   const halfWidth = (level: number) => Math.floor(level / 2);
   const strides = levels.map((_, i) => levels.slice(0, i).reduce((a, b) => a * b, 1));
@@ -45,6 +99,13 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
   const bound = (z: np.Array) => {
     const shifted = z.add(constant((level) => Math.atanh(offset(level) / halfLevel(level))));
     return np.tanh(shifted).mul(constant(halfLevel)).sub(constant(offset));
+  };
+  // float32's rounding may leave the range where eps is just below its limit. In a trace NaN, which nothing can refuse, counts as 0.
+  const round = (bounded: np.Array) => {
+    const known = np.where(bounded.ref.equal(bounded.ref), bounded, 0);
+    const lowest = constant((level) => -halfWidth(level));
+    const highest = constant((level) => level - 1 - halfWidth(level));
+    return np.minimum(np.maximum(np.rint(known), lowest), highest);
   };
   const indexOf = (rounded: np.Array) => {
     const digits = rounded.astype(np.int32).add(integers(levels.map(halfWidth)));
@@ -54,16 +115,17 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
     dim,
     codebookSizes: [numCodes],
     init(key) {
+      checkKeys("finiteScalarQuantizer init", key);
       key.dispose();
       return { params: {}, state: {} };
     },
     apply(params, state, z, key) {
       checkVectors("finiteScalarQuantizer", z, dim);
       checkValues("finiteScalarQuantizer z", z, false);
-      checkKey(estimator.gradient, key);
+      checkKey("finiteScalarQuantizer", estimator.gradient, key);
       dispose(params, state);
       const bounded = bound(z);
-      const rounded = np.rint(lax.stopGradient(bounded.ref));
+      const rounded = round(lax.stopGradient(bounded.ref));
       const indices = indexOf(rounded.ref);
       const from = bounded.div(constant(halfWidth));
       const code = rounded.div(constant(halfWidth));
@@ -76,7 +138,7 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
       checkVectors("finiteScalarQuantizer", z, dim);
       checkValues("finiteScalarQuantizer z", z, false);
       dispose(params, state);
-      return indexOf(np.rint(bound(z)));
+      return indexOf(round(bound(z)));
     },
     decode(params, state, indices) {
       checkIndices("finiteScalarQuantizer decode", indices, [numCodes]);
@@ -87,3 +149,13 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
     },
   };
 }
+
+export const fsqMethod = quantizerMethod({
+  options: fsqTable,
+  make: finiteScalarQuantizer,
+  numSearched: () => 0,
+  hasCodebook: false,
+  name: "finiteScalarQuantizer",
+  codes: "rounded components",
+  trained: "nothing",
+});

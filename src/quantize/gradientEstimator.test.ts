@@ -70,10 +70,10 @@ const evaluate = (gradient: GradientEstimator) => (a: np.Array, b: np.Array, key
     const quantized = quantizeThrough(x, y, { gradient, noiseStd }, key.ref);
     return [quantized.ref.mul(arrayOf(weight, [rows, dim])).sum(), quantized] as [np.Array, np.Array];
   };
-  const [[total, value], [byZ, byQ]] = valueAndGrad(loss, { argnums: [0, 1], hasAux: true })(
-    a,
-    b,
-  ) as unknown as [[np.Array, np.Array], [np.Array, np.Array]];
+  const [[total, value], [byZ, byQ]] = valueAndGrad(loss, { argnums: [0, 1], hasAux: true })(a, b) as [
+    [np.Array, np.Array],
+    [np.Array, np.Array],
+  ];
   total.dispose();
   key.dispose();
   return [value, byZ, byQ];
@@ -118,7 +118,7 @@ test("the rotation keeps angles: between gradient and code before, between gradi
 test("opposite and zero vectors have the documented derivatives", () => {
   const derivative = (a: number[], b: number[], g: number[]) => {
     const loss = (x: np.Array) => rotationTrick(x, np.array(b)).mul(np.array(g)).sum();
-    const [value, gradient] = valueAndGrad(loss)(np.array(a)) as unknown as [np.Array, np.Array];
+    const [value, gradient] = valueAndGrad(loss)(np.array(a)) as [np.Array, np.Array];
     const exact = dot(b, g);
     assert.ok(Math.abs(value.item() - exact) < 1e-6);
     return gradient.js() as number[];
@@ -145,7 +145,7 @@ test("maxRatio bounds the factor on gradients, of all that exceed it", () => {
         [1, 0],
         [1, 0],
       ]),
-    ) as unknown as [np.Array, np.Array];
+    ) as [np.Array, np.Array];
     assert.equal(value.item(), 4.5);
     return gradient.js();
   };
@@ -162,7 +162,7 @@ test("maxRatio bounds the factor on gradients, of all that exceed it", () => {
 test("DiVeQ at its code has derivatives without NaN, and without noise its value is the code", () => {
   const here = arrayOf(z, [rows, dim]);
   const loss = (a: np.Array, b: np.Array) => diveq(a, b, random.key(1)).sum();
-  const [value, [byZ, byQ]] = valueAndGrad(loss, { argnums: [0, 1] })(here.ref, here) as unknown as [
+  const [value, [byZ, byQ]] = valueAndGrad(loss, { argnums: [0, 1] })(here.ref, here) as [
     np.Array,
     [np.Array, np.Array],
   ];

@@ -1,6 +1,9 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
-import { ConfigError, ShapeError } from "../errors.ts";
-import { checkName, checkWeight } from "./checks.ts";
+import { checkKeys } from "../arrayShapes.ts";
+import { ConfigError } from "../errors.ts";
+import { checkNonNegative } from "../numberChecks.ts";
+import { choice, computed, nonNegative, type OptionTable, positive, withDefaults } from "../options/index.ts";
+import { checkPair } from "./checks.ts";
 
 /**
  * What passes for the derivative of a quantizer:
@@ -27,15 +30,16 @@ export interface GradientOptions {
   readonly maxRatio?: number;
 }
 
+/** Options of every quantizer whose derivatives pass by an estimator. */
+export const gradientTable = {
+  gradient: choice(gradientEstimators, "straight-through", "VQ-VAE, SimVQ"),
+  noiseStd: nonNegative(1e-3, "DiVeQ's code"),
+  maxRatio: computed(positive, "∞", "the rotation trick"),
+} satisfies OptionTable;
+
 /** @throws ConfigError for an unknown estimator, a negative deviation or a ratio that isn't positive */
-export function resolveGradient({
-  gradient = "straight-through",
-  noiseStd = 1e-3,
-  maxRatio = Number.POSITIVE_INFINITY,
-}: GradientOptions): Required<GradientOptions> {
-  checkName("gradient", gradient, gradientEstimators);
-  checkWeight("noiseStd", noiseStd);
-  checkRatio(maxRatio);
+export function resolveGradient(options: GradientOptions): Required<GradientOptions> {
+  const { gradient, noiseStd, maxRatio = Number.POSITIVE_INFINITY } = withDefaults(gradientTable, options);
   return { gradient, noiseStd, maxRatio };
 }
 
@@ -56,14 +60,6 @@ function norm(x: np.Array): np.Array {
   return np.where(positive.ref, np.sqrt(np.where(positive, square, 1)), 0);
 }
 
-function checkPair(what: string, z: np.Array, q: np.Array): void {
-  if (z.shape.join() !== q.shape.join() || z.shape.length === 0) {
-    throw new ShapeError(
-      `${what}: z [${z.shape.join()}] and q [${q.shape.join()}]: expected two arrays of one shape`,
-    );
-  }
-}
-
 /**
  * `sg[q] + (z − sg[z])`: the value is `q`, bit for bit, and the derivative with respect to `z` is the identity.
  *
@@ -75,6 +71,13 @@ function checkPair(what: string, z: np.Array, q: np.Array): void {
  * @returns `float32[.., D]`; NaN where `z` is not finite
  *
  * Source: VQ-VAE, arXiv 1711.00937, section 3.2.
+ *
+ * @example
+ * ```ts
+ * const q = np.array([1, -1]);
+ * straightThrough(np.array([0.8, -0.1]), q.ref); // => [1, -1]
+ * grad((z: np.Array) => np.square(straightThrough(z, q)).sum())(np.array([0.8, -0.1])); // => [2, -2]
+ * ```
  */
 export function straightThrough(z: np.Array, q: np.Array): np.Array {
   checkPair("straightThrough", z, q);
@@ -101,6 +104,14 @@ export function straightThrough(z: np.Array, q: np.Array): np.Array {
  * @returns `float32[.., D]`; NaN where `z` is not finite
  *
  * Source: Fifty et al., Restructuring Vector Quantization with the Rotation Trick, arXiv 2410.06424, section 4.2.
+ *
+ * @example
+ * ```ts
+ * const [z, q] = [np.array([[2, 0]]), np.array([[0, 1]])];
+ * const loss = (x: np.Array) => rotationTrick(x, q).slice(0, 1);
+ * // The derivative is turned as z is turned to q, and half as long: q is half as long as z.
+ * grad(loss)(z); // => [[0.500, 0.000]]
+ * ```
  */
 export function rotationTrick(z: np.Array, q: np.Array, maxRatio = Number.POSITIVE_INFINITY): np.Array {
   checkPair("rotationTrick", z, q);
@@ -132,10 +143,19 @@ export function rotationTrick(z: np.Array, q: np.Array, maxRatio = Number.POSITI
  * @param key - random key, consumed
  *
  * Source: Vali et al., DiVeQ: Differentiable Vector Quantization Using the Reparameterization Trick, 2025.
+ *
+ * @example
+ * ```ts
+ * const [z, q] = [np.array([[1, 0]]), np.array([[0, 0]])];
+ * const value = diveq(z, q, random.key(0), 1e-3);
+ * // The code, moved by the noise, at the same distance from z.
+ * value; // => [[0.00, 0.0]]
+ * ```
  */
 export function diveq(z: np.Array, q: np.Array, key: np.Array, noiseStd = 1e-3): np.Array {
   checkPair("diveq", z, q);
-  checkWeight("noiseStd", noiseStd);
+  checkKeys("diveq", key);
+  checkNonNegative("noiseStd", noiseStd);
   const error = q.sub(z.ref);
   const noise = random.normal(key, [...z.shape]).mul(noiseStd);
   const noisy = lax.stopGradient(error.ref).add(noise);
@@ -148,6 +168,12 @@ export function diveq(z: np.Array, q: np.Array, key: np.Array, noiseStd = 1e-3):
  *
  * @param key - random key, consumed; needed by DiVeQ only
  * @throws ConfigError if DiVeQ has no key; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const [z, q] = [np.array([0.8]), np.array([1])];
+ * quantizeThrough(z, q, { gradient: "straight-through" }); // => [1]
+ * ```
  */
 export function quantizeThrough(
   z: np.Array,
@@ -156,14 +182,16 @@ export function quantizeThrough(
   key?: np.Array,
 ): np.Array {
   const { gradient, noiseStd, maxRatio } = resolveGradient(options);
-  checkKey(gradient, key);
+  checkPair("quantizeThrough", z, q);
+  checkKey("quantizeThrough", gradient, key);
   if (gradient === "diveq") return diveq(z, q, key!, noiseStd);
   key?.dispose();
   return gradient === "rotation" ? rotationTrick(z, q, maxRatio) : straightThrough(z, q);
 }
 
-/** @throws ConfigError if the estimator draws noise and there is no key */
-export function checkKey(gradient: GradientEstimator, key: np.Array | undefined): void {
+/** @throws ConfigError if the estimator draws noise and there is no key, ShapeError for what is none */
+export function checkKey(what: string, gradient: GradientEstimator, key: np.Array | undefined): void {
+  checkKeys(what, key);
   if (gradient === "diveq" && key === undefined)
-    throw new ConfigError(`gradient "diveq" draws noise: expected a random key`);
+    throw new ConfigError(`${what}: gradient "diveq" draws noise: expected a random key`);
 }

@@ -1,5 +1,6 @@
 import { grad, type numpy as np } from "@jax-js/jax";
-import { ShapeError } from "../errors.ts";
+import { checkKeys } from "../arrayShapes.ts";
+import { checkPair } from "./checks.ts";
 import {
   type GradientEstimator,
   gradientEstimators,
@@ -58,6 +59,18 @@ function angleBetween(a: ArrayLike<number>, b: ArrayLike<number>): number {
  * @throws ShapeError, ConfigError for arguments that don't fit; nothing is consumed then
  *
  * Reads values: not for `jit` or `compile`. Source: Fifty et al., arXiv 2410.06424, and their code.
+ *
+ * @example
+ * ```ts
+ * const target = np.array([[1, 1]]);
+ * const loss = (z: np.Array) => np.square(z.sub(target.ref)).sum().mul(0.5);
+ * const [report] = gradientReport(loss, np.array([[0, 1]]), np.array([[0.5, 1]]), random.key(0), {
+ *   gradients: ["straight-through"],
+ * });
+ * // Straight-through gives q − t = −0.5 for the exact z − t = −1: half of it, in the same direction.
+ * report!.lengthRatio; // => 0.500
+ * report!.angle; // => 0.00
+ * ```
  */
 export function gradientReport(
   loss: (z: np.Array) => np.Array,
@@ -66,11 +79,8 @@ export function gradientReport(
   key: np.Array,
   { gradients = gradientEstimators, noiseStd = 1e-3 }: GradientReportOptions = {},
 ): GradientComparison[] {
-  if (z.shape.join() !== q.shape.join() || z.shape.length === 0) {
-    throw new ShapeError(
-      `gradientReport: z [${z.shape.join()}] and q [${q.shape.join()}]: expected two arrays of one shape`,
-    );
-  }
+  checkPair("gradientReport", z, q);
+  checkKeys("gradientReport", key);
   for (const gradient of gradients) resolveGradient({ gradient, noiseStd });
   const dim = z.shape.at(-1)!;
   const exact = grad(loss)(z.ref).dataSync();

@@ -13,7 +13,14 @@ function checkPeak(what: string, peak: number): void {
     throw new ConfigError(`${what} peak ${peak}: expected a positive number`);
 }
 
-/** `mean (a − b)²`, summed in float64. */
+/**
+ * `mean (a − b)²`, summed in float64.
+ *
+ * @example
+ * ```ts
+ * meanSquaredError([1, 2], [1, 4]); // => 2
+ * ```
+ */
 export function meanSquaredError(a: ArrayLike<number>, b: ArrayLike<number>): number {
   checkSizes("meanSquaredError", a, b);
   let sum = 0;
@@ -25,6 +32,11 @@ export function meanSquaredError(a: ArrayLike<number>, b: ArrayLike<number>): nu
  * Peak signal-to-noise ratio in dB, `10·log₁₀(peak²/MSE)`; infinite for equal images.
  *
  * @param peak - width of the range of values. Default 1.
+ *
+ * @example
+ * ```ts
+ * psnr([0, 0], [0.1, 0.1]); // => 20.000
+ * ```
  */
 export function psnr(a: ArrayLike<number>, b: ArrayLike<number>, peak = 1): number {
   checkPeak("psnr", peak);
@@ -82,6 +94,14 @@ function blur(plane: Float64Array, height: number, width: number): Float64Array 
  * @throws ShapeError for images smaller than the window, or numbers that don't fit the shape
  *
  * Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004.
+ *
+ * @example
+ * ```ts
+ * const image = Float32Array.from({ length: 144 }, (_, i) => (i % 7) / 7);
+ * ssim(image, image, { height: 12, width: 12 }); // => 1.000
+ * const negative = image.map((x) => 1 - x);
+ * ssim(image, negative, { height: 12, width: 12 }) < 0; // => true
+ * ```
  */
 export function ssim(
   a: ArrayLike<number>,

@@ -1,3 +1,8 @@
+/**
+ * Vector quantization: quantizers, estimators of their gradients, how codes are used, how good pictures are.
+ *
+ * @module rotor/quantize
+ */
 export {
   type CodebookDistance,
   codebookDistance,
@@ -37,6 +42,14 @@ export {
 export { productQuantizer } from "./productQuantizer.ts";
 export type { Quantized, Quantizer, QuantizerTree, QuantizerVariables } from "./quantizer.ts";
 export { type LossConvention, type LossWeights, lossWeights, quantizerLoss } from "./quantizerLoss.ts";
+export type { QuantizerCombination, QuantizerMethod } from "./quantizerMethod.ts";
+export {
+  type QuantizerCombinationName,
+  type QuantizerName,
+  type QuantizerTable,
+  quantizerCombinations,
+  quantizerMethods,
+} from "./quantizerMethods.ts";
 export { type ResidualOptions, residualQuantizer } from "./residualQuantizer.ts";
 export { rotationWarning } from "./rotationWarning.ts";
 export { foldCodes, type SimVqOptions, simVq } from "./simVq.ts";

@@ -1,6 +1,8 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
+import { checkKeys, checkShapes, shownArray } from "../arrayShapes.ts";
 import { DataError, ShapeError } from "../errors.ts";
-import { checkCodes, checkCount, checkValues, checkVectors } from "./checks.ts";
+import { checkInteger } from "../numberChecks.ts";
+import { checkCodes, checkValues, checkVectors } from "./checks.ts";
 import { countCodes, normalize, sumByCode } from "./codeStatistics.ts";
 import { type NearestCodeOptions, nearestCode } from "./nearestCode.ts";
 
@@ -29,6 +31,14 @@ export interface KMeansResult {
  *   ConfigError for arguments that don't fit; nothing is consumed then
  *
  * Source: Lloyd, Least squares quantization in PCM, 1982; as vector-quantize-pytorch's `kmeans_init`.
+ *
+ * @example
+ * ```ts
+ * const z = np.array([[0], [1], [10], [11]]);
+ * const { codes, counts } = kMeans(z, 2, random.key(0), { start: np.array([[0], [11]]) });
+ * codes; // => [[0.500], [10.500]]
+ * counts; // => [2, 2]
+ * ```
  */
 export function kMeans(
   z: np.Array,
@@ -36,17 +46,18 @@ export function kMeans(
   key: np.Array,
   { iterations = 10, start, ...search }: KMeansOptions = {},
 ): KMeansResult {
-  checkCount("kMeans numCodes", numCodes, 1);
-  checkCount("kMeans iterations", iterations, 1);
+  checkInteger("kMeans numCodes", numCodes, 1);
+  checkInteger("kMeans iterations", iterations, 1);
   const dim = z.shape.at(-1);
   if (dim === undefined || dim === 0)
-    throw new ShapeError(`kMeans: z is [${z.shape.join()}], expected float32[.., D]`);
+    throw new ShapeError(`kMeans: z is ${shownArray(z)}, expected float32[.., D]`);
   checkVectors("kMeans", z, dim);
+  checkKeys("kMeans", key);
   const numVectors = z.shape.slice(0, -1).reduce((a, b) => a * b, 1);
   if (start !== undefined) checkCodes("kMeans start", start, dim, numCodes);
   else if (numVectors < numCodes) {
     throw new DataError(
-      `kMeans: ${numCodes} codes from ${numVectors} vectors: expected at least as many vectors as codes`,
+      `kMeans: z is ${shownArray(z)}: ${numCodes} codes from ${numVectors} vectors: expected at least as many vectors as codes`,
     );
   }
   const cosine = search.distance === "cosine";
@@ -71,8 +82,18 @@ export function kMeans(
   return { codes, counts: counts! };
 }
 
-/** First centres: `numCodes` different rows of `float32[N, D]`, drawn with the key; consumes both. */
+/**
+ * First centres: `numCodes` different rows of `float32[N, D]`, drawn with the key; consumes both.
+ *
+ * @example
+ * ```ts
+ * const centres = drawCentres(np.array([[1], [2], [3]]), 2, random.key(0));
+ * centres.shape; // => [2, 1]
+ * ```
+ */
 export function drawCentres(z: np.Array, numCodes: number, key: np.Array): np.Array {
+  checkShapes("drawCentres", { z: [z, "float32[N, D]"] });
+  checkKeys("drawCentres", key);
   const numVectors = z.shape[0]!;
   return z.slice(random.permutation(key, numVectors).slice([0, numCodes]));
 }
@@ -83,25 +104,47 @@ export function drawCentres(z: np.Array, numCodes: number, key: np.Array): np.Ar
  * @param z - `float32[N, D]`, of length 1 under cosine distance; consumed
  * @param codes - `float32[numCodes, D]`, consumed
  * @returns `sums: float32[numCodes, D]`, `counts: float32[numCodes]`
+ *
+ * @example
+ * ```ts
+ * const z = np.array([[0], [1], [10]]);
+ * const { sums, counts } = sumsByNearest(z, np.array([[0], [11]]), {});
+ * sums; // => [[1], [10]]
+ * counts; // => [2, 1]
+ * ```
  */
 export function sumsByNearest(
   z: np.Array,
   codes: np.Array,
   search: NearestCodeOptions,
 ): { readonly sums: np.Array; readonly counts: np.Array } {
+  checkShapes("sumsByNearest", { z: [z, "float32[N, D]"], codes: [codes, "float32[K, D]"] });
   const numCodes = codes.shape[0]!;
   const nearest = nearestCode(z.ref, codes, search);
   const counts = countCodes(nearest.ref, numCodes);
   return { sums: sumByCode(z, nearest, numCodes), counts };
 }
 
-/** Centres moved to the means of their vectors, those without any left where they are. Consumes its arrays. */
+/**
+ * Centres moved to the means of their vectors, those without any left where they are. Consumes its arrays.
+ *
+ * @example
+ * ```ts
+ * const sums = np.array([[4], [0]]);
+ * moveCentres(np.array([[1], [7]]), sums, np.array([2, 0]), { distance: "euclidean" }); // => [[2.000], [7]]
+ * ```
+ */
 export function moveCentres(
   codes: np.Array,
   sums: np.Array,
   counts: np.Array,
   { distance }: NearestCodeOptions,
 ): np.Array {
+  checkShapes("moveCentres", {
+    codes: [codes, "float32[K, D]"],
+    sums: [sums, "float32[K, D]"],
+    counts: [counts, "float32[K]"],
+  });
   const numCodes = codes.shape[0]!;
   const means = sums.div(np.maximum(counts.ref, 1).reshape([numCodes, 1]));
   const moved = distance === "cosine" ? normalize(means) : means;

@@ -1,8 +1,17 @@
 import { lax, numpy as np } from "@jax-js/jax";
+import { checkKeys } from "../arrayShapes.ts";
 import { ConfigError } from "../errors.ts";
-import { checkCount, checkIndices, checkValues, checkVectors, checkWeight } from "./checks.ts";
-import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
+import { count, nonNegative, type OptionTable, positive, required, withDefaults } from "../options/index.ts";
+import { checkIndices, checkValues, checkVectors } from "./checks.ts";
+import {
+  checkKey,
+  type GradientOptions,
+  gradientTable,
+  quantizeThrough,
+  resolveGradient,
+} from "./gradientEstimator.ts";
 import { dispose, type Quantizer } from "./quantizer.ts";
+import { quantizerMethod } from "./quantizerMethod.ts";
 
 export interface LookupFreeOptions extends GradientOptions {
   /** Number of bits, from 1 to 18; `2^dim` codes. */
@@ -32,6 +41,16 @@ function softmax(x: np.Array): np.Array {
   return shifted.ref.div(shifted.sum(-1, { keepdims: true }));
 }
 
+const lfqTable = {
+  dim: required(count),
+  scale: positive(1, "Rotor"),
+  entropyWeight: nonNegative(0.1, "MAGVIT-v2's code, vector-quantize-pytorch"),
+  diversity: nonNegative(1, "MAGVIT-v2"),
+  inverseTemperature: nonNegative(100, "vector-quantize-pytorch"),
+  commitment: nonNegative(0, "vector-quantize-pytorch"),
+  ...gradientTable,
+} satisfies OptionTable;
+
 /**
  * Lookup-free quantization: the sign of each component, `+scale` for `z > 0`, else `−scale`; the index reads the signs as bits, the
  * first component highest.
@@ -43,24 +62,20 @@ function softmax(x: np.Array): np.Array {
  * @throws ConfigError for impossible options
  *
  * Source: Yu et al., Language Model Beats Diffusion, arXiv 2310.05737, section 3.1.
+ *
+ * @example
+ * ```ts
+ * const quantizer = lookupFreeQuantizer({ dim: 3, entropyWeight: 0 });
+ * const { params, state } = quantizer.init(random.key(0));
+ * const { quantized, indices } = quantizer.apply(params, state, np.array([[0.2, -3, 0.1]]));
+ * quantized; // => [[1, -1, 1]]
+ * indices; // => [5]
+ * ```
  */
 export function lookupFreeQuantizer(options: LookupFreeOptions): Quantizer {
-  const {
-    dim,
-    scale = 1,
-    entropyWeight = 0.1,
-    diversity = 1,
-    inverseTemperature = 100,
-    commitment = 0,
-  } = options;
-  checkCount("lookupFreeQuantizer dim", dim, 1);
+  const filled = withDefaults(lfqTable, options, "lookupFreeQuantizer");
+  const { dim, scale, entropyWeight, diversity, inverseTemperature, commitment } = filled;
   if (dim > mostBits) throw new ConfigError(`lookupFreeQuantizer dim ${dim}: expected at most ${mostBits}`);
-  if (!(scale > 0) || !Number.isFinite(scale))
-    throw new ConfigError(`lookupFreeQuantizer scale ${scale}: expected a positive number`);
-  checkWeight("entropyWeight", entropyWeight);
-  checkWeight("diversity", diversity);
-  checkWeight("inverseTemperature", inverseTemperature);
-  checkWeight("commitment", commitment);
   const estimator = resolveGradient(options);
   const numCodes = 2 ** dim;
   const places = () =>
@@ -84,13 +99,14 @@ export function lookupFreeQuantizer(options: LookupFreeOptions): Quantizer {
     dim,
     codebookSizes: [numCodes],
     init(key) {
+      checkKeys("lookupFreeQuantizer init", key);
       key.dispose();
       return { params: {}, state: {} };
     },
     apply(params, state, z, key) {
       checkVectors("lookupFreeQuantizer", z, dim);
       checkValues("lookupFreeQuantizer z", z, false);
-      checkKey(estimator.gradient, key);
+      checkKey("lookupFreeQuantizer", estimator.gradient, key);
       dispose(params, state);
       const positive = lax.stopGradient(z.ref).greater(0);
       const indices = indexOf(positive.ref);
@@ -115,3 +131,13 @@ export function lookupFreeQuantizer(options: LookupFreeOptions): Quantizer {
     },
   };
 }
+
+export const lfqMethod = quantizerMethod({
+  options: lfqTable,
+  make: lookupFreeQuantizer,
+  numSearched: () => 0,
+  hasCodebook: false,
+  name: "lookupFreeQuantizer",
+  codes: "signs of components",
+  trained: "nothing",
+});

@@ -1,5 +1,7 @@
 import { lax, numpy as np } from "@jax-js/jax";
+import { shownArray } from "../arrayShapes.ts";
 import { ConfigError, ShapeError } from "../errors.ts";
+import { balance } from "../spectral/index.ts";
 import { checkCodes, checkName, checkValues, checkVectors } from "./checks.ts";
 
 /** How near a code is: `"euclidean"` `‖z − e‖`, or `"cosine"`, the angle between `z` and `e`. */
@@ -35,6 +37,13 @@ export interface SearchPlan {
  * already 256 codes for all vectors don't fit.
  *
  * @throws ConfigError if not even one vector fits
+ *
+ * @example
+ * ```ts
+ * // 4,096 vectors and 65,536 codes within 16 MiB: 1,024 codes at a time.
+ * const { vectors, codes } = planSearch(4096, 65536, 2 ** 24);
+ * [vectors, codes]; // => [4096, 1024]
+ * ```
  */
 export function planSearch(numVectors: number, numCodes: number, budgetBytes: number): SearchPlan {
   const block = Math.min(blockSize, numCodes);
@@ -55,6 +64,11 @@ export function planSearch(numVectors: number, numCodes: number, budgetBytes: nu
  * thousands of them takes gigabytes and minutes: of `numVectors · numCodes` scores each range has at most `scores`.
  *
  * @param scores - default 2²⁸, 64 chunks of 16 MiB
+ *
+ * @example
+ * ```ts
+ * [...searchRanges(10, 100, 400)]; // => [[0, 4], [4, 8], [8, 10]]
+ * ```
  */
 export function* searchRanges(
   numVectors: number,
@@ -75,8 +89,9 @@ function finiteOrZero(x: np.Array): np.Array {
  * `[e, b]` per code such that the smallest `[−2z, 1]·[e, b]` belongs to the nearest code; rows are filled up to a multiple of the
  * block with codes that are never nearest.
  */
-function scoredCodes(codes: np.Array, distance: CodeDistance, block: number): np.Array {
-  const numCodes = codes.shape[0]!;
+function scoredCodes(given: np.Array, distance: CodeDistance, block: number): np.Array {
+  const numCodes = given.shape[0]!;
+  const codes = distance === "cosine" ? balancedAlong(given, 1) : given;
   const squares = np.square(codes.ref).sum(1, { keepdims: true });
   // Also false for NaN; zero codes have no direction.
   const counts = squares.ref.greater(distance === "cosine" ? 0 : -1);
@@ -136,12 +151,18 @@ function smallest(scores: np.Array, block: number): { score: np.Array; column: n
  *   under cosine distance, where values are known; nothing is consumed then
  *
  * Source: VQ-VAE, arXiv 1711.00937, eq. 1.
+ *
+ * @example
+ * ```ts
+ * const codes = np.array([[0, 0], [1, 1], [5, 0]]);
+ * nearestCode(np.array([[0.9, 0.8], [9, 1]]), codes); // => [1, 2]
+ * ```
  */
 export function nearestCode(z: np.Array, codes: np.Array, options: NearestCodeOptions = {}): np.Array {
   const { distance = "euclidean", budgetBytes = defaultBudgetBytes } = options;
   checkName("nearestCode distance", distance, codeDistances);
   if (codes.shape.length !== 2) {
-    throw new ShapeError(`nearestCode: codes are [${codes.shape.join()}], expected float32[codes, D]`);
+    throw new ShapeError(`nearestCode: codes are ${shownArray(codes)}, expected float32[codes, D]`);
   }
   const dim = codes.shape[1]!;
   checkCodes("nearestCode", codes, dim);
@@ -152,9 +173,41 @@ export function nearestCode(z: np.Array, codes: np.Array, options: NearestCodeOp
   checkValues("nearestCode z", z, distance === "cosine");
   checkValues("nearestCode codes", codes, distance === "cosine");
 
-  const flat = finiteOrZero(lax.stopGradient(z).reshape([numVectors, dim]));
-  const scaled = np.concatenate([flat.mul(-2), np.ones([numVectors, 1])], 1);
-  const table = scoredCodes(lax.stopGradient(codes), distance, plan.block);
+  const table = lax.stopGradient(codes);
+  const given = lax.stopGradient(z).reshape([numVectors, dim]);
+  return searchAll(given, table, distance, plan).reshape(shape);
+}
+
+/** The largest product of a vector and a code whose sum over components float32 still holds. */
+const largestProduct = 2 ** 40;
+
+/** Rows (or the whole, over both axes) times a power of two that brings their finite numbers into the middle of float32's range. */
+function balancedAlong(x: np.Array, axes: number | number[]): np.Array {
+  const { balanced, factor, inverse, logarithm } = balance(finiteOrZero(x.ref), axes);
+  for (const array of [balanced, inverse, logarithm]) array.dispose();
+  return x.mul(factor);
+}
+
+/**
+ * `[−2z, 1]` per vector, for codes times `factor`; where their product would leave float32, `[−2z/‖z‖_∞, 1/(factor·‖z‖_∞)]`, whose scores
+ * are in the same order.
+ */
+function scoringVectors(z: np.Array, factor: np.Array): np.Array {
+  const largest = np.max(np.absolute(z.ref), 1, { keepdims: true });
+  const size = largest.ref.mul(factor.ref);
+  const isGreat = size.ref.greater(largestProduct);
+  const direction = z.ref.mul(np.reciprocal(np.maximum(largest, 2 ** -126)));
+  const vectors = np.where(isGreat.ref, direction, z.mul(factor)).mul(-2);
+  return np.concatenate([vectors, np.where(isGreat, np.reciprocal(size), 1)], 1);
+}
+
+function searchAll(z: np.Array, codes: np.Array, distance: CodeDistance, plan: SearchPlan): np.Array {
+  const numVectors = z.shape[0]!;
+  const { balanced, factor, inverse, logarithm } = balance(finiteOrZero(codes.ref), [0, 1]);
+  for (const array of [balanced, inverse, logarithm]) array.dispose();
+  const table = scoredCodes(codes.mul(factor.ref), distance, plan.block);
+  const scaled = scoringVectors(finiteOrZero(z), distance === "cosine" ? np.ones([1, 1]) : factor.ref);
+  factor.dispose();
   const found: np.Array[] = [];
   for (let first = 0; first < numVectors; first += plan.vectors) {
     const end = Math.min(numVectors, first + plan.vectors);
@@ -162,7 +215,7 @@ export function nearestCode(z: np.Array, codes: np.Array, options: NearestCodeOp
   }
   scaled.dispose();
   table.dispose();
-  return (found.length === 1 ? found[0]! : np.concatenate(found, 0)).reshape(shape);
+  return found.length === 1 ? found[0]! : np.concatenate(found, 0);
 }
 
 /** @param z - `[n, D + 1]`, consumed; @param table - `[K, D + 1]`, consumed */

@@ -1,7 +1,9 @@
 import { numpy as np } from "@jax-js/jax";
+import { checkKeys } from "../arrayShapes.ts";
 import { checkIndices, checkValues, checkVectors } from "./checks.ts";
 import type { Quantizer } from "./quantizer.ts";
-import { checkParts, indexColumn, initParts, splitKey, updateParts } from "./residualQuantizer.ts";
+import { quantizerCombination } from "./quantizerMethod.ts";
+import { checkParts, decodeParts, initParts, splitKey, updateParts } from "./residualQuantizer.ts";
 
 /**
  * Product (grouped) quantization: the components of a vector are divided among several quantizers, in order.
@@ -17,6 +19,15 @@ import { checkParts, indexColumn, initParts, splitKey, updateParts } from "./res
  *
  * Source: Jégou et al., Product Quantization for Nearest Neighbor Search, 2011; `heads` with separate codebooks in
  * vector-quantize-pytorch.
+ *
+ * @example
+ * ```ts
+ * const half = () => vectorQuantizer({ numCodes: 4, dim: 2 });
+ * const quantizer = productQuantizer([half(), half()]);
+ * [quantizer.dim, ...quantizer.codebookSizes]; // => [4, 4, 4]
+ * const { params, state } = quantizer.init(random.key(0));
+ * quantizer.encode(params, state, np.zeros([3, 4])).shape; // => [3, 2]
+ * ```
  */
 export function productQuantizer(quantizers: readonly Quantizer[]): Quantizer {
   checkParts("productQuantizer", quantizers);
@@ -31,9 +42,10 @@ export function productQuantizer(quantizers: readonly Quantizer[]): Quantizer {
   return {
     dim,
     codebookSizes,
-    init: (key) => initParts(quantizers, key),
+    init: (key) => initParts("productQuantizer init", quantizers, key),
     apply(params, state, z, key) {
       check(z);
+      checkKeys("productQuantizer", key);
       const keys = splitKey(key, quantizers.length);
       const results = np
         .split(z, borders, -1)
@@ -64,11 +76,17 @@ export function productQuantizer(quantizers: readonly Quantizer[]): Quantizer {
     },
     decode(params, state, indices) {
       checkIndices("productQuantizer decode", indices, codebookSizes);
-      const codes = quantizers.map((quantizer, i) =>
-        quantizer.decode(params.layers[i], state.layers[i], indexColumn(indices, i)),
-      );
-      indices.dispose();
-      return np.concatenate(codes, -1);
+      return np.concatenate(decodeParts(quantizers, params, state, indices), -1);
     },
   };
 }
+
+export const productCombination = quantizerCombination({
+  options: {},
+  list: "parts",
+  make: productQuantizer,
+  divides: true,
+  name: "productQuantizer",
+  codes: "codes of parts of a vector side by side",
+  trained: "as its parts",
+});

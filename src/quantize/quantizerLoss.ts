@@ -1,5 +1,7 @@
 import { lax, numpy as np } from "@jax-js/jax";
-import { checkName, checkWeight } from "./checks.ts";
+import { checkNonNegative } from "../numberChecks.ts";
+import { computed, nonNegative, type OptionTable, required } from "../options/index.ts";
+import { checkName, checkPair } from "./checks.ts";
 
 /** Weights of the two losses that tie vectors and codes together. */
 export interface LossWeights {
@@ -8,6 +10,16 @@ export interface LossWeights {
   /** Of `mean (z − sg[q])²`, which moves vectors to codes. */
   readonly commitment: number;
 }
+
+/** Options of {@link LossWeights}. */
+const lossTable = {
+  codebook: required(nonNegative),
+  commitment: required(nonNegative),
+} satisfies OptionTable;
+
+/** The option `loss` of a quantizer. @param text - its default in words */
+export const lossOption = (text: string, source: string) =>
+  computed({ kind: "group", table: lossTable }, text, source);
 
 /**
  * Where β stands:
@@ -22,17 +34,22 @@ export type LossConvention = "vq-vae" | "taming-legacy";
  *
  * @param beta - default 0.25 (both)
  * @throws ConfigError for an unknown convention or a negative β
+ *
+ * @example
+ * ```ts
+ * lossWeights("vq-vae"); // => { codebook: 1, commitment: 0.25 }
+ * ```
  */
 export function lossWeights(convention: LossConvention, beta = 0.25): LossWeights {
   checkName("loss convention", convention, ["vq-vae", "taming-legacy"]);
-  checkWeight("beta", beta);
+  checkNonNegative("beta", beta);
   return convention === "vq-vae" ? { codebook: 1, commitment: beta } : { codebook: beta, commitment: 1 };
 }
 
 /** @throws ConfigError if a weight is negative */
 export function checkLossWeights({ codebook, commitment }: LossWeights): LossWeights {
-  checkWeight("loss weight codebook", codebook);
-  checkWeight("loss weight commitment", commitment);
+  checkNonNegative("loss.codebook", codebook);
+  checkNonNegative("loss.commitment", commitment);
   return { codebook, commitment };
 }
 
@@ -45,13 +62,22 @@ export function checkLossWeights({ codebook, commitment }: LossWeights): LossWei
  *
  * @param z - `float32[.., D]`, consumed
  * @param q - `float32[.., D]`, consumed
+ * @throws ShapeError unless both have one shape; nothing is consumed then
  * @returns `loss: float32[]`, and `error: float32[]`, the mean of `(z − q)²` without derivative
+ *
+ * @example
+ * ```ts
+ * const { loss, error } = quantizerLoss(np.array([[1, 3]]), np.array([[1, 1]]), lossWeights("vq-vae"));
+ * loss; // => 2.500
+ * error; // => 2.000
+ * ```
  */
 export function quantizerLoss(
   z: np.Array,
   q: np.Array,
   { codebook, commitment }: LossWeights,
 ): { loss: np.Array; error: np.Array } {
+  checkPair("quantizerLoss", z, q);
   const meanSquare = (a: np.Array, b: np.Array) => np.mean(np.square(a.sub(b)));
   const error = meanSquare(lax.stopGradient(z.ref), lax.stopGradient(q.ref));
   const toCodes = meanSquare(q.ref, lax.stopGradient(z.ref)).mul(codebook);

@@ -11,6 +11,8 @@ import {
   productQuantizer,
   type Quantized,
   type Quantizer,
+  type QuantizerCombinationName,
+  type QuantizerName,
   type QuantizerTree,
   type QuantizerVariables,
   residualQuantizer,
@@ -70,7 +72,7 @@ const trainingStep =
     const loss = (p: QuantizerTree, x: np.Array) => {
       const result = quantizer.apply(p, tree.ref(state), x, random.key(0));
       const total = result.quantized.ref.mul(arrayOf(reference.weight, shape)).sum().add(result.loss.ref);
-      return [total, result] as never;
+      return [total, result];
     };
     const differentiate = valueAndGrad(loss as never, { argnums: [0, 1], hasAux: true }) as unknown as (
       p: QuantizerTree,
@@ -102,12 +104,10 @@ async function once(
   tolerance = rounding,
 ): Promise<Training> {
   const step = trainingStep(quantizer);
-  const compiled = compile(step as never, { threads: 1 }) as unknown as typeof step;
+  const compiled = compile(step, { threads: 1 }) as unknown as typeof step;
   const fromEngine = await compiled(tree.ref(params), tree.ref(state), z.ref);
   const training = step(params, state, z);
-  const [actual, expected] = [fromEngine, training].map(
-    (t) => tree.leaves(t as never) as unknown as np.Array[],
-  );
+  const [actual, expected] = [fromEngine, training].map((t) => tree.leaves(t) as np.Array[]);
   assert.equal(actual!.length, expected!.length);
   expected!.forEach((leaf, i) => {
     assertClose(actual![i]!, leaf.ref.dataSync(), `result ${i} of the engine`, tolerance);
@@ -133,10 +133,8 @@ describe("vector-quantize-pytorch: moving averages over three steps", () => {
           ...options,
         });
         const step = trainingStep(quantizer);
-        const compiled = compile(step as never, { threads: 1 });
-        const run = { eager: step, jit: jit(step as never), compile: compiled }[
-          engine
-        ] as unknown as typeof step;
+        const compiled = compile(step, { threads: 1 });
+        const run = { eager: step, jit: jit(step), compile: compiled }[engine] as typeof step;
         const first = quantizer.initFrom(codebook());
         // The package keeps the codes as the first sums, with counts of one; so does this library.
         let { state } = first;
@@ -155,125 +153,134 @@ describe("vector-quantize-pytorch: moving averages over three steps", () => {
   }
 });
 
-describe("vector-quantize-pytorch: learnable codebook", () => {
-  for (const [name, gradient] of [
-    ["learnable", "straight-through"],
-    ["learnableRotation", "rotation"],
-  ] as const) {
-    test(name, async () => {
-      const loss = { codebook: 1, commitment: 1 };
-      const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient });
+const simVariables = (table: np.Array): QuantizerVariables => ({
+  params: { transform: arrayOf(reference.transform, [dim, dim]) },
+  state: { table },
+});
+const none = (): QuantizerVariables => ({ params: {}, state: {} });
+const emaOf = (partDim: number, gradient: GradientEstimator = "straight-through") =>
+  vectorQuantizer({
+    numCodes,
+    dim: partDim,
+    learning: "ema",
+    decay: 0.8,
+    eps: 1e-3,
+    loss: { codebook: 0, commitment: 1 },
+    gradient,
+  });
+
+async function learnable(name: string, gradient: GradientEstimator): Promise<void> {
+  const loss = { codebook: 1, commitment: 1 };
+  const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient });
+  const training = await once(quantizer, quantizer.initFrom(codebook()));
+  // One mean with derivatives to both sides there, two means here.
+  assertStep(training, reference[name], { lossFactor: 2 });
+  assertClose(training.byParams.codebook, reference[name].parameterGradients[0], "codebook gradient");
+  tree.dispose(training.state);
+}
+
+async function trainedMap(name: string, gradient: GradientEstimator, factor: number): Promise<void> {
+  const loss = { codebook: factor, commitment: factor * 0.25 };
+  const quantizer = simVq({ numCodes, dim, loss, gradient });
+  const training = await once(quantizer, simVariables(codebook()));
+  assertStep(training, reference[name]);
+  assertClose(training.byParams.transform, reference[name].parameterGradients[0], "transform gradient");
+  tree.dispose(training.state);
+}
+
+async function residualOfAverages(name: string, gradient: GradientEstimator): Promise<void> {
+  const layers = [emaOf(dim, gradient), emaOf(dim, gradient)];
+  const quantizer = residualQuantizer(layers, { gradient: "per-layer" });
+  const states = ["codebook", "second"].map((n, i) => layers[i]!.initFrom(codebook(n)).state);
+  const training = await once(quantizer, { params: { layers: [{}, {}] }, state: { layers: states } });
+  assertStep(training, reference[name]);
+  tree.dispose(training.state);
+}
+
+const rounded = async (name: string, levels: readonly number[]) =>
+  assertStep(await once(finiteScalarQuantizer({ levels }), none()), reference[name]);
+
+type Name = QuantizerName | QuantizerCombinationName;
+
+/** What vector-quantize-pytorch makes of the same vectors: a new quantizer doesn't compile without. */
+const heldAgainst: Readonly<Record<Name, Readonly<Record<string, () => Promise<void>>>>> = {
+  vq: {
+    learnable: () => learnable("learnable", "straight-through"),
+    learnableRotation: () => learnable("learnableRotation", "rotation"),
+    async "diveq, without noise"() {
+      const loss = { codebook: 0, commitment: 0 };
+      const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient: "diveq", noiseStd: 0 });
       const training = await once(quantizer, quantizer.initFrom(codebook()));
-      // One mean with derivatives to both sides there, two means here.
-      assertStep(training, reference[name], { lossFactor: 2 });
-      assertClose(training.byParams.codebook, reference[name].parameterGradients[0], "codebook gradient");
+      assertStep(training, reference.diveq);
+      assertClose(training.byParams.codebook, reference.diveq.parameterGradients[0], "codebook gradient");
       tree.dispose(training.state);
-    });
-  }
-  test("diveq, without noise", async () => {
-    const loss = { codebook: 0, commitment: 0 };
-    const quantizer = vectorQuantizer({ numCodes, dim, loss, gradient: "diveq", noiseStd: 0 });
-    const training = await once(quantizer, quantizer.initFrom(codebook()));
-    assertStep(training, reference.diveq);
-    assertClose(training.byParams.codebook, reference.diveq.parameterGradients[0], "codebook gradient");
-    tree.dispose(training.state);
-  });
-});
-
-describe("vector-quantize-pytorch: SimVQ", () => {
-  const variables = (table: np.Array): QuantizerVariables => ({
-    params: { transform: arrayOf(reference.transform, [dim, dim]) },
-    state: { table },
-  });
-  for (const [name, gradient, factor] of [
-    ["simVq", "straight-through", 1],
-    ["simVqRotation", "rotation", 0.5],
-  ] as const) {
-    test(name, async () => {
-      const loss = { codebook: factor, commitment: factor * 0.25 };
-      const quantizer = simVq({ numCodes, dim, loss, gradient });
-      const training = await once(quantizer, variables(codebook()));
-      assertStep(training, reference[name]);
-      assertClose(training.byParams.transform, reference[name].parameterGradients[0], "transform gradient");
+    },
+  },
+  simvq: {
+    simVq: () => trainedMap("simVq", "straight-through", 1),
+    simVqRotation: () => trainedMap("simVqRotation", "rotation", 0.5),
+  },
+  fsq: {
+    fsqEven: () => rounded("fsqEven", [8, 6, 4, 4]),
+    fsqOdd: () => rounded("fsqOdd", [7, 5, 3, 3]),
+  },
+  lfq: {
+    async lfq() {
+      const quantizer = lookupFreeQuantizer({ dim, commitment: 0.25 });
+      assertStep(await once(quantizer, none()), reference.lfq);
+    },
+    async lfqScaled() {
+      const quantizer = lookupFreeQuantizer({ dim, scale: 0.5, entropyWeight: 0.3, diversity: 2 });
+      // The inverse temperature of 100 multiplies the rounding of probabilities.
+      const training = await once(quantizer, none(), input(0, 0.02), 1e-4);
+      assertStep(training, reference.lfqScaled, { tolerance: 1e-4 });
+    },
+  },
+  residual: {
+    residual: () => residualOfAverages("residual", "straight-through"),
+    residualRotation: () => residualOfAverages("residualRotation", "rotation"),
+    async "of SimVQ"() {
+      const quantizer = residualQuantizer([simVq({ numCodes, dim }), simVq({ numCodes, dim })], {
+        gradient: "per-layer",
+      });
+      const parts = [simVariables(codebook()), simVariables(codebook("second"))];
+      const training = await once(quantizer, {
+        params: { layers: parts.map(({ params }) => params) },
+        state: { layers: parts.map(({ state }) => state) },
+      });
+      assertStep(training, reference.residualSimVq);
+      training.byParams.layers.forEach((layer: QuantizerTree, i: number) => {
+        assertClose(layer.transform, reference.residualSimVq.parameterGradients[i], `layer ${i}`);
+      });
       tree.dispose(training.state);
-    });
-  }
-  test("residual", async () => {
-    const quantizer = residualQuantizer([simVq({ numCodes, dim }), simVq({ numCodes, dim })], {
-      gradient: "per-layer",
-    });
-    const parts = [variables(codebook()), variables(codebook("second"))];
-    const training = await once(quantizer, {
-      params: { layers: parts.map(({ params }) => params) },
-      state: { layers: parts.map(({ state }) => state) },
-    });
-    assertStep(training, reference.residualSimVq);
-    training.byParams.layers.forEach((layer: QuantizerTree, i: number) => {
-      assertClose(layer.transform, reference.residualSimVq.parameterGradients[i], `layer ${i}`);
-    });
-    tree.dispose(training.state);
-  });
-});
-
-describe("vector-quantize-pytorch: several codes per vector", () => {
-  const ema = (partDim: number, gradient: GradientEstimator = "straight-through") =>
-    vectorQuantizer({
-      numCodes,
-      dim: partDim,
-      learning: "ema",
-      decay: 0.8,
-      eps: 1e-3,
-      loss: { codebook: 0, commitment: 1 },
-      gradient,
-    });
-  for (const [name, gradient] of [
-    ["residual", "straight-through"],
-    ["residualRotation", "rotation"],
-  ] as const) {
-    test(name, async () => {
-      const layers = [ema(dim, gradient), ema(dim, gradient)];
-      const quantizer = residualQuantizer(layers, { gradient: "per-layer" });
-      const states = ["codebook", "second"].map((n, i) => layers[i]!.initFrom(codebook(n)).state);
-      const training = await once(quantizer, { params: { layers: [{}, {}] }, state: { layers: states } });
-      assertStep(training, reference[name]);
+    },
+  },
+  product: {
+    async product() {
+      const layers = [emaOf(2), emaOf(2)];
+      const part = (name: string, from: number) => codebook(name).slice([], [from, from + 2]);
+      const states = [
+        layers[0]!.initFrom(part("codebook", 0)).state,
+        layers[1]!.initFrom(part("second", 0)).state,
+      ];
+      const training = await once(productQuantizer(layers), {
+        params: { layers: [{}, {}] },
+        state: { layers: states },
+      });
+      assertStep(training, reference.product);
+      const codes = training.state.layers.flatMap((layer: QuantizerTree) => [
+        ...layer.codebook.ref.dataSync(),
+      ]);
+      assertClose(codes, reference.product.codebook, "codebooks");
       tree.dispose(training.state);
-    });
-  }
-  test("product", async () => {
-    const layers = [ema(2), ema(2)];
-    const part = (name: string, from: number) => codebook(name).slice([], [from, from + 2]);
-    const states = [
-      layers[0]!.initFrom(part("codebook", 0)).state,
-      layers[1]!.initFrom(part("second", 0)).state,
-    ];
-    const training = await once(productQuantizer(layers), {
-      params: { layers: [{}, {}] },
-      state: { layers: states },
-    });
-    assertStep(training, reference.product);
-    const codes = training.state.layers.flatMap((layer: QuantizerTree) => [...layer.codebook.ref.dataSync()]);
-    assertClose(codes, reference.product.codebook, "codebooks");
-    tree.dispose(training.state);
-  });
-});
+    },
+  },
+};
 
-describe("vector-quantize-pytorch: without learned codes", () => {
-  const none = (): QuantizerVariables => ({ params: {}, state: {} });
-  for (const [name, levels] of [
-    ["fsqEven", [8, 6, 4, 4]],
-    ["fsqOdd", [7, 5, 3, 3]],
-  ] as const) {
-    test(name, async () =>
-      assertStep(await once(finiteScalarQuantizer({ levels }), none()), reference[name]),
-    );
+describe("vector-quantize-pytorch", () => {
+  for (const [kind, cases] of Object.entries(heldAgainst)) {
+    for (const [name, run] of Object.entries(cases)) test(`${kind}: ${name}`, run);
   }
-  test("lfq", async () =>
-    assertStep(await once(lookupFreeQuantizer({ dim, commitment: 0.25 }), none()), reference.lfq));
-  test("lfqScaled", async () => {
-    const quantizer = lookupFreeQuantizer({ dim, scale: 0.5, entropyWeight: 0.3, diversity: 2 });
-    // The inverse temperature of 100 multiplies the rounding of probabilities.
-    assertStep(await once(quantizer, none(), input(0, 0.02), 1e-4), reference.lfqScaled, { tolerance: 1e-4 });
-  });
 });
 
 test("vector-quantize-pytorch: k-means from given centres", () => {

@@ -1,6 +1,8 @@
 import { lax, numpy as np, random, tree } from "@jax-js/jax";
+import { checkKeys } from "../arrayShapes.ts";
 import { ConfigError } from "../errors.ts";
-import { checkIndices, checkName, checkValues, checkVectors } from "./checks.ts";
+import { choice, computed, nonNegative, type OptionTable, positive, withDefaults } from "../options/index.ts";
+import { checkIndices, checkValues, checkVectors } from "./checks.ts";
 import {
   checkKey,
   type GradientEstimator,
@@ -10,6 +12,7 @@ import {
   resolveGradient,
 } from "./gradientEstimator.ts";
 import { dispose, type Quantizer, type QuantizerTree } from "./quantizer.ts";
+import { quantizerCombination } from "./quantizerMethod.ts";
 
 export interface ResidualOptions extends Omit<GradientOptions, "gradient"> {
   /**
@@ -38,7 +41,8 @@ export function checkParts(what: string, quantizers: readonly Quantizer[]): void
 }
 
 /** Variables of several quantizers: `params.layers[i]`, `state.layers[i]`. */
-export function initParts(quantizers: readonly Quantizer[], key: np.Array) {
+export function initParts(what: string, quantizers: readonly Quantizer[], key: np.Array) {
+  checkKeys(what, key);
   const each = splitKey(key, quantizers.length).map((part, i) => quantizers[i]!.init(part!));
   return {
     params: { layers: each.map(({ params }) => params) },
@@ -50,10 +54,26 @@ export function updateParts(quantizers: readonly Quantizer[], state: QuantizerTr
   return { layers: quantizers.map((quantizer, i) => quantizer.update(state.layers[i], batch.layers[i])) };
 }
 
-/** Column `i` of `int32[.., Q]`, which is left alone. */
-export function indexColumn(indices: np.Array, i: number): np.Array {
-  return indices.ref.slice(...indices.shape.slice(1).map(() => [] as []), i);
+/** What each of several quantizers makes of its column of `int32[.., Q]`. */
+export function decodeParts(
+  quantizers: readonly Quantizer[],
+  params: QuantizerTree,
+  state: QuantizerTree,
+  indices: np.Array,
+): np.Array[] {
+  const before = indices.shape.slice(1).map(() => [] as []);
+  const codes = quantizers.map((quantizer, i) =>
+    quantizer.decode(params.layers[i], state.layers[i], indices.ref.slice(...before, i)),
+  );
+  indices.dispose();
+  return codes;
 }
+
+const residualTable = {
+  gradient: choice([...gradientEstimators, "per-layer"] as const, "straight-through", "audiocraft"),
+  noiseStd: computed(nonNegative, "1e-3", "DiVeQ's code"),
+  maxRatio: computed(positive, "∞", "the rotation trick"),
+} satisfies OptionTable;
 
 /**
  * Residual quantization: layer `l` quantizes what the layers before left over, `r_{l+1} = r_l − sg[q_l]`, and the codes add up.
@@ -68,18 +88,26 @@ export function indexColumn(indices: np.Array, i: number): np.Array {
  * @throws ConfigError for other quantizers or an unknown estimator
  *
  * Source: SoundStream, arXiv 2107.03312, algorithm 1.
+ *
+ * @example
+ * ```ts
+ * const quantizer = residualQuantizer([1, 2].map(() => vectorQuantizer({ numCodes: 8, dim: 2 })));
+ * const { params, state } = quantizer.init(random.key(0));
+ * const indices = quantizer.encode(params, state, np.array([[0.3, -0.2]]));
+ * indices.shape; // => [1, 2]
+ * ```
  */
 export function residualQuantizer(
   quantizers: readonly Quantizer[],
   options: ResidualOptions = {},
 ): Quantizer {
-  const { gradient = "straight-through", ...ofEstimator } = options;
+  const { gradient: _, ...ofEstimator } = options;
   checkParts("residualQuantizer", quantizers);
   const { dim } = quantizers[0]!;
   const other = quantizers.find((quantizer) => quantizer.dim !== dim);
   if (other !== undefined)
     throw new ConfigError(`residualQuantizer: layers of dim ${dim} and ${other.dim}: expected one dim`);
-  checkName("residualQuantizer gradient", gradient, [...gradientEstimators, "per-layer"]);
+  const { gradient } = withDefaults(residualTable, options, "residualQuantizer");
   const estimator = gradient === "per-layer" ? null : resolveGradient({ gradient, ...ofEstimator });
   if (estimator === null && Object.keys(ofEstimator).length > 0)
     throw new ConfigError(`${Object.keys(ofEstimator)[0]}: expected without gradient "per-layer"`);
@@ -93,10 +121,11 @@ export function residualQuantizer(
   return {
     dim,
     codebookSizes,
-    init: (key) => initParts(quantizers, key),
+    init: (key) => initParts("residualQuantizer init", quantizers, key),
     apply(params, state, z, key) {
       check(z);
-      if (estimator !== null) checkKey(estimator.gradient, key);
+      checkKeys("residualQuantizer", key);
+      if (estimator !== null) checkKey("residualQuantizer", estimator.gradient, key);
       const keys = splitKey(key, quantizers.length + 1);
       let residual = z.ref;
       const outputs: np.Array[] = [];
@@ -149,11 +178,17 @@ export function residualQuantizer(
     },
     decode(params, state, indices) {
       checkIndices("residualQuantizer decode", indices, codebookSizes);
-      const codes = quantizers.map((quantizer, i) =>
-        quantizer.decode(params.layers[i], state.layers[i], indexColumn(indices, i)),
-      );
-      indices.dispose();
-      return sum(codes);
+      return sum(decodeParts(quantizers, params, state, indices));
     },
   };
 }
+
+export const residualCombination = quantizerCombination({
+  options: residualTable,
+  list: "layers",
+  make: residualQuantizer,
+  divides: false,
+  name: "residualQuantizer",
+  codes: "sums of codes of residuals",
+  trained: "as its layers",
+});

@@ -29,25 +29,21 @@ function descend(options: GradientOptions, start: number, steps = 5) {
   let largest = 0;
   const loss = ({ z, transform }: { z: np.Array; transform: np.Array }) => {
     const out = quantizer.apply({ transform }, tree.ref(state), z);
-    tree.dispose([out.indices, out.batch] as never);
+    tree.dispose([out.indices, out.batch]);
     const reconstruction = np.mean(np.square(out.quantized.sub(arrayOf(target, [numVectors, dim]))));
-    return [reconstruction.add(out.loss), out.error] as never;
+    return [reconstruction.add(out.loss), out.error];
   };
   for (let step = 0; step < steps; step++) {
-    const differentiate = valueAndGrad(loss as never, { hasAux: true }) as unknown as (
+    const differentiate = valueAndGrad(loss, { hasAux: true }) as (
       v: typeof variables,
     ) => [[np.Array, np.Array], typeof variables];
     const [[total, error], gradients] = differentiate(tree.ref(variables));
     total.dispose();
     largest = Math.max(largest, error.item());
     // A step of 4 on a mean over 512 numbers.
-    variables = tree.map(
-      ((v: np.Array, g: np.Array) => v.sub(g.mul(4))) as never,
-      variables as never,
-      gradients as never,
-    );
+    variables = tree.map((v: np.Array, g: np.Array) => v.sub(g.mul(4)), variables, gradients);
   }
-  tree.dispose([variables, state] as never);
+  tree.dispose([variables, state]);
   return { largest, warning };
 }
 

@@ -1,5 +1,5 @@
 import type { numpy as np } from "@jax-js/jax";
-import { ShapeError } from "../errors.ts";
+import { checkPair } from "./checks.ts";
 
 /** Above this factor a warning is given: plain gradient descent then steps this many times further than straight-through. */
 const noteworthy = 10;
@@ -18,14 +18,17 @@ const noteworthy = 10;
  * @throws ShapeError for two shapes
  *
  * Reads values: not for `jit`, `grad` or `compile`. Measured in docs/methods/vector-quantization.md.
+ *
+ * @example
+ * ```ts
+ * const codes = np.array([[3, 4]]);
+ * rotationWarning(np.array([[0.01, 0]]), codes) === null; // => false
+ * rotationWarning(np.array([[4, 3]]), codes); // => null
+ * ```
  */
 export function rotationWarning(z: np.Array, q: np.Array): string | null {
-  const dim = z.shape.at(-1);
-  if (z.shape.join() !== q.shape.join() || dim === undefined) {
-    throw new ShapeError(
-      `rotationWarning: z [${z.shape.join()}] and q [${q.shape.join()}]: expected two arrays of one shape`,
-    );
-  }
+  checkPair("rotationWarning", z, q);
+  const dim = z.shape.at(-1)!;
   const [from, to] = [z.ref.dataSync(), q.ref.dataSync()];
   let [sum, count] = [0, 0];
   for (let first = 0; first < from.length; first += dim) {

@@ -1,19 +1,35 @@
 import { lax, numpy as np, random } from "@jax-js/jax";
-import { ConfigError, ShapeError } from "../errors.ts";
+import { checkKeys, checkShapes } from "../arrayShapes.ts";
+import { ConfigError } from "../errors.ts";
 import {
-  checkCodes,
-  checkCount,
-  checkIndices,
-  checkName,
-  checkValues,
-  checkVectors,
-  checkWeight,
-} from "./checks.ts";
+  choice,
+  computed,
+  count,
+  fraction,
+  nonNegative,
+  type OptionTable,
+  required,
+  withDefaults,
+} from "../options/index.ts";
+import { checkCodes, checkIndices, checkValues, checkVectors } from "./checks.ts";
 import { countCodes, normalize, sumByCode } from "./codeStatistics.ts";
-import { checkKey, type GradientOptions, quantizeThrough, resolveGradient } from "./gradientEstimator.ts";
+import {
+  checkKey,
+  type GradientOptions,
+  gradientTable,
+  quantizeThrough,
+  resolveGradient,
+} from "./gradientEstimator.ts";
 import { codeDistances, defaultBudgetBytes, type NearestCodeOptions, nearestCode } from "./nearestCode.ts";
 import { dispose, type Quantizer, type QuantizerTree, type QuantizerVariables } from "./quantizer.ts";
-import { checkLossWeights, type LossWeights, lossWeights, quantizerLoss } from "./quantizerLoss.ts";
+import {
+  checkLossWeights,
+  type LossWeights,
+  lossOption,
+  lossWeights,
+  quantizerLoss,
+} from "./quantizerLoss.ts";
+import { quantizerMethod } from "./quantizerMethod.ts";
 
 export interface VectorQuantizerOptions extends GradientOptions, NearestCodeOptions {
   /** `K` */
@@ -66,6 +82,18 @@ export interface VectorQuantizer extends Quantizer {
   ): QuantizerVariables & { readonly restarted: np.Array };
 }
 
+const vqTable = {
+  numCodes: required(count),
+  dim: required(count),
+  learning: choice(["loss", "ema"] as const, "loss", "VQ-VAE"),
+  distance: choice(codeDistances, "euclidean", "VQ-VAE"),
+  loss: lossOption("β₁ 1, or 0 with learning ema, and β₂ 0.25", "VQ-VAE"),
+  decay: fraction(0.99, "VQ-VAE"),
+  eps: computed(nonNegative, "1e-5, with learning ema only", "VQ-VAE"),
+  budgetBytes: count(defaultBudgetBytes, "Rotor"),
+  ...gradientTable,
+} satisfies OptionTable;
+
 /**
  * Vector quantization: the nearest of `K` codes.
  *
@@ -82,25 +110,29 @@ export interface VectorQuantizer extends Quantizer {
  * @throws ConfigError for impossible options
  *
  * Source: VQ-VAE, arXiv 1711.00937, eq. 1–3 and appendix A.1.
+ *
+ * @example
+ * ```ts
+ * const quantizer = vectorQuantizer({ numCodes: 2, dim: 1 });
+ * const { params, state } = quantizer.initFrom(np.array([[0], [1]]));
+ * const { quantized, indices, loss } = quantizer.apply(params, state, np.array([[0.2], [0.9]]));
+ * quantized; // => [[0], [1]]
+ * indices; // => [0, 1]
+ * // (1 + 0.25)·mean (z − q)²
+ * loss; // => 0.03125
+ * ```
  */
 export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantizer {
-  const { numCodes, dim, learning = "loss", decay = 0.99, distance = "euclidean" } = options;
-  const { budgetBytes = defaultBudgetBytes } = options;
-  checkCount("vectorQuantizer numCodes", numCodes, 1);
-  checkCount("vectorQuantizer dim", dim, 1);
-  checkName("vectorQuantizer learning", learning, ["loss", "ema"]);
-  checkName("vectorQuantizer distance", distance, codeDistances);
-  if (!(decay >= 0 && decay < 1)) throw new ConfigError(`decay ${decay}: expected a number in [0, 1)`);
+  const filled = withDefaults(vqTable, options, "vectorQuantizer");
+  const { numCodes, dim, learning, decay, distance, budgetBytes, eps = 1e-5 } = filled;
   const ema = learning === "ema";
   if (!ema && options.eps !== undefined)
     throw new ConfigError(`eps ${options.eps}: expected with learning "ema" only`);
-  const eps = options.eps ?? 1e-5;
-  checkWeight("eps", eps);
   const defaults = lossWeights("vq-vae");
   const weights = checkLossWeights(options.loss ?? (ema ? { ...defaults, codebook: 0 } : defaults));
   if (ema && weights.codebook !== 0) {
     throw new ConfigError(
-      `loss weight codebook ${weights.codebook}: expected 0 with learning "ema", which needs no loss`,
+      `loss.codebook ${weights.codebook}: expected 0 with learning "ema", which needs no loss`,
     );
   }
   const estimator = resolveGradient(options);
@@ -114,8 +146,21 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
     dispose(params, state);
     return oriented(codebook);
   };
-  const check = (what: string, z: np.Array) => {
+  /** @throws ShapeError unless the variables are this quantizer's; nothing is consumed */
+  const checkOwn = (what: string, params: QuantizerTree, state: QuantizerTree) =>
+    checkShapes(
+      what,
+      {
+        "params.codebook": [params.codebook, "float32[K, D]"],
+        "state.codebook": [state.codebook, "float32[K, D]"],
+        "state.clusterSize": [state.clusterSize, "float32[K]"],
+        "state.average": [state.average, "float32[K, D]"],
+      },
+      { K: numCodes, D: dim },
+    );
+  const check = (what: string, params: QuantizerTree, state: QuantizerTree, z: np.Array) => {
     checkVectors(what, z, dim);
+    checkOwn(what, params, state);
     checkValues(`${what} z`, z, cosine);
   };
   const variables = (codebook: np.Array, clusterSize: np.Array, average: np.Array): QuantizerVariables => {
@@ -127,6 +172,11 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
 
   /** Moving averages after a batch of `float32[N, D]`; consumes all. */
   const nextState = (state: QuantizerTree, { z, indices }: QuantizerTree): QuantizerTree => {
+    checkOwn("vectorQuantizer update", {}, state);
+    checkShapes("vectorQuantizer update", {
+      z: [z, `float32[N, ${dim}]`],
+      indices: [indices, "int32[N]"],
+    });
     const blend = (old: np.Array, now: np.Array) => old.mul(decay).add(now.mul(1 - decay));
     const clusterSize = blend(state.clusterSize, countCodes(ema ? indices.ref : indices, numCodes));
     if (!ema) {
@@ -145,24 +195,21 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
     dim,
     codebookSizes: [numCodes],
     init(key) {
+      checkKeys("vectorQuantizer init", key);
       const codes = random.uniform(key, [numCodes, dim], { minval: -1 / numCodes, maxval: 1 / numCodes });
       return this.initFrom(codes);
     },
     initFrom(codes, counts) {
       checkCodes("vectorQuantizer initFrom", codes, dim, numCodes);
-      if (counts !== undefined && counts.shape.join() !== `${numCodes}`) {
-        throw new ShapeError(
-          `vectorQuantizer initFrom: counts are [${counts.shape.join()}], expected float32[${numCodes}]`,
-        );
-      }
+      checkShapes("vectorQuantizer initFrom", { counts: [counts, `float32[${numCodes}]`] });
       checkValues("vectorQuantizer initFrom codes", codes, cosine);
       const clusterSize = counts ?? np.ones([numCodes]);
       const codebook = oriented(codes);
       return variables(codebook, clusterSize, codebook.ref.mul(column(clusterSize.ref)));
     },
     apply(params, state, z, key) {
-      check("vectorQuantizer", z);
-      checkKey(estimator.gradient, key);
+      check("vectorQuantizer", params, state, z);
+      checkKey("vectorQuantizer", estimator.gradient, key);
       const shape = z.shape;
       const table = takeTable(params, state);
       const flat = oriented(z).reshape([-1, dim]);
@@ -180,15 +227,17 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
     },
     update: nextState,
     encode(params, state, z) {
-      check("vectorQuantizer", z);
+      check("vectorQuantizer", params, state, z);
       return nearestCode(oriented(z), takeTable(params, state), search);
     },
     decode(params, state, indices) {
       checkIndices("vectorQuantizer decode", indices, [numCodes]);
+      checkOwn("vectorQuantizer decode", params, state);
       return takeTable(params, state).slice(indices);
     },
     restart(params, state, z, key, { threshold }) {
-      check("vectorQuantizer restart", z);
+      check("vectorQuantizer restart", params, state, z);
+      checkKeys("vectorQuantizer restart", key);
       if (!(threshold > 0)) throw new ConfigError(`restart threshold ${threshold}: expected a number > 0`);
       const flat = oriented(lax.stopGradient(z).reshape([-1, dim]));
       const chosen = random.randint(key, { shape: [numCodes], minval: 0, maxval: flat.shape[0]! });
@@ -204,3 +253,13 @@ export function vectorQuantizer(options: VectorQuantizerOptions): VectorQuantize
     },
   };
 }
+
+export const vqMethod = quantizerMethod({
+  options: vqTable,
+  make: vectorQuantizer,
+  numSearched: ({ numCodes }) => numCodes,
+  hasCodebook: true,
+  name: "vectorQuantizer",
+  codes: "a table, nearest by Euclidean or cosine distance",
+  trained: 'by the codebook loss, or as moving averages (`learning: "ema"`)',
+});

@@ -1,26 +1,18 @@
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { RunStoreError } from "../errors.ts";
+import { RunLockedError, RunStoreError } from "../errors.ts";
+import { isAlive, startOf } from "./processIdentity.ts";
 
 const lockName = "lock";
 
-/**
- * When a process began, in the kernel's ticks, or "" where the system doesn't tell: a number that is given again, as in containers
- * whose trainer is always process 7, is another process.
- */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name of the program, in parentheses, may hold anything.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return "";
-  }
-}
+/** Longer than any lock. */
+const mostBytes = 100;
 
+/** What a lock says, or null if there is none or it is none, such as a pipe, which would be waited for. */
 function readLock(file: string): string | null {
   try {
-    return readFileSync(file, "utf8");
+    const found = lstatSync(file);
+    return found.isFile() && found.size <= mostBytes ? readFileSync(file, "utf8") : null;
   } catch {
     return null;
   }
@@ -28,25 +20,14 @@ function readLock(file: string): string | null {
 
 /** The living process that a lock names, or null. */
 function holderOf(lock: string | null): number | null {
-  const [first = "", start = ""] = (lock ?? "").split(" ");
-  const pid = Number.parseInt(first, 10);
-  if (!Number.isInteger(pid) || !isAlive(pid)) return null;
-  const now = startOf(pid);
-  return start === "" || now === "" || start === now ? pid : null;
+  const match = /^(\d{1,9})(?: (\S*))?\s*$/.exec(lock ?? "");
+  const pid = Number(match?.[1] ?? 0);
+  return pid > 0 && isAlive(pid, match![2] ?? "") ? pid : null;
 }
 
 /** The process that trains in a folder, or null. A lock that a dead process left behind counts as none. */
 export function readLockHolder(directory: string): number | null {
   return holderOf(readLock(path.join(directory, lockName)));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }
 
 /** Removes a lock that a dead process left behind, but not one that another process has put in its place meanwhile. */
@@ -59,27 +40,29 @@ function removeStale(file: string, lock: string | null): void {
     // Another process was faster, with removing it or with a new one.
     if (!["ENOENT", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   } finally {
-    rmSync(aside, { force: true });
+    rmSync(aside, { force: true, recursive: true });
   }
 }
 
 /**
  * Keeps other trainers out of a run's folder until disposed of.
  *
- * @throws RunStoreError if another living process holds it
+ * @throws RunLockedError if another living process holds it; RunStoreError if the folder can't be used
  */
 export function acquireRunLock(directory: string): Disposable {
   const file = path.join(directory, lockName);
   // A link appears with its content: nobody can see a lock that doesn't name its holder yet.
   const own = `${file}.${process.pid}`;
+  const content = `${process.pid} ${startOf(process.pid)}`;
   try {
-    writeFileSync(own, `${process.pid} ${startOf(process.pid)}`);
+    rmSync(own, { force: true });
+    writeFileSync(own, content, { flag: "wx" });
     for (let attempt = 0; attempt < 2; attempt++) {
       try {
         linkSync(own, file);
         return {
           [Symbol.dispose]() {
-            rmSync(file, { force: true });
+            if (readLock(file) === content) rmSync(file, { force: true });
           },
         };
       } catch (error) {
@@ -87,7 +70,7 @@ export function acquireRunLock(directory: string): Disposable {
         const lock = readLock(file);
         const holder = holderOf(lock);
         if (holder !== null)
-          throw new RunStoreError(
+          throw new RunLockedError(
             `run ${path.basename(directory)}: process ${holder} is training it already`,
           );
         removeStale(file, lock);

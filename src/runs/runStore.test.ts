@@ -76,6 +76,21 @@ test("runs are found by id, its beginning, name and latest; what is ambiguous or
   assert.throws(() => store.getRun("%"), /not in/);
 });
 
+test("names are names, whatever they would mean to a database", () => {
+  using store = new RunStore(home);
+  for (const attack of ["'; DROP TABLE run; --", '"); DELETE FROM run; --', "%", "_", "$1", "?1"]) {
+    const { id } = store.createRun(newRun(attack));
+    assert.deepEqual([store.getRun(attack).id, store.getRun(id).name], [id, attack]);
+    store.appendMetrics(id, [{ step: 1, name: attack, value: 1 }]);
+    assert.deepEqual(store.metricNames(id), [attack]);
+    assert.deepEqual(
+      store.metric(id, attack).map(({ step, value }) => [step, value]),
+      [[1, 1]],
+    );
+    assert.throws(() => store.getRun(`${attack}x`), RunStoreError);
+  }
+});
+
 test("a run whose trainer died counts as interrupted; one that is trained can't be deleted", () => {
   using store = new RunStore(home);
   const run = store.createRun(newRun("x"));
@@ -204,11 +219,11 @@ test("of many processes that want a lock at once, one gets it", async () => {
 test("a log forgets later steps and a line that was cut off", () => {
   const log = new MetricLog(home);
   log.truncate(0);
-  for (const step of [1, 2, 3]) log.append(step, { loss: step });
+  log.append([1, 2, 3].map((step) => ({ step, name: "loss", value: step })));
   const file = path.join(home, "metrics.jsonl");
   writeFileSync(file, '{"step":4,"lo', { flag: "a" });
   log.truncate(2);
-  log.append(3, { loss: 30 });
+  log.append([{ step: 3, name: "loss", value: 30 }]);
   const rows = readFileSync(file, "utf8")
     .trim()
     .split("\n")

@@ -11,6 +11,11 @@ export interface ReferencePoint {
  * `η(B) = η₀·√(B/B₀)`: the update's variance `η²Σ/B` stays constant. Also what the sign law says for small batches.
  *
  * Source: Krizhevsky, arXiv 1404.5997, section 5; Su-10542.
+ *
+ * @example
+ * ```ts
+ * squareRootRule({ learningRate: 0.001, batchSize: 64 }, 256); // => 0.002
+ * ```
  */
 export function squareRootRule(reference: ReferencePoint, batchSize: number): number {
   requirePositive("squareRootRule", { ...reference, batchSize });
@@ -22,6 +27,11 @@ export function squareRootRule(reference: ReferencePoint, batchSize: number): nu
  * `B ≪ B_noise`; too large by `(1 + B/B_noise)` elsewhere.
  *
  * Source: Goyal et al., arXiv 1706.02677; Su-10542.
+ *
+ * @example
+ * ```ts
+ * linearRule({ learningRate: 0.1, batchSize: 256 }, 1024); // => 0.4
+ * ```
  */
 export function linearRule(reference: ReferencePoint, batchSize: number): number {
   requirePositive("linearRule", { ...reference, batchSize });
@@ -43,6 +53,12 @@ export interface SaturatingPowerLaw {
  * @throws ConfigError unless all is positive and α ≤ 1
  *
  * Source: McCandlish et al., arXiv 1812.06162, appendix E.2 (½ < α < 1 for Adam and RMSProp).
+ *
+ * @example
+ * ```ts
+ * const law = { maxLearningRate: 0.01, noiseScale: 1000, exponent: 0.5 };
+ * saturatingPowerLaw(law, 1000); // => 0.00707
+ * ```
  */
 export function saturatingPowerLaw(law: SaturatingPowerLaw, batchSize: number): number {
   requirePositive("saturatingPowerLaw", { ...law, batchSize });

@@ -1,5 +1,5 @@
 import { ConfigError } from "../errors.ts";
-import type { Estimate } from "./fitSweep.ts";
+import type { Estimate } from "./sweepOptima.ts";
 
 /**
  * Weights of a Bayesian bootstrap: independent exponential numbers, divided by their mean. Unlike counts of a resample they leave no

@@ -1,4 +1,4 @@
-import type { Estimate } from "./fitSweep.ts";
+import type { Estimate } from "./sweepOptima.ts";
 
 /** An assumption of the laws, held against a checkpoint. */
 export interface Assumption {
@@ -45,7 +45,28 @@ const off = (ratio: number) => (ratio > 0 ? Math.max(ratio, 1 / ratio) : Number.
 /** A factor beyond which an approximation is said to fail. */
 const tolerated = 1.25;
 
-/** Holds the assumptions of the laws against what was measured: each with a verdict and a sentence. */
+/**
+ * Holds the assumptions of the laws against what was measured: each with a verdict and a sentence.
+ *
+ * @example
+ * ```ts
+ * const estimate = (value: number) => ({ value, low: 0.9 * value, high: 1.1 * value });
+ * const found = checkAssumptions({
+ *   microbatchSize: 4,
+ *   microbatches: 16,
+ *   gradientCurvature: estimate(2),
+ *   simpleNoiseScale: estimate(30),
+ *   noiseScale: estimate(40),
+ *   hessianTrace: estimate(10),
+ *   signCurvature: estimate(10.5),
+ *   optima: [{ batchSize: 8, basis: "measured", alignment: estimate(1), curvature: estimate(2) }],
+ *   signMeanField: [{ batchSize: 4, ratio: 1.1 }],
+ *   excessKurtosis: 5, // gradients with heavy tails
+ *   memory: 1,
+ * });
+ * found.filter(({ verdict }) => verdict !== "holds").map(({ verdict }) => verdict); // => ["fails"]
+ * ```
+ */
 export function checkAssumptions(input: AssumptionInput): Assumption[] {
   const { optima, gradientCurvature: g, hessianTrace, signCurvature, memory } = input;
   const assumptions: Assumption[] = [];

@@ -1,26 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import normal from "@stdlib/random-base-normal";
 import fc from "fast-check";
 import { ConfigError, ShapeError } from "../errors.ts";
+import { normalSampler } from "../numbers/index.ts";
+import { bootstrapWeights, percentileInterval } from "./bootstrap.ts";
 import {
-  bootstrapWeights,
   type CheckpointSamples,
   checkAssumptions,
   checkpointLaw,
   type DirectionSample,
   directionMoments,
   effectiveBatches,
-  fitMeanFieldMoments,
   type GradientGram,
-  meanFieldMomentsAt,
   pairNoise,
-  percentileInterval,
   sgdLaw,
   sgdOptimum,
   splitMoments,
   twoBatchNoise,
 } from "./index.ts";
+import { fitMeanFieldMoments, meanFieldMomentsAt } from "./meanFieldMoments.ts";
 import { dot, drawGradients, multiply, type Quadratic, randomPositive } from "./testing/quadratic.ts";
 
 const n = 6;
@@ -127,7 +125,7 @@ describe("pairs of microbatches", () => {
 
 describe("bootstrap", () => {
   test("weights have mean 1 and the variance of an exponential; a mean's interval is Student's", () => {
-    const draw = normal.factory(0, 1, { seed: 3 });
+    const draw = normalSampler(3);
     const weights = bootstrapWeights(20000, draw);
     near(weights.reduce((a, b) => a + b) / weights.length, 1, 1e-9);
     // The variance's own error is √(8/20000).

@@ -1,10 +1,9 @@
-import normal from "@stdlib/random-base-normal";
 import { ConfigError } from "../errors.ts";
+import { normalSampler } from "../numbers/index.ts";
 import { bootstrapWeights, percentileInterval } from "./bootstrap.ts";
 import { type Assumption, checkAssumptions } from "./checkAssumptions.ts";
 import { requirePositive } from "./checks.ts";
 import { type DirectionSample, type SplitMoments, splitMoments } from "./directionSample.ts";
-import type { Estimate } from "./fitSweep.ts";
 import type { GradientNoise } from "./gradientNoise.ts";
 import { type GradientGram, pairNoise, twoBatchNoise } from "./gradientPairs.ts";
 import {
@@ -14,6 +13,7 @@ import {
   meanFieldMomentsAt,
 } from "./meanFieldMoments.ts";
 import { meanFieldBeta } from "./signLaw.ts";
+import type { Estimate } from "./sweepOptima.ts";
 
 /** Updates of one batch size. */
 export interface MeasuredLevel {
@@ -279,6 +279,35 @@ function tableSizes({ update }: CheckpointSamples, { batchSizes, at = [] }: Chec
  * @throws ConfigError, ShapeError for samples or options that can't be used
  *
  * Source: Su-10542; McCandlish et al., arXiv 1812.06162.
+ *
+ * @example
+ * ```ts
+ * // Gradients of 16 microbatches of 2 samples at a place where the loss is ½|w|²: the Hessian is 1, so that φᵀHφ is φᵀg of the same two.
+ * const draw = normalSampler(1);
+ * const gradients = Array.from({ length: 16 }, () => [1 + draw(), 1 + draw(), 1 + draw()]);
+ * const products = gradients.flatMap((a) => gradients.map((b) => a.reduce((sum, x, i) => sum + x * b[i]!, 0)));
+ * const all = gradients.map((_, i) => i);
+ * const law = checkpointLaw({
+ *   gram: { count: 16, microbatchSize: 2, products },
+ *   gradient: {
+ *     numGradients: 16,
+ *     members: all.map((i) => [i]),
+ *     alignment: products,
+ *     curved: all,
+ *     against: all,
+ *     curvature: products,
+ *   },
+ *   trace: [3, 3],
+ *   signs: { alignment: gradients.map((g) => g[0]! + g[1]! + g[2]!), curvature: [3], levels: [] },
+ *   excessKurtosis: 0,
+ *   update: { kind: "gradient", scale: 1, clipNorm: null },
+ *   family: "sgd",
+ *   memory: 1,
+ * });
+ * // Without noise a step of 1 would end at the optimum; with little noise at large batches, nearly so.
+ * law.predict(1e6).learningRate.value; // => 1.0
+ * law.predict(2).learningRate.value < 0.8; // => true
+ * ```
  */
 export function checkpointLaw(samples: CheckpointSamples, options: CheckpointLawOptions = {}): CheckpointLaw {
   const { confidence = 0.9, replicates = 400, seed = 0 } = options;
@@ -289,8 +318,7 @@ export function checkpointLaw(samples: CheckpointSamples, options: CheckpointLaw
     throw new ConfigError("checkpointLaw: expected updates of one batch size or more");
   for (const batchSize of [...(options.batchSizes ?? []), ...(options.at ?? [])])
     requirePositive("checkpointLaw", { batchSize });
-  // The generator takes seeds from 1.
-  const draw = normal.factory(0, 1, { seed: (Math.abs(Math.trunc(seed)) % 2147483645) + 1 });
+  const draw = normalSampler(seed);
   const point = replicate(samples, null);
   const all = Array.from({ length: replicates }, () => replicate(samples, draw));
   const estimate = (of: (replicate: Replicate) => number): Estimate =>

@@ -42,6 +42,18 @@ export interface LawComparison {
  * @param runs - number of runs behind the optima; default the number of optima
  *
  * Source: Burnham and Anderson, Model selection and multimodel inference, 2002, sections 2.4 and 2.5 (QAICc).
+ *
+ * @example
+ * ```ts
+ * const optima = [16, 64, 256, 1024].map((batchSize) => ({
+ *   batchSize,
+ *   epsilon: 0,
+ *   logRate: Math.log(0.001 * Math.sqrt(batchSize)),
+ *   error: 0.05,
+ * }));
+ * const { laws } = compareLaws(lawFamilies, optima);
+ * laws[0]!.fit.family.name; // => "square-root"
+ * ```
  */
 export function compareLaws(
   families: readonly LawFamily[],

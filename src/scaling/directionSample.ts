@@ -57,6 +57,19 @@ export function checkDirectionSample(where: string, sample: DirectionSample): vo
  * @param weights - of the updates and of the gradients, for a bootstrap; default all 1
  *
  * Source: Su-10542 for the moments.
+ *
+ * @example
+ * ```ts
+ * const { alignment, signal, noise } = splitMoments({
+ *   numGradients: 3,
+ *   members: [[], [0]], // of samples of their own, and of the first microbatch
+ *   alignment: [1, 2, 3, 10, 4, 6],
+ *   curved: [0, 1],
+ *   against: [0, 1],
+ *   curvature: [8, 1, 3, 6],
+ * });
+ * [alignment, signal, noise]; // => [3.2, 2, 5]
+ * ```
  */
 export function splitMoments(
   sample: DirectionSample,
@@ -101,6 +114,12 @@ export function splitMoments(
  *
  * @param noiseFactor - 1 for updates of the batch size that was measured. For updates that are linear in the gradient, b/B gives
  *   those of another batch size. For updates that remember τ batches, τ: their noise adds up over τ steps.
+ *
+ * @example
+ * ```ts
+ * // Twice the batch: half of the noise.
+ * directionMoments({ alignment: 1, signal: 2, noise: 5 }, 0.5); // => { alignment: 1, curvature: 4.5 }
+ * ```
  */
 export function directionMoments(
   { alignment, signal, noise }: SplitMoments,
@@ -109,7 +128,16 @@ export function directionMoments(
   return { alignment, curvature: signal + noiseFactor * noise };
 }
 
-/** Number of batches that an average of gradients with these weights is worth, `(Σw)²/Σw²`. */
+/**
+ * Number of batches that an average of gradients with these weights is worth, `(Σw)²/Σw²`.
+ *
+ * @example
+ * ```ts
+ * effectiveBatches([1, 1, 1, 1]); // => 4
+ * // An exponential average of decay 0.9.
+ * effectiveBatches(Array.from({ length: 400 }, (_, i) => 0.9 ** i)); // => 19.0
+ * ```
+ */
 export function effectiveBatches(weights: Iterable<number>): number {
   let [sum, squares] = [0, 0];
   for (const weight of weights) {

@@ -16,7 +16,9 @@ export interface LawFit {
   readonly chiSquared: number;
 }
 
-/** `log η*` of a fitted law. */
+/**
+ * `log η*` of a fitted law.
+ */
 export function predictLog(fit: LawFit, place: Place): number {
   return fit.logScale + fit.family.logShape(place, fit.coordinates);
 }
@@ -43,6 +45,19 @@ const zooms = 7;
  * iteration stops wherever it began. The result never depends on the order of the optima beyond rounding.
  *
  * @param extent - where to search; default that of the optima
+ *
+ * @example
+ * ```ts
+ * const family = lawFamilies.find(({ name }) => name === "power")!;
+ * const optima = [16, 64, 256].map((batchSize) => ({
+ *   batchSize,
+ *   epsilon: 0,
+ *   logRate: Math.log(0.001 * batchSize ** 0.7),
+ *   error: 0.05,
+ * }));
+ * const fit = fitLaw(family, optima);
+ * family.values(fit.coordinates); // => [0.700]
+ * ```
  */
 export function fitLaw(family: LawFamily, optima: readonly Optimum[], extent = extentOf(optima)): LawFit {
   const weights = optima.map(({ error }) => 1 / error ** 2);

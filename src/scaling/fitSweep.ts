@@ -1,50 +1,30 @@
-import normal from "@stdlib/random-base-normal";
 import { median } from "simple-statistics";
 import { ConfigError, DataError } from "../errors.ts";
+import { type BestBatchSize, bestBatchSize } from "./bestBatchSize.ts";
 import { compareLaws, type LawComparison } from "./compareLaws.ts";
-import { extentOf, fitLaw, type LawFit, type Optimum, predictLog } from "./fitLaw.ts";
-import { type LawFamily, type LawName, lawFamilies, type Place, softsignFamily } from "./lawFamilies.ts";
-import { type CurveFit, type CurveMinimum, curveLoss, fitCurves } from "./learningRateCurve.ts";
-import { type NextRuns, proposeRuns, type Sample } from "./nextRuns.ts";
-import { curveRuns, distinct, groupRows, warnOfMixtures, withoutDuplicates } from "./sweepGroups.ts";
+import { type EpsilonCurve, epsilonCurve, type RateCurve } from "./epsilonCurve.ts";
+import { type LawFit, type Optimum, predictLog } from "./fitLaw.ts";
+import type { CovariateEffect } from "./groups/covariateEffects.ts";
+import { poolRuns } from "./groups/poolRows.ts";
+import { type LawPosterior, lawPosterior } from "./law/lawPosterior.ts";
+import { lawPrior } from "./law/lawPrior.ts";
+import { lossMinimum } from "./law/lossOverBatches.ts";
+import { epsilonLawFamilies, type LawName, lawFamilies, runLawFamilies } from "./lawFamilies.ts";
+import { type NextRuns, proposeRuns } from "./nextRuns.ts";
+import { compareBudgets } from "./sweepBudgets.ts";
+import { distinct, groupRuns, warnOfMixtures } from "./sweepGroups.ts";
+import { describeBound, type Estimate, findOptima, type SweepOptimum } from "./sweepOptima.ts";
 import { checkRows, type SweepRow } from "./sweepRow.ts";
+import { runsOf, type SweepRuns } from "./sweepRuns.ts";
 import { weightedQuantile } from "./weightedQuantile.ts";
 
 export interface FitSweepOptions {
-  /** Batch sizes to predict at, in the sweep's unit. Default: those of the sweep and 2 and 4 times the largest. */
+  /** Batch sizes to predict at, in the sweep's unit. Default: those of the sweep and, with more than one, 2 and 4 times the largest. */
   readonly at?: readonly number[];
   /** ε to predict at. Default: that of the sweep with the most batch sizes. */
   readonly epsilon?: number;
   /** Probability of all intervals. Default 0.9. */
   readonly confidence?: number;
-  /** Number of bootstrap replicates. Default 200. */
-  readonly replicates?: number;
-  /** Seed of the bootstrap, a positive integer. Default 1. */
-  readonly seed?: number;
-}
-
-/** A number with its interval. */
-export interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** The best learning rate at one batch size (and ε) of the sweep. */
-export interface SweepOptimum extends Estimate {
-  readonly batchSize: number;
-  readonly epsilon: number;
-  /** See `CurveMinimum`: `low` is 0 and `high` infinite where there is only a bound. */
-  readonly kind: CurveMinimum["kind"];
-  /** Loss at the optimum. */
-  readonly loss: number;
-  /** Runs with a finite loss, and runs that diverged. */
-  readonly runs: number;
-  readonly diverged: number;
-  /** Smallest and largest learning rate tried. */
-  readonly tried: readonly [smallest: number, largest: number];
-  /** The fitted curve of the loss at a learning rate; null if none was fitted. */
-  curve(learningRate: number): number | null;
 }
 
 /** A law as fitted to the optima. */
@@ -56,6 +36,7 @@ export interface SweepLaw {
   /** See `compareLaws`. */
   readonly aicc: number;
   readonly bic: number;
+  /** Share that the law has in the answer, with its smooth deviation: see `lawPosterior`. */
   readonly weight: number;
   readonly leaveOneOutFactor: number | null;
   /** η* of this law alone. */
@@ -73,44 +54,40 @@ export interface Prediction extends Estimate {
 /** What a sweep says. */
 export interface SweepFit {
   readonly optima: readonly SweepOptimum[];
-  /** Laws of the batch size at one ε, best first; empty with fewer than 3 usable optima. */
+  /** Laws of the batch size at one ε, best first; empty with fewer than 3 placed optima. */
   readonly laws: readonly SweepLaw[];
   /** The law of batch size and ε, fitted to all optima if ε varies; it's not compared with the others, as it sees other data. */
   readonly epsilonLaw: SweepLaw | null;
-  /** By how much optima scatter more than their intervals say, ≥ 1. */
+  /** By how much optima scatter more than their intervals say about the best law, ≥ 1. */
   readonly overdispersion: number;
-  /** Standard deviation of the loss of one run; null if it can't be estimated. */
+  /** Standard deviation of the smooth deviation from the laws, in log η*; null without a prediction. */
+  readonly discrepancy: number | null;
+  /** Standard deviation of the loss of one learning rate; null if it can't be estimated. */
   readonly noise: number | null;
   readonly epsilon: number;
   readonly confidence: number;
   readonly predictions: readonly Prediction[];
-  /** Predicts at any batch size, with the interval; null without laws. */
+  /** Predicts at any batch size, with the interval; null where nothing can be said. */
   predict(batchSize: number): Prediction | null;
   /**
    * The critical batch size: where training to a given loss takes twice the least steps and twice the least samples. Beyond it more data
    * parallelism buys little time. Infinite values mean: not within reach of this sweep. Null without laws.
    */
   readonly criticalBatchSize: Estimate | null;
+  /** The batch size of the lowest loss; null if losses of different batch sizes can't be compared. */
+  readonly bestBatchSize: BestBatchSize | null;
   /** Probability that η* falls again beyond a peak within 16 times the largest swept batch size. Null without laws. */
   readonly surgeProbability: number | null;
   /** Runs to do next, the most useful first. */
   readonly nextRuns: readonly NextRuns[];
+  /** What further columns do, those that matter least last. */
+  readonly covariates: readonly CovariateEffect[];
   /** What the reader should know before believing the rest. */
   readonly warnings: readonly string[];
 }
 
 /** Surges beyond this multiple of the largest swept batch size aren't counted. */
 const surgeHorizon = 16;
-
-function describeBound({ kind, batchSize, tried }: SweepOptimum): string | null {
-  if (kind === "above")
-    return `batch size ${batchSize}: the best learning rate may be above ${tried[1]}, the largest tried; add larger ones`;
-  if (kind === "below")
-    return `batch size ${batchSize}: the best learning rate may be below ${tried[0]}, the smallest tried; add smaller ones`;
-  if (kind === "unresolved")
-    return `batch size ${batchSize}: the losses are too noisy to place the best learning rate`;
-  return null;
-}
 
 function sweepLaw(
   fit: LawFit,
@@ -135,40 +112,37 @@ interface UsableOptimum extends Optimum {
   readonly group: number;
 }
 
-/** Index of the alternative at a quantile of their weights. */
-function alternativeAt(alternatives: CurveFit["alternatives"], quantile: number): number {
-  let sum = 0;
-  for (let i = 0; i < alternatives.length; i++) {
-    sum += alternatives[i]!.weight;
-    if (sum >= quantile) return i;
+function checkOptions({ confidence = 0.9, at = [], epsilon }: FitSweepOptions): void {
+  if (!(confidence > 0 && confidence < 1))
+    throw new ConfigError(`confidence ${confidence}: expected a number in (0, 1)`);
+  for (const batchSize of at) {
+    if (!(batchSize > 0 && batchSize < Number.POSITIVE_INFINITY))
+      throw new ConfigError(`at ${batchSize}: expected a positive batch size`);
   }
-  return alternatives.length - 1;
+  if (epsilon !== undefined && !(epsilon >= 0))
+    throw new ConfigError(`epsilon ${epsilon}: expected a number ≥ 0`);
 }
 
-/** Refits laws to optima drawn from their errors; each replicate of a law has the law's weight. */
-function bootstrap(
-  families: readonly { readonly family: LawFamily; readonly weight: number }[],
-  optima: readonly UsableOptimum[],
-  alternatives: CurveFit["alternatives"],
-  spread: number,
-  replicates: number,
-  seed: number,
-): Sample[] {
-  const draw = normal.factory(0, 1, { seed });
-  const extent = extentOf(optima);
-  const samples: Sample[] = [];
-  for (let r = 0; r < replicates; r++) {
-    // One asymmetry for all curves of a replicate, at evenly spaced quantiles of its likelihood.
-    const { shift } = alternatives[alternativeAt(alternatives, (r + 0.5) / replicates)]!;
-    const drawn = optima.map((optimum) => ({
-      ...optimum,
-      logRate: optimum.logRate + shift + spread * optimum.error * draw(),
-    }));
-    for (const { family, weight } of families) {
-      if (weight > 1e-3) samples.push({ fit: fitLaw(family, drawn, extent), weight: weight / replicates });
-    }
-  }
-  return samples;
+const isRows = (all: readonly SweepRow[] | SweepRuns): all is readonly SweepRow[] => Array.isArray(all);
+
+/** Critical batch size and probability of a surge, from the laws' parameters. */
+function features({ shapes }: LawPosterior, largest: number, confidence: number) {
+  // A turn says where η* stops rising, which only the other laws tie to steps and samples.
+  const tied = shapes.filter(({ shape }) => shape.law !== "turn");
+  const critical = (tied.length === 0 ? shapes : tied).map(({ shape, weight }) => ({
+    value: shape.criticalBatchSize ?? Number.POSITIVE_INFINITY,
+    weight,
+  }));
+  const total = shapes.reduce((sum, { weight }) => sum + weight, 0);
+  const surging = shapes.filter(({ shape }) => shape.peakBatchSize <= surgeHorizon * largest);
+  return {
+    criticalBatchSize: {
+      value: weightedQuantile(critical, 0.5)!,
+      low: weightedQuantile(critical, (1 - confidence) / 2)!,
+      high: weightedQuantile(critical, (1 + confidence) / 2)!,
+    },
+    surgeProbability: surging.reduce((sum, { weight }) => sum + weight, 0) / total,
+  };
 }
 
 /**
@@ -176,186 +150,184 @@ function bootstrap(
  * other batch sizes.
  *
  * 1. At each batch size (and ε) a curve is fitted to loss against log learning rate (`fitCurves`). An optimum at the edge of the tried
- *    learning rates is a bound, not an estimate, and takes no part in the laws.
- * 2. Each law is fitted to the optima by least squares of `log η*`, weighted by their errors, and compared (`compareLaws`).
- * 3. A prediction is the mean of the laws' logarithms, weighted by Akaike weights. Its interval comes from a parametric bootstrap of
- *    the optima over all laws with their weights: it holds the uncertainty of the optima, of the parameters and of the choice of law.
+ *    learning rates enters as a bound.
+ * 2. A prediction is the mean of a mixture of laws, each with a smooth deviation that the optima teach (`lawPosterior`); its interval holds
+ *    the errors of the optima, of the laws' parameters, of the choice of law and of that deviation. Which laws are likely beforehand, the
+ *    losses of the sweep say (`lawPrior`).
+ * 3. Each law is fitted by itself, too, by least squares of `log η*`, and compared (`compareLaws`).
  *
- * @param rows - the sweep's runs; those that diverged have a loss that isn't finite
- * @throws DataError if a row can't be used, there is one batch size only, or none has 3 learning rates with a finite loss
+ * @param all - the sweep's runs, of one model and one token budget, as rows or as `readSweep` made them; those that diverged have a loss that
+ *   isn't finite
+ * @throws PoolingError if a further column shifts the best learning rate (`covariateEffects`)
+ * @throws DataError if a row can't be used, or no batch size has 3 learning rates with a finite loss
  * @throws ConfigError for an impossible option
  *
  * Multiplying all learning rates, all batch sizes, or all losses by a constant only changes the units of the answer.
+ *
+ * @example
+ * ```ts
+ * // A sweep whose best learning rate grows as √B.
+ * const rows = [16, 64, 256].flatMap((batchSize) =>
+ *   [-2, -1, 0, 1, 2].map((step) => ({
+ *     batchSize,
+ *     learningRate: 0.001 * Math.sqrt(batchSize) * 2 ** step,
+ *     loss: 3 + 0.1 * step ** 2,
+ *   })),
+ * );
+ * const { optima, predictions } = fitSweep(rows, { at: [128] });
+ * optima.map(({ value }) => value); // => [0.0040, 0.0080, 0.0160]
+ * predictions[0]!.value; // => 0.011
+ * ```
  */
-export function fitSweep(rows: readonly SweepRow[], options: FitSweepOptions = {}): SweepFit {
-  const { confidence = 0.9, replicates = 200, seed = 1, at } = options;
-  if (!(confidence > 0 && confidence < 1))
-    throw new ConfigError(`confidence ${confidence}: expected a number in (0, 1)`);
-  for (const [name, value] of Object.entries({ replicates, seed })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new ConfigError(`${name} ${value}: expected a positive integer`);
-  }
-  for (const batchSize of at ?? []) {
-    if (!(batchSize > 0 && batchSize < Number.POSITIVE_INFINITY))
-      throw new ConfigError(`at ${batchSize}: expected a positive batch size`);
-  }
-  if (options.epsilon !== undefined && !(options.epsilon >= 0))
-    throw new ConfigError(`epsilon ${options.epsilon}: expected a number ≥ 0`);
-  if (rows.length === 0) throw new DataError("the sweep has no rows");
-  checkRows(rows);
-  const warnings: string[] = [];
-  const kept = withoutDuplicates(rows, warnings);
-  warnOfMixtures(kept, warnings);
-  const groups = groupRows(kept, warnings);
-
-  const curves = fitCurves(
-    groups.map((group) => curveRuns(group.rows)),
-    confidence,
-  );
+export function fitSweep(all: readonly SweepRow[] | SweepRuns, options: FitSweepOptions = {}): SweepFit {
+  checkOptions(options);
+  const { confidence = 0.9, at } = options;
+  if (all.length === 0) throw new DataError("the sweep has no rows");
+  if (isRows(all)) checkRows(all);
+  const { runs, effects, warnings } = poolRuns(isRows(all) ? runsOf(all) : all);
+  if (options.epsilon !== undefined && runs.epsilon === null)
+    throw new ConfigError(
+      `epsilon ${options.epsilon}: the sweep has no epsilon column, so nothing can be said about it`,
+    );
+  warnOfMixtures(runs, warnings);
+  const budgets = compareBudgets(runs);
+  warnings.push(...budgets.warnings);
+  const groups = groupRuns(runs, warnings);
+  const { optima, curves, placed, bounds } = findOptima(groups, confidence);
   if (curves.noise === null)
     warnings.push(
       "too few runs to estimate the noise of the loss: intervals of the optima are the neighbouring learning rates",
     );
-  const optima = groups.map((group, i): SweepOptimum => {
-    const minimum = curves.minima[i]!;
-    const tried = group.rows.reduce(
-      ([low, high], { learningRate }) => [Math.min(low, learningRate), Math.max(high, learningRate)] as const,
-      [Number.POSITIVE_INFINITY, 0] as readonly [number, number],
-    );
-    const finite = group.rows.filter(({ loss }) => Number.isFinite(loss)).length;
-    return {
-      batchSize: group.batchSize,
-      epsilon: group.epsilon,
-      kind: minimum.kind,
-      value: Math.exp(minimum.x),
-      low: Math.exp(minimum.low),
-      high: Math.exp(minimum.high),
-      loss: minimum.loss,
-      runs: finite,
-      diverged: group.rows.length - finite,
-      tried,
-      curve: (learningRate) => curveLoss(minimum, Math.log(learningRate)),
-    };
-  });
   for (const optimum of optima) {
     const text = describeBound(optimum);
     if (text !== null) warnings.push(text);
   }
-  const usable = optima.flatMap(({ batchSize, epsilon }, i): UsableOptimum[] => {
-    const { kind, x, error } = curves.minima[i]!;
-    return kind === "interior" || kind === "bracketed"
-      ? [{ batchSize, epsilon, logRate: x, error, group: i }]
-      : [];
-  });
-
-  const epsilons = distinct(usable.map(({ epsilon }) => epsilon));
-  const most = [...epsilons].sort(
-    (a, b) =>
-      usable.filter(({ epsilon }) => epsilon === b).length -
-      usable.filter(({ epsilon }) => epsilon === a).length,
-  )[0];
-  const epsilon = options.epsilon ?? most ?? 0;
-  if (options.epsilon !== undefined && kept.every((row) => row.epsilon === undefined))
-    throw new ConfigError(
-      `epsilon ${options.epsilon}: the sweep has no epsilon column, so nothing can be said about it`,
+  const saturated = optima.reduce((sum, optimum) => sum + optimum.saturated, 0);
+  if (saturated > 0)
+    warnings.push(
+      `${saturated} runs whose loss is at a common ceiling or past a cliff bound the optimum, as diverged runs do`,
     );
 
+  const usable = placed.map((group): UsableOptimum => {
+    const { batchSize, epsilon } = optima[group]!;
+    const { x, error } = curves.minima[group]!;
+    return { batchSize, epsilon, logRate: x, error, group };
+  });
+  const epsilons = distinct(optima.map(({ epsilon }) => epsilon));
+  const countAt = (epsilon: number) => usable.filter((optimum) => optimum.epsilon === epsilon).length;
+  const epsilon = options.epsilon ?? [...epsilons].sort((a, b) => countAt(b) - countAt(a))[0]!;
   const here = usable.filter((optimum) => optimum.epsilon === epsilon);
-  const extent = extentOf(groups);
-  const [smallest, largest] = extent.batchSize;
-  const runsOf = (list: readonly UsableOptimum[]) =>
+  const boundsHere = bounds.filter(({ group }) => optima[group]!.epsilon === epsilon);
+  const swept = distinct(groups.map(({ batchSize }) => batchSize)).sort((a, b) => a - b);
+  const [smallest, largest] = [swept[0]!, swept.at(-1)!];
+  const countRuns = (list: readonly UsableOptimum[]) =>
     list.reduce((sum, { group }) => sum + optima[group]!.runs, 0);
-  const compared = here.length >= 3 ? compareLaws(lawFamilies, here, runsOf(here)) : null;
+
+  const comparable = optima.filter((optimum) => optimum.epsilon === epsilon);
+  const best = budgets.comparable === false ? null : lossMinimum(comparable);
+  const posterior =
+    here.length > 0 && here.length + boundsHere.length >= (epsilons.length > 1 ? 3 : 2)
+      ? lawPosterior(
+          lawPrior([Math.log(smallest), Math.log(largest)], best),
+          here.map(({ batchSize, logRate, error }) => ({ u: Math.log(batchSize), y: logRate, error })),
+          boundsHere,
+          curves.commonError,
+        )
+      : null;
+  const compared =
+    here.length >= 3 ? compareLaws([...lawFamilies, ...runLawFamilies], here, countRuns(here)) : null;
   const softsign =
-    epsilons.length >= 2 && usable.length >= 6 ? compareLaws([softsignFamily], usable, runsOf(usable)) : null;
+    epsilons.length >= 2 && usable.length >= 6
+      ? compareLaws(epsilonLawFamilies, usable, countRuns(usable))
+      : null;
   if (epsilons.length >= 2 && softsign === null)
     warnings.push(
       `${usable.length} usable optima at ${epsilons.length} epsilons: the law of epsilon needs 6`,
     );
-  const source =
-    compared !== null
-      ? { ...compared, optima: here }
-      : softsign !== null
-        ? { ...softsign, optima: usable }
-        : null;
-  if (source === null) {
+  const overdispersion = (compared ?? softsign)?.overdispersion ?? 1;
+  const ofEpsilon: EpsilonCurve | null =
+    posterior === null && softsign !== null
+      ? epsilonCurve(
+          softsign.laws[0]!.fit,
+          usable,
+          epsilon,
+          Math.sqrt(overdispersion),
+          curves.commonError,
+          confidence,
+        )
+      : null;
+  const curve: RateCurve | null = posterior ?? ofEpsilon;
+  if (curve === null && swept.length > 1) {
     warnings.push(
-      `${here.length} usable optima${epsilons.length >= 2 ? ` at epsilon ${epsilon}` : ""}: at least 3 batch sizes with an optimum inside the tried learning rates are needed for a prediction`,
+      `${here.length} usable optima${epsilons.length >= 2 ? ` at epsilon ${epsilon}` : ""}: at least 2 batch sizes, one of them with an optimum inside the tried learning rates, are needed for a prediction`,
     );
-  } else if (compared === null) {
+  } else if (ofEpsilon !== null) {
     warnings.push(
       `epsilon ${epsilon} has ${here.length} usable optima: predictions rest on the law of epsilon alone`,
     );
-  }
-
-  const spread = Math.sqrt(source?.overdispersion ?? 1);
-  if (spread > 1.5) {
+  } else if (posterior !== null && here.length < 3) {
     warnings.push(
-      `the optima scatter ${spread.toFixed(1)} times as much as their intervals say about every law: no law fits well, or the noise differs between runs`,
+      `${here.length} batch size${here.length === 1 ? " has its" : "s have their"} optimum inside the tried learning rates: predictions rest mostly on how other sweeps behaved; 3 or more are good`,
     );
   }
-  const weighted = (source?.laws ?? []).map((law) => ({
-    ...law,
-    family: law.fit.family,
-    weight: compared !== null ? law.weight : 1,
-  }));
-  const samples =
-    source === null ? [] : bootstrap(weighted, source.optima, curves.alternatives, spread, replicates, seed);
+  const elsewhere = (at ?? []).filter((batchSize) => !swept.includes(batchSize));
+  if (curve === null && elsewhere.length > 0)
+    warnings.push(
+      `batch size ${elsewhere.join(", ")}: nothing can be said from a sweep of ${swept.length === 1 ? `batch size ${swept[0]} alone` : "these batch sizes"}; runs at a second batch size are needed`,
+    );
 
   const predict = (batchSize: number): Prediction | null => {
-    if (source === null) return null;
-    const place = { batchSize, epsilon };
-    const center = weighted.reduce((sum, { fit, weight }) => sum + weight * predictLog(fit, place), 0);
-    const logs = samples.map(({ fit, weight }) => ({ value: predictLog(fit, place), weight }));
-    const tail = (1 - confidence) / 2;
-    return {
+    const common = {
       batchSize,
       epsilon,
-      value: Math.exp(center),
-      low: Math.exp(Math.min(center, weightedQuantile(logs, tail)!)),
-      high: Math.exp(Math.max(center, weightedQuantile(logs, 1 - tail)!)),
       extrapolation: Math.max(1, batchSize / largest, smallest / batchSize),
     };
+    if (curve !== null) {
+      const { value, low, high } = curve.at(Math.log(batchSize), confidence);
+      return { ...common, value: Math.exp(value), low: Math.exp(low), high: Math.exp(high) };
+    }
+    const measured = here.find((optimum) => optimum.batchSize === batchSize);
+    if (measured === undefined) return null;
+    const { value, low, high } = optima[measured.group]!;
+    return { ...common, value, low, high };
   };
-
-  const swept = distinct(groups.map(({ batchSize }) => batchSize)).sort((a, b) => a - b);
-  const wanted = at ?? [...swept, 2 * largest, 4 * largest];
+  const wanted = at ?? (swept.length === 1 ? swept : [...swept, 2 * largest, 4 * largest]);
   const predictions = wanted.map(predict).filter((prediction) => prediction !== null);
-  const critical = samples.map(({ fit, weight }) => ({
-    value: fit.family.features(fit.coordinates, epsilon).criticalBatchSize ?? Number.POSITIVE_INFINITY,
-    weight,
-  }));
-  const surging = samples.filter(
-    ({ fit }) => fit.family.features(fit.coordinates, epsilon).peakBatchSize <= surgeHorizon * largest,
-  );
-  const weightOf = (list: readonly Sample[]) => list.reduce((sum, { weight }) => sum + weight, 0);
-  const target = at === undefined || at.length === 0 ? 4 * largest : Math.max(...at);
+  const found =
+    compared !== null && posterior !== null
+      ? features(posterior, largest, confidence)
+      : ofEpsilon !== null
+        ? {
+            criticalBatchSize: ofEpsilon.criticalBatchSize,
+            surgeProbability: ofEpsilon.peaksBelow(surgeHorizon * largest),
+          }
+        : { criticalBatchSize: null, surgeProbability: null };
+  const errors = (here.length > 0 ? here : usable).map(({ error }) => error);
 
   return {
     optima,
-    laws: (compared?.laws ?? []).map((law) => sweepLaw(law.fit, law, epsilon)),
+    laws: (compared?.laws ?? [])
+      .map((law) =>
+        sweepLaw(law.fit, { ...law, weight: posterior?.support.get(law.fit.family.name) ?? 0 }, epsilon),
+      )
+      .sort((a, b) => b.weight - a.weight),
     epsilonLaw: softsign === null ? null : sweepLaw(softsign.laws[0]!.fit, softsign.laws[0]!, epsilon),
-    overdispersion: source?.overdispersion ?? 1,
+    overdispersion,
+    discrepancy: posterior?.discrepancy ?? null,
     noise: curves.noise,
     epsilon,
     confidence,
     predictions,
     predict,
-    criticalBatchSize:
-      source === null
-        ? null
-        : {
-            value: weightedQuantile(critical, 0.5)!,
-            low: weightedQuantile(critical, (1 - confidence) / 2)!,
-            high: weightedQuantile(critical, (1 + confidence) / 2)!,
-          },
-    surgeProbability: source === null ? null : weightOf(surging) / weightOf(samples),
+    ...found,
+    bestBatchSize: bestBatchSize(comparable, budgets, curves.noise, confidence),
     nextRuns: proposeRuns({
-      samples,
-      optima: optima.filter((optimum) => optimum.epsilon === epsilon),
-      typicalError: source === null ? null : median(source.optima.map(({ error }) => error)) * spread,
-      target: { batchSize: target, epsilon } satisfies Place,
+      curve,
+      optima: comparable,
+      typicalError: errors.length === 0 ? 1 : median(errors),
+      target: at === undefined || at.length === 0 ? 4 * largest : Math.max(...at),
     }),
+    covariates: effects,
     warnings,
   };
 }

@@ -23,6 +23,11 @@ export interface DirectionMoments {
  * @throws ConfigError if the alignment isn't positive (the update doesn't descend) or the curvature isn't (no optimum exists)
  *
  * Source: Su-10542, "general law".
+ *
+ * @example
+ * ```ts
+ * generalLaw({ alignment: 2, curvature: 8 }); // => { learningRate: 0.25, lossDecrease: 0.25 }
+ * ```
  */
 export function generalLaw({ alignment, curvature }: DirectionMoments): StepOptimum {
   if (!(alignment > 0))

@@ -22,6 +22,13 @@ export interface GradientNoise {
  * @throws ConfigError unless `0 < b < B`
  *
  * Source: McCandlish et al., arXiv 1812.06162, appendix A.1.
+ *
+ * @example
+ * ```ts
+ * const noise = gradientNoise({ batchSize: 1, squaredNorm: 13 }, { batchSize: 4, squaredNorm: 4 });
+ * noise; // => { gradientSquared: 1, covarianceTrace: 12 }
+ * simpleNoiseScale(noise.covarianceTrace, noise.gradientSquared); // => 12
+ * ```
  */
 export function gradientNoise(
   small: { readonly batchSize: number; readonly squaredNorm: number },

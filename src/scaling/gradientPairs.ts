@@ -35,6 +35,12 @@ function check(where: string, { count, microbatchSize, products }: GradientGram)
  * @throws ConfigError with fewer than two microbatches
  *
  * Source: McCandlish et al., arXiv 1812.06162, appendix A.1; Hoeffding, 1948, for statistics of pairs.
+ *
+ * @example
+ * ```ts
+ * // Gradients (1, 1) and (1, −1) of two microbatches of 4 samples.
+ * pairNoise({ count: 2, microbatchSize: 4, products: [2, 0, 0, 2] }); // => { gradientSquared: 0, covarianceTrace: 8 }
+ * ```
  */
 export function pairNoise(gram: GradientGram, weights?: ArrayLike<number>): GradientNoise {
   check("pairNoise", gram);
@@ -63,6 +69,12 @@ export function pairNoise(gram: GradientGram, weights?: ArrayLike<number>): Grad
  * @throws ConfigError for another number
  *
  * Source: McCandlish et al., arXiv 1812.06162, appendix A.1.
+ *
+ * @example
+ * ```ts
+ * // All microbatches as the large batch: what all pairs say.
+ * twoBatchNoise({ count: 2, microbatchSize: 4, products: [2, 1, 1, 2] }, 2); // => { gradientSquared: 1, covarianceTrace: 4 }
+ * ```
  */
 export function twoBatchNoise(
   gram: GradientGram,

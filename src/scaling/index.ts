@@ -1,3 +1,8 @@
+/**
+ * Laws of learning rate and batch size, and fits of sweeps. Plain numbers.
+ *
+ * @module rotor/scaling
+ */
 export {
   linearRule,
   type ReferencePoint,
@@ -5,7 +10,7 @@ export {
   saturatingPowerLaw,
   squareRootRule,
 } from "./batchSizeRules.ts";
-export { bootstrapWeights, percentileInterval } from "./bootstrap.ts";
+export type { BestBatchSize } from "./bestBatchSize.ts";
 export { type Assumption, type AssumptionInput, checkAssumptions } from "./checkAssumptions.ts";
 export {
   type Basis,
@@ -18,6 +23,15 @@ export {
   type MeasuredUpdate,
 } from "./checkpointLaw.ts";
 export { type ComparedLaw, compareLaws, type LawComparison } from "./compareLaws.ts";
+export type { CurveFit, CurveMinimum, CurveRuns } from "./curve/curveRuns.ts";
+export { fitCurves } from "./curve/fitCurves.ts";
+export {
+  type DecayTimescale,
+  decayTimescale,
+  powerLinesTimescale,
+  stationaryWeightRms,
+  stepLaw,
+} from "./decayTimescale.ts";
 export type { ComponentStatistics } from "./directionProblem.ts";
 export {
   type DirectionSample,
@@ -26,36 +40,59 @@ export {
   type SplitMoments,
   splitMoments,
 } from "./directionSample.ts";
-export { fitLaw, type LawFit, type Optimum, predictLog } from "./fitLaw.ts";
+export { fitLaw, type LawFit, type Optimum } from "./fitLaw.ts";
+export { type FitOptimaOptions, fitOptima, type OptimaFit } from "./fitOptima.ts";
 export {
-  type Estimate,
   type FitSweepOptions,
   fitSweep,
   type Prediction,
   type SweepFit,
   type SweepLaw,
-  type SweepOptimum,
 } from "./fitSweep.ts";
 export { type DirectionMoments, generalLaw } from "./generalLaw.ts";
 export { type GradientNoise, gradientNoise } from "./gradientNoise.ts";
 export { type GradientGram, pairNoise, twoBatchNoise } from "./gradientPairs.ts";
-export { type LawFamily, type LawName, lawFamilies, type Place, softsignFamily } from "./lawFamilies.ts";
+export { type CovariateEffect, covariateEffects } from "./groups/covariateEffects.ts";
 export {
-  type CurveFit,
-  type CurveMinimum,
-  type CurveRuns,
-  curveLoss,
-  fitCurves,
-} from "./learningRateCurve.ts";
+  type FitGroupsOptions,
+  fitGroups,
+  type GroupFit,
+  type GroupKey,
+  type GroupPlace,
+  type GroupPrediction,
+  type GroupsFit,
+} from "./groups/fitGroups.ts";
+export type { Exponent, JointLaw } from "./groups/jointLaw.ts";
+export { PoolingError } from "./groups/poolRows.ts";
+export { horizonExponent, horizonExponents, horizonRule } from "./horizonRule.ts";
 export {
-  fitMeanFieldMoments,
-  type MeanFieldMoments,
-  type MomentsAt,
-  meanFieldMomentsAt,
-} from "./meanFieldMoments.ts";
+  type LawFamily,
+  type LawName,
+  lawFamilies,
+  lawsByName,
+  type Place,
+} from "./lawFamilies.ts";
+export type { MeanFieldMoments, MomentsAt } from "./meanFieldMoments.ts";
+export {
+  type AdamMomentOptions,
+  adamComponent,
+  adamMoments,
+  adamUpdateRms,
+  type Momentum,
+  momentumBatches,
+} from "./momentumBatch.ts";
+export {
+  type MatrixStatistics,
+  type MsignMean,
+  type MuonStatistics,
+  msignMean,
+  muonLaw,
+  muonMoments,
+  muonStatistics,
+} from "./muonLaw.ts";
 export type { NextRuns } from "./nextRuns.ts";
 export type { StepOptimum } from "./optimum.ts";
-export { type ReadSweepOptions, readSweepCsv, type SweepField, type SweepTable } from "./readSweepCsv.ts";
+export * from "./reading/index.ts";
 export {
   type SgdLaw,
   type SgdStatistics,
@@ -89,4 +126,6 @@ export {
   softsignOptimum,
 } from "./softsignLaw.ts";
 export { criticalBatchSize, fitTradeOff, stepsAndSamples, type TradeOff } from "./stepsAndSamples.ts";
-export type { SweepRow } from "./sweepRow.ts";
+export type { Estimate, SweepOptimum } from "./sweepOptima.ts";
+export type { RunStatus, SweepRow } from "./sweepRow.ts";
+export { type RunNumbers, type RunValues, rowsOf, type SweepRuns } from "./sweepRuns.ts";

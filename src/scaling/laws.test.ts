@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import normal from "@stdlib/random-base-normal";
 import fc from "fast-check";
 import { ConfigError } from "../errors.ts";
+import { normalSampler } from "../numbers/index.ts";
 import {
   clipMean,
   criticalBatchSize,
@@ -155,7 +155,7 @@ describe("older rules", () => {
 
 describe("sign updates", () => {
   test("E[sign] is an error function; the approximation is below it by at most 0.108", () => {
-    const draw = normal.factory(0, 1, { seed: 3 });
+    const draw = normalSampler(3);
     for (const [ratio, batchSize] of [
       [0.1, 4],
       [-0.5, 9],
@@ -344,7 +344,7 @@ describe("softsign updates", () => {
   });
 
   test("the clip formula is the mean of the clipped gradient", () => {
-    const draw = normal.factory(0, 1, { seed: 8 });
+    const draw = normalSampler(8);
     for (const [gradient, epsilon] of [
       [0.4, 0.5],
       [-2, 1],

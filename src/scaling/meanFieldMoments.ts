@@ -63,7 +63,9 @@ export function fitMeanFieldMoments(measured: readonly MomentsAt[]): MeanFieldMo
   return fit;
 }
 
-/** The form at a batch size. */
+/**
+ * The form at a batch size.
+ */
 export function meanFieldMomentsAt(
   { alignment, noiseScale, signal, noise }: MeanFieldMoments,
   batchSize: number,

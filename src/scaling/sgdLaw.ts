@@ -22,7 +22,14 @@ export interface SgdLaw {
   readonly maxLossDecrease: number;
 }
 
-/** `E[φ̃]ᵀg` and `E[φ̃ᵀHφ̃] = gᵀHg + tr(ΣH)/B` of SGD, for the general law. */
+/**
+ * `E[φ̃]ᵀg` and `E[φ̃ᵀHφ̃] = gᵀHg + tr(ΣH)/B` of SGD, for the general law.
+ *
+ * @example
+ * ```ts
+ * sgdMoments({ gradientSquared: 4, gradientCurvature: 8, noiseCurvature: 80 }, 10); // => { alignment: 4, curvature: 16 }
+ * ```
+ */
 export function sgdMoments(statistics: SgdStatistics, batchSize: number): DirectionMoments {
   requirePositive("sgdMoments", { batchSize });
   return {
@@ -37,6 +44,12 @@ export function sgdMoments(statistics: SgdStatistics, batchSize: number): Direct
  * @throws ConfigError if a moment isn't positive
  *
  * Source: McCandlish et al., arXiv 1812.06162, eq. 2.5–2.8; Su-10542.
+ *
+ * @example
+ * ```ts
+ * const law = sgdLaw({ gradientSquared: 4, gradientCurvature: 8, noiseCurvature: 80 });
+ * law; // => { maxLearningRate: 0.5, noiseScale: 10, maxLossDecrease: 1 }
+ * ```
  */
 export function sgdLaw({ gradientSquared, gradientCurvature, noiseCurvature }: SgdStatistics): SgdLaw {
   requirePositive("sgdLaw", { gradientSquared, gradientCurvature, noiseCurvature });
@@ -56,6 +69,12 @@ export function sgdLaw({ gradientSquared, gradientCurvature, noiseCurvature }: S
  *
  * @param batchSize - B in samples, > 0
  * @throws ConfigError for a batch size that isn't positive
+ *
+ * @example
+ * ```ts
+ * const law = sgdLaw({ gradientSquared: 4, gradientCurvature: 8, noiseCurvature: 80 });
+ * sgdOptimum(law, 10); // => { learningRate: 0.25, lossDecrease: 0.5 }
+ * ```
  */
 export function sgdOptimum(law: SgdLaw, batchSize: number): StepOptimum {
   requirePositive("sgdOptimum", { batchSize });
@@ -75,6 +94,11 @@ export function sgdOptimum(law: SgdLaw, batchSize: number): StepOptimum {
  * @throws ConfigError if an argument isn't positive
  *
  * Source: McCandlish et al., arXiv 1812.06162, eq. 2.9.
+ *
+ * @example
+ * ```ts
+ * simpleNoiseScale(80, 4); // => 20
+ * ```
  */
 export function simpleNoiseScale(covarianceTrace: number, gradientSquared: number): number {
   requirePositive("simpleNoiseScale", { covarianceTrace, gradientSquared });

@@ -1,5 +1,5 @@
-import erf from "@stdlib/math-base-special-erf";
 import { ConfigError } from "../errors.ts";
+import { erf } from "../numbers/index.ts";
 import { requireNonNegative, requirePositive } from "./checks.ts";
 import { type ComponentStatistics, checkComponents, independentMoments } from "./directionProblem.ts";
 import type { DirectionMoments } from "./generalLaw.ts";
@@ -9,6 +9,12 @@ import type { StepOptimum } from "./optimum.ts";
  * `E[sign(g̃)] = erf((g/σ)·√(B/2))`, exact for a normal gradient of mean g and variance σ²/B.
  *
  * @param ratio - g/σ; ±∞ without noise
+ *
+ * @example
+ * ```ts
+ * signMean(0, 64); // => 0
+ * signMean(0.1, 100); // => 0.683
+ * ```
  */
 export function signMean(ratio: number, batchSize: number): number {
   requirePositive("signMean", { batchSize });
@@ -21,6 +27,11 @@ export function signMean(ratio: number, batchSize: number): number {
  * Its absolute value is never too large; it is too small by at most 0.108, or 12 %, where `(g/σ)·√B ≈ 1.9`.
  *
  * Source: Su-10542.
+ *
+ * @example
+ * ```ts
+ * signMeanApproximation(0.1, 100); // => 0.624
+ * ```
  */
 export function signMeanApproximation(ratio: number, batchSize: number): number {
   requirePositive("signMeanApproximation", { batchSize });
@@ -41,6 +52,12 @@ export type Expectation = "exact" | "approximate";
  * @throws ConfigError if lengths don't match or a number is out of range
  *
  * Source: Su-10542.
+ *
+ * @example
+ * ```ts
+ * const components = { gradient: [1, -1], deviation: [0, 0], hessian: [2, 0, 0, 3] };
+ * signMoments(components, 1); // => { alignment: 2, curvature: 5 }
+ * ```
  */
 export function signMoments(
   statistics: ComponentStatistics,
@@ -66,7 +83,16 @@ export interface SignStatistics {
   readonly noiseToSignal: number;
 }
 
-/** The sums of `SignStatistics` from components; κ² is `Σσ²/Σg²`, that is B_simple. */
+/**
+ * The sums of `SignStatistics` from components; κ² is `Σσ²/Σg²`, that is B_simple.
+ *
+ * @example
+ * ```ts
+ * const components = { gradient: [1, -1], deviation: [2, 2], hessian: [2, 1, 1, 3] };
+ * const { gradientAbsoluteSum, signCurvature, hessianTrace, noiseToSignal } = signStatistics(components);
+ * [gradientAbsoluteSum, signCurvature, hessianTrace, noiseToSignal]; // => [2, 3, 5, 4]
+ * ```
+ */
 export function signStatistics(statistics: ComponentStatistics): SignStatistics {
   checkComponents("signStatistics", statistics);
   const { gradient, deviation, hessian } = statistics;
@@ -116,6 +142,13 @@ export interface SignLaw {
  * @throws ConfigError if a sum isn't positive; `signCurvature` has to be, as otherwise large batches have no best learning rate
  *
  * Source: Su-10542. The closed forms are written here with D and O, so that `O ≤ 0` needs no case of its own.
+ *
+ * @example
+ * ```ts
+ * const law = signLaw({ gradientAbsoluteSum: 2, signCurvature: 10, hessianTrace: 10, noiseToSignal: 100 });
+ * law.surge; // => false
+ * law.maxLearningRate; // => 0.200
+ * ```
  */
 export function signLaw(statistics: SignStatistics): SignLaw {
   const { gradientAbsoluteSum, signCurvature, hessianTrace, noiseToSignal } = statistics;
@@ -138,7 +171,15 @@ export function signLaw(statistics: SignStatistics): SignLaw {
   };
 }
 
-/** `β = (1 + πκ²/(2B))^(−½)`: how much of each sign survives the noise. Source: Su-10542. */
+/**
+ * `β = (1 + πκ²/(2B))^(−½)`: how much of each sign survives the noise. Source: Su-10542.
+ *
+ * @example
+ * ```ts
+ * meanFieldBeta(100, 1e9); // => 1.000
+ * meanFieldBeta(100, 50 * Math.PI); // => 0.707
+ * ```
+ */
 export function meanFieldBeta(noiseToSignal: number, batchSize: number): number {
   requireNonNegative("meanFieldBeta", { noiseToSignal });
   requirePositive("meanFieldBeta", { batchSize });
@@ -156,6 +197,14 @@ export function meanFieldBeta(noiseToSignal: number, batchSize: number): number 
  * @throws ConfigError for a batch size that isn't positive
  *
  * Source: Su-10542.
+ *
+ * @example
+ * ```ts
+ * const law = signLaw({ gradientAbsoluteSum: 2, signCurvature: 10, hessianTrace: 10, noiseToSignal: 100 });
+ * signOptimum(law, 1e9).learningRate; // => 0.200
+ * // For small batches as √B.
+ * signOptimum(law, 0.04).learningRate / signOptimum(law, 0.01).learningRate; // => 2.00
+ * ```
  */
 export function signOptimum(law: SignLaw, batchSize: number): StepOptimum {
   const beta = meanFieldBeta(law.noiseToSignal, batchSize);

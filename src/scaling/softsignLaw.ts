@@ -1,5 +1,5 @@
-import erf from "@stdlib/math-base-special-erf";
 import { ConfigError } from "../errors.ts";
+import { erf } from "../numbers/index.ts";
 import { requireNonNegative, requirePositive } from "./checks.ts";
 import {
   type ComponentStatistics,
@@ -11,7 +11,15 @@ import type { DirectionMoments } from "./generalLaw.ts";
 import type { StepOptimum } from "./optimum.ts";
 import { type Expectation, signMean } from "./signLaw.ts";
 
-/** `softsign(x, ε) = x / √(x² + ε²)`: the sign for ε → 0, and x/ε for ε → ∞. The stand-in for Adam with its ε. Source: Su-10563. */
+/**
+ * `softsign(x, ε) = x / √(x² + ε²)`: the sign for ε → 0, and x/ε for ε → ∞. The stand-in for Adam with its ε. Source: Su-10563.
+ *
+ * @example
+ * ```ts
+ * softsign(3, 4); // => 0.600
+ * softsign(-300, 4); // => -1.000
+ * ```
+ */
 export function softsign(x: number, epsilon: number): number {
   return x === 0 ? 0 : x / Math.hypot(x, epsilon);
 }
@@ -47,6 +55,13 @@ function standardized({ gradient, deviation, batchSize, epsilon }: NoisyComponen
  * The trapezoidal rule converges exponentially on analytic integrands over the whole line (Trefethen and Weideman, The exponentially
  * convergent trapezoidal rule, 2014). Softsign has poles at ±iε; where ε is small against the noise they are moved away by
  * `x = ε·sinh t`, which turns softsign into tanh t. Gauss–Hermite rules fail there: no fixed number of nodes resolves a step.
+ *
+ * @example
+ * ```ts
+ * const { mean, square } = softsignComponent({ gradient: 3, deviation: 1e-6, batchSize: 1, epsilon: 4 });
+ * mean; // => 0.600
+ * square; // => 0.360
+ * ```
  */
 export function softsignComponent(component: NoisyComponent): ComponentMoments {
   const { gradient, deviation, epsilon, batchSize } = component;
@@ -95,6 +110,12 @@ export function softsignComponent(component: NoisyComponent): ComponentMoments {
  * @throws ConfigError unless `σ > 0` and `ε > 0`
  *
  * Source: Su-10563.
+ *
+ * @example
+ * ```ts
+ * clipMean({ gradient: 1, deviation: 1e-6, batchSize: 1, epsilon: 4 }); // => 0.250
+ * clipMean({ gradient: 8, deviation: 1e-6, batchSize: 1, epsilon: 4 }); // => 1.000
+ * ```
  */
 export function clipMean(component: NoisyComponent): number {
   requirePositive("clipMean", { deviation: component.deviation, epsilon: component.epsilon });
@@ -118,6 +139,13 @@ export function clipMean(component: NoisyComponent): number {
  * large by at most 0.31, or a factor of 1.82. For ε → ∞ its noise term is `πσ²/(2Bε²)`: the true one is `σ²/(Bε²)`.
  *
  * Source: Su-10563.
+ *
+ * @example
+ * ```ts
+ * const component = { gradient: 3, deviation: 2, batchSize: 4, epsilon: 4 };
+ * const [exact, near] = [softsignComponent(component), softsignComponentApproximation(component)];
+ * Math.abs(exact.mean - near.mean) < 0.108; // => true
+ * ```
  */
 export function softsignComponentApproximation(component: NoisyComponent): ComponentMoments {
   const { gradient, deviation, batchSize, epsilon } = component;
@@ -137,6 +165,12 @@ export function softsignComponentApproximation(component: NoisyComponent): Compo
  *
  * @param expectation - `"exact"`, by quadrature (default), or `"approximate"`
  * @throws ConfigError if lengths don't match or a number is out of range
+ *
+ * @example
+ * ```ts
+ * const components = { gradient: [3, -3], deviation: [0, 0], hessian: [2, 0, 0, 2] };
+ * softsignMoments(components, 1, 4); // => { alignment: 3.600, curvature: 1.440 }
+ * ```
  */
 export function softsignMoments(
   statistics: ComponentStatistics,
@@ -176,6 +210,14 @@ export interface SoftsignLaw {
  * @throws ConfigError if lengths don't match, a number is out of range, or Q or D isn't positive
  *
  * Source: Su-10563.
+ *
+ * @example
+ * ```ts
+ * const components = { gradient: [1, -1], deviation: [2, 2], hessian: [2, 1, 1, 3] };
+ * // For ε → 0 Adam's stand-in is the sign: A = Σ|g|, D = tr H.
+ * const { alignment, diagonalCurvature, noiseToSignal } = softsignLaw(components, 0);
+ * [alignment, diagonalCurvature, noiseToSignal]; // => [2, 5, 4]
+ * ```
  */
 export function softsignLaw(statistics: ComponentStatistics, epsilon: number): SoftsignLaw {
   checkComponents("softsignLaw", statistics);
@@ -219,6 +261,14 @@ export function softsignLaw(statistics: ComponentStatistics, epsilon: number): S
  * @throws ConfigError for a batch size that isn't positive
  *
  * Source: Su-10563.
+ *
+ * @example
+ * ```ts
+ * const components = { gradient: [3, -3], deviation: [1, 1], hessian: [2, 0, 0, 2] };
+ * const law = softsignLaw(components, 4);
+ * // Large batches: A/Q, with ν = 0.6.
+ * softsignOptimum(law, 1e9).learningRate; // => 2.500
+ * ```
  */
 export function softsignOptimum(law: SoftsignLaw, batchSize: number): StepOptimum {
   requirePositive("softsignOptimum", { batchSize });

@@ -23,6 +23,12 @@ export interface TradeOff {
  * @throws ConfigError if an argument isn't positive
  *
  * Source: McCandlish et al., arXiv 1812.06162, eq. 2.11 and appendix D; Su-10542.
+ *
+ * @example
+ * ```ts
+ * // At the critical batch size: twice the least of both.
+ * stepsAndSamples({ minSteps: 1000, minSamples: 64000 }, 64); // => { steps: 2000, samples: 128000 }
+ * ```
  */
 export function stepsAndSamples(
   { minSteps, minSamples }: TradeOff,
@@ -33,7 +39,14 @@ export function stepsAndSamples(
   return { steps, samples: steps * batchSize };
 }
 
-/** `B_crit = E_min/S_min`: the batch size at which training takes twice the least steps and twice the least samples. */
+/**
+ * `B_crit = E_min/S_min`: the batch size at which training takes twice the least steps and twice the least samples.
+ *
+ * @example
+ * ```ts
+ * criticalBatchSize({ minSteps: 1000, minSamples: 64000 }); // => 64
+ * ```
+ */
 export function criticalBatchSize({ minSteps, minSamples }: TradeOff): number {
   requirePositive("criticalBatchSize", { minSteps, minSamples });
   return minSamples / minSteps;
@@ -44,6 +57,14 @@ export function criticalBatchSize({ minSteps, minSamples }: TradeOff): number {
  *
  * @param measured - steps to the same target loss at two or more batch sizes, each with its best learning rate
  * @throws ConfigError for fewer than two batch sizes, or if the pairs don't follow a trade-off (a negative end point)
+ *
+ * @example
+ * ```ts
+ * const truth = { minSteps: 1000, minSamples: 64000 };
+ * const measured = [16, 64, 256].map((batchSize) => ({ batchSize, steps: stepsAndSamples(truth, batchSize).steps }));
+ * const { minSteps, minSamples } = fitTradeOff(measured);
+ * [minSteps, minSamples]; // => [1000.0, 64000.0]
+ * ```
  */
 export function fitTradeOff(measured: readonly { batchSize: number; steps: number }[]): TradeOff {
   for (const { batchSize, steps } of measured) requirePositive("fitTradeOff", { batchSize, steps });

@@ -116,7 +116,7 @@ test("eager, jitted and compiled are one", async () => {
   ];
   await using compiled = compile(all);
   const eager = all(toArray(m)).map((x) => x.js() as number[][]);
-  const jitted = (jit(all as never) as unknown as typeof all)(toArray(m));
+  const jitted = (jit(all) as typeof all)(toArray(m));
   const engine = await compiled(toArray(m));
   for (const [i, expected] of eager.entries()) {
     // Sums in another order, in values up to 30.

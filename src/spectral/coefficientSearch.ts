@@ -172,6 +172,14 @@ const startingPoints: readonly (readonly [number, number, number])[] = [
  * @throws ConfigError for singular values outside [0, 1] or impossible steps
  *
  * Source: Su-10592, the section on coefficients as an optimisation problem.
+ *
+ * @example
+ * ```ts
+ * const values = gaussianSingularValues(32, 16, 1);
+ * const found = findCoefficients(values, 5);
+ * // The triple of Muon was chosen by hand.
+ * found.meanSquaredError < polynomialError(values, coefficientTables["keller-jordan"], 5); // => true
+ * ```
  */
 export function findCoefficients(
   singularValues: Float64Array,
@@ -210,6 +218,13 @@ function flattenSchedule(schedule: readonly Coefficients[], steps: number): Floa
 /**
  * Finds one triple for all steps without asking for real fixed points, which can only be better than {@link findCoefficients}
  * where that ends with `x₁ = x₂`. Options and errors are the same, but starting points are triples.
+ *
+ * @example
+ * ```ts
+ * const values = gaussianSingularValues(16, 8, 1);
+ * const { steps, meanSquaredError } = findTriple(values, 3);
+ * meanSquaredError / polynomialError(values, steps, 3); // => 1.000
+ * ```
  */
 export function findTriple(
   singularValues: Float64Array,
@@ -227,6 +242,14 @@ export function findTriple(
 /**
  * Finds a triple for each step that together minimise the mean of `(g^T(σ) − 1)²`, from the named tables and from given
  * schedules (the last triple of each repeats). Options and errors are those of {@link findCoefficients}.
+ *
+ * @example
+ * ```ts
+ * const values = gaussianSingularValues(16, 8, 1);
+ * const { steps, meanSquaredError } = findSchedule(values, 3);
+ * steps.length; // => 3
+ * meanSquaredError < findTriple(values, 3).meanSquaredError; // => true
+ * ```
  */
 export function findSchedule(
   singularValues: Float64Array,

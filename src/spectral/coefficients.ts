@@ -86,7 +86,15 @@ export type CoefficientTableName = keyof typeof coefficientTables;
 /** A named table, one's own table, or one's own triples (with safety 1). */
 export type CoefficientChoice = CoefficientTableName | CoefficientTable | readonly Coefficients[];
 
-/** @throws ConfigError if the name is unknown, the list of triples is empty or holds something else, or safety isn't positive */
+/**
+ * @throws ConfigError if the name is unknown, the list of triples is empty or holds something else, or safety isn't positive
+ *
+ * @example
+ * ```ts
+ * coefficientTable("keller-jordan").steps; // => [[3.4445, -4.775, 2.0315]]
+ * coefficientTable([[2, -1.5, 0.5]]).safety; // => 1
+ * ```
+ */
 export function coefficientTable(choice: CoefficientChoice): CoefficientTable {
   if (typeof choice === "string") {
     const table: CoefficientTable | undefined = coefficientTables[choice];

@@ -1,5 +1,5 @@
-import chi from "@stdlib/random-base-chi";
 import { ConfigError } from "../errors.ts";
+import { chiSampler } from "../numbers/index.ts";
 import { tridiagonalEigenvalues } from "./symmetricEigenvalues.ts";
 
 /**
@@ -13,6 +13,13 @@ import { tridiagonalEigenvalues } from "./symmetricEigenvalues.ts";
  * @throws ConfigError if a size or the seed is not a positive integer
  *
  * Source: Dumitriu and Edelman, Matrix models for beta ensembles, 2002 (β = 1).
+ *
+ * @example
+ * ```ts
+ * const values = gaussianSingularValues(100, 50, 1);
+ * values.length; // => 50
+ * values.reduce((sum, value) => sum + value ** 2, 0); // => 1.000
+ * ```
  */
 export function gaussianSingularValues(rows: number, columns: number, seed: number): Float64Array {
   for (const [name, value] of Object.entries({ rows, columns, seed })) {
@@ -20,7 +27,7 @@ export function gaussianSingularValues(rows: number, columns: number, seed: numb
       throw new ConfigError(`${name} ${value}: expected a positive integer`);
   }
   const [n, m] = [Math.max(rows, columns), Math.min(rows, columns)];
-  const draw = chi.factory({ seed });
+  const draw = chiSampler(seed);
   const along = Float64Array.from({ length: m }, (_, i) => draw(n - i));
   const beside = Float64Array.from({ length: m - 1 }, (_, i) => draw(m - 1 - i));
   // BᵀB of the bidiagonal B.

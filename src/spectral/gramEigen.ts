@@ -1,12 +1,20 @@
 import { lax, numpy as np } from "@jax-js/jax";
+import { shownArray } from "../arrayShapes.ts";
 import { ShapeError } from "../errors.ts";
+import { balance } from "./balance.ts";
 
 /** @throws ShapeError if an array isn't a matrix or a batch of them; nothing is consumed */
 export function checkMatrix(what: string, m: np.Array): readonly [rows: number, columns: number] {
   const [rows, columns] = m.shape.slice(-2);
-  if (rows === undefined || columns === undefined || rows === 0 || columns === 0) {
+  if (
+    !m.dtype.startsWith("float") ||
+    rows === undefined ||
+    columns === undefined ||
+    rows === 0 ||
+    columns === 0
+  ) {
     throw new ShapeError(
-      `${what}: got ${m.dtype}[${m.shape.join()}], expected float32[.., rows, columns] with at least one element`,
+      `${what}: got ${shownArray(m)}, expected float32[.., rows, columns] with at least one element`,
     );
   }
   return [rows, columns];
@@ -16,15 +24,27 @@ export function checkMatrix(what: string, m: np.Array): readonly [rows: number, 
  * A batch of matrices divided by their Frobenius norms, without overflow or underflow on the way.
  *
  * @param m - `float32[.., rows, columns]`, consumed
- * @returns `unit`: of norm 1, or zero if `m` is; `norm`: `float32[.., 1, 1]`
+ * @returns `unit`: of norm 1, or zero if `m` is; `norm`: `float32[.., 1, 1]`, infinite only where float32 can't hold it;
+ *   `logNorm`: its logarithm, finite for every finite `m` but 0, and of no meaning there
  */
-export function normalizeMatrix(m: np.Array): { unit: np.Array; norm: np.Array } {
-  const largest = np.max(np.absolute(m.ref), [-2, -1], { keepdims: true });
-  const divisor = np.where(largest.ref.greater(0), largest, 1);
-  const scaled = m.div(divisor.ref);
-  const scaledNorm = np.sqrt(np.square(scaled.ref).sum([-2, -1], { keepdims: true }));
-  const safe = np.where(scaledNorm.ref.greater(0), scaledNorm.ref, 1);
-  return { unit: scaled.div(safe), norm: scaledNorm.mul(divisor) };
+export function normalizeMatrix(m: np.Array): { unit: np.Array; norm: np.Array; logNorm: np.Array } {
+  const { balanced, factor, inverse, logarithm } = balance(m, [-2, -1]);
+  factor.dispose();
+  const norm = np.sqrt(np.square(balanced.ref).sum([-2, -1], { keepdims: true }));
+  const safe = np.where(norm.ref.greater(0), norm.ref, 1);
+  return {
+    unit: balanced.mul(np.reciprocal(safe.ref)),
+    norm: norm.mul(inverse),
+    logNorm: np.log(safe).add(logarithm),
+  };
+}
+
+/** The `unit` of {@link normalizeMatrix} alone; consumes `m`. */
+export function unitMatrix(m: np.Array): np.Array {
+  const { unit, norm, logNorm } = normalizeMatrix(m);
+  norm.dispose();
+  logNorm.dispose();
+  return unit;
 }
 
 /** Eigenvalues and eigenvectors of the smaller Gram matrix of `unit = M/‖M‖_F`. */

@@ -1,3 +1,9 @@
+/**
+ * Singular values of matrices: `msign`, Newton–Schulz iteration and its coefficients, power iteration, Schatten norms, inverse roots.
+ *
+ * @module rotor/spectral
+ */
+export { type Balanced, balance, largestMagnitude } from "./balance.ts";
 export {
   type FoundCoefficients,
   type FoundSchedule,
@@ -18,7 +24,8 @@ export { gaussianSingularValues } from "./gaussianSingularValues.ts";
 export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
 export { msign } from "./msign.ts";
 export { msignByProducts } from "./msignByProducts.ts";
-export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
+export { type NewtonSchulzOptions, newtonSchulz, newtonSchulzDefaults } from "./newtonSchulz.ts";
+export { orthogonalFactor } from "./orthogonalFactor.ts";
 export {
   boundedUpTo,
   coefficientsOfRoots,
@@ -28,6 +35,7 @@ export {
   sampledError,
 } from "./polynomialIteration.ts";
 export {
+  columnNorms,
   imageOf,
   orthonormalize,
   type PowerIterationOptions,

@@ -1,6 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { coefficientTables } from "./coefficients.ts";
-import { checkMatrix, gramEigen, normalizeMatrix, recompose } from "./gramEigen.ts";
+import { checkMatrix, gramEigen, recompose, unitMatrix } from "./gramEigen.ts";
 
 /** Eigenvalues of a float32 Gram matrix say nothing of singular values below this part of the largest. */
 const resolved = 1e-3;
@@ -19,12 +19,16 @@ const polishingSteps = 6;
  * @throws ShapeError if `m` is not a batch of matrices; it isn't consumed then
  *
  * Source: Su-10592, eq. for msign.
+ *
+ * @example
+ * ```ts
+ * msign(np.array([[3, 0], [0, -0.2]])); // => [[1.000, 0.000], [0.000, -1.000]]
+ * ```
  */
 export function msign(m: np.Array): np.Array {
   const [rows, columns] = checkMatrix("msign", m);
   const tall = rows > columns;
-  const { unit, norm } = normalizeMatrix(tall ? np.swapaxes(m, -1, -2) : m);
-  norm.dispose();
+  const unit = unitMatrix(tall ? np.swapaxes(m, -1, -2) : m);
   const { vectors, values } = gramEigen(unit.ref);
   const largest = np.max(values.ref, -1, { keepdims: true });
   const floor = largest.mul(resolved * resolved).add(1e-30);

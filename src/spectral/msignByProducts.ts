@@ -1,6 +1,6 @@
 import type { numpy as np } from "@jax-js/jax";
 import { coefficientTables } from "./coefficients.ts";
-import { checkMatrix, normalizeMatrix } from "./gramEigen.ts";
+import { checkMatrix } from "./gramEigen.ts";
 import { newtonSchulz } from "./newtonSchulz.ts";
 
 /** Five steps of Polar Express bring singular values from 10⁻³ near 1, four of Taylor remove what is left. */
@@ -18,12 +18,16 @@ const steps = [
  * @param m - `float32[.., rows, columns]`, a batch of matrices, consumed; any finite entries
  * @returns the same shape; zero for a zero matrix
  * @throws ShapeError if `m` is not a batch of matrices; it isn't consumed then
+ *
+ * @example
+ * ```ts
+ * const sign = compile(msignByProducts); // the eigenvalues of msign can't be compiled
+ * await sign(np.array([[3, 0], [0, -0.2]])); // => [[1.000, 0.000], [0.000, -1.000]]
+ * ```
  */
 export function msignByProducts(m: np.Array): np.Array {
   checkMatrix("msignByProducts", m);
-  const { unit, norm } = normalizeMatrix(m);
-  norm.dispose();
-  // The norm of `unit` is 1: eps stands for the safety factor of the table.
+  // eps stands for the safety factor of the table.
   const eps = coefficientTables["polar-express"].safety - 1;
-  return newtonSchulz(unit, { coefficients: steps, steps: steps.length, eps });
+  return newtonSchulz(m, { coefficients: steps, steps: steps.length, eps });
 }

@@ -1,6 +1,14 @@
 import { type Coefficients, type CoefficientTable, coefficientTable } from "./coefficients.ts";
 
-/** `g(x) = ax + bx³ + cx⁵` for each step in turn; the last triple repeats. */
+/**
+ * `g(x) = ax + bx³ + cx⁵` for each step in turn; the last triple repeats.
+ *
+ * @example
+ * ```ts
+ * iteratePolynomial(0.5, [[1.5, -0.5, 0]], 1); // => 0.6875
+ * iteratePolynomial(0.5, [[1.5, -0.5, 0]], 8); // => 1.0000
+ * ```
+ */
 export function iteratePolynomial(x: number, triples: readonly Coefficients[], steps: number): number {
   let value = x;
   for (let step = 0; step < steps; step++) {
@@ -17,6 +25,11 @@ export function iteratePolynomial(x: number, triples: readonly Coefficients[], s
  * @param singularValues - of matrices divided by their Frobenius norms
  * @param table - triples (with safety 1) or a table with its safety factor
  * @param steps - T
+ *
+ * @example
+ * ```ts
+ * polynomialError(new Float64Array([1, 0.5]), [[1.5, -0.5, 0]], 1); // => 0.0488
+ * ```
  */
 export function polynomialError(
   singularValues: Float64Array,
@@ -41,6 +54,13 @@ export interface SampledError {
  * {@link polynomialError} over independent matrices.
  *
  * @param spectra - singular values of each matrix divided by its Frobenius norm; at least one matrix
+ *
+ * @example
+ * ```ts
+ * const spectra = [1, 2, 3].map((seed) => gaussianSingularValues(16, 8, seed));
+ * const { mean, standardError } = sampledError(spectra, coefficientTables["keller-jordan"], 5);
+ * mean > 0 && standardError! < mean; // => true
+ * ```
  */
 export function sampledError(
   spectra: readonly Float64Array[],
@@ -57,7 +77,16 @@ export function sampledError(
   return { mean, standardError: Math.sqrt(variance / count) };
 }
 
-/** The triple of `g(x) = x + κx(x² − x₁²)(x² − x₂²)`. Source: Su-10592. */
+/**
+ * The triple of `g(x) = x + κx(x² − x₁²)(x² − x₂²)`. Source: Su-10592.
+ *
+ * @example
+ * ```ts
+ * const triple = coefficientsOfRoots(1, 0.8, 1.2);
+ * // x₁ and x₂ are fixed points.
+ * [0.8, 1.2].map((x) => iteratePolynomial(x, [triple], 1)); // => [0.8000, 1.2000]
+ * ```
+ */
 export function coefficientsOfRoots(kappa: number, x1: number, x2: number): Coefficients {
   const [u, v] = [x1 * x1, x2 * x2];
   return [1 + kappa * u * v, -kappa * (u + v), kappa];
@@ -75,6 +104,12 @@ const largestImage = 2;
  * finite results for every matrix that is divided by its Frobenius norm.
  *
  * @throws ConfigError if the table isn't one
+ *
+ * @example
+ * ```ts
+ * boundedUpTo([[1.5, -0.5, 0]], 5); // => 1.01
+ * boundedUpTo([[15, 0, 0]], 5) < 0.001; // => true
+ * ```
  */
 export function boundedUpTo(table: readonly Coefficients[] | CoefficientTable, steps: number): number {
   const { steps: triples, safety } = coefficientTable(table);

@@ -1,5 +1,7 @@
 import { lax, numpy as np } from "@jax-js/jax";
+import { checkShapes, shownArray } from "../arrayShapes.ts";
 import { ConfigError, ShapeError } from "../errors.ts";
+import { balance } from "./balance.ts";
 import { checkMatrix, normalizeMatrix } from "./gramEigen.ts";
 
 /** Leading singular triplets of a batch of matrices, largest first. */
@@ -26,23 +28,53 @@ export interface PowerIterationOptions {
   readonly start?: np.Array;
 }
 
-const tiny = 1e-30;
-
-function columnNorms(x: np.Array): np.Array {
+/** Lengths of columns, for numbers whose squares float32 can hold. */
+function balancedNorms(x: np.Array): np.Array {
   return np.sqrt(np.square(x).sum(-2, { keepdims: true }));
 }
 
-/** Columns made orthonormal by Gram–Schmidt, twice; a column that depends on those before it becomes zero. */
+/**
+ * Lengths of columns, of any finite numbers.
+ *
+ * @example
+ * ```ts
+ * columnNorms(np.array([[3, 0], [4, 2]])); // => [[5, 2]]
+ * ```
+ */
+export function columnNorms(x: np.Array): np.Array {
+  checkMatrix("columnNorms", x);
+  const { balanced, factor, inverse, logarithm } = balance(x, -2);
+  factor.dispose();
+  logarithm.dispose();
+  return balancedNorms(balanced).mul(inverse);
+}
+
+/** `x` divided by its length, or zero where it is 0. */
+function overLength(x: np.Array, length: np.Array): np.Array {
+  return x.mul(np.reciprocal(np.where(length.ref.greater(0), length, 1)));
+}
+
+/**
+ * Columns made orthonormal by Gram–Schmidt, twice; a column that depends on those before it becomes zero. Of any finite numbers, each
+ * column at its own scale.
+ *
+ * @example
+ * ```ts
+ * orthonormalize(np.array([[3, 6], [4, 8]])); // => [[0.600, 0.000], [0.800, 0.000]]
+ * ```
+ */
 export function orthonormalize(x: np.Array): np.Array {
+  checkMatrix("orthonormalize", x);
   const k = x.shape.at(-1)!;
-  if (k === 1) {
-    const norm = columnNorms(x.ref);
-    return x.div(norm.add(tiny));
-  }
-  const columns = np.split(x, k, -1);
+  const { balanced, factor, inverse, logarithm } = balance(x, -2);
+  factor.dispose();
+  inverse.dispose();
+  logarithm.dispose();
+  if (k === 1) return overLength(balanced, balancedNorms(balanced.ref));
+  const columns = np.split(balanced, k, -1);
   const done: np.Array[] = [];
   for (const column of columns) {
-    const before = columnNorms(column.ref);
+    const before = balancedNorms(column.ref);
     let rest = column;
     for (let pass = 0; pass < 2 && done.length > 0; pass++) {
       const basis = np.concatenate(
@@ -52,9 +84,9 @@ export function orthonormalize(x: np.Array): np.Array {
       const along = np.matmul(np.swapaxes(basis.ref, -1, -2), rest.ref);
       rest = rest.sub(np.matmul(basis, along));
     }
-    const norm = columnNorms(rest.ref);
+    const norm = balancedNorms(rest.ref);
     const independent = norm.ref.greater(before.mul(1e-5));
-    done.push(np.where(independent, rest.div(norm.add(tiny)), 0));
+    done.push(np.where(independent, overLength(rest, norm), 0));
   }
   return np.concatenate(done, -1);
 }
@@ -62,6 +94,50 @@ export function orthonormalize(x: np.Array): np.Array {
 function defaultStart(columns: number, k: number): np.Array {
   const ones = np.ones([columns, 1]);
   return k === 1 ? ones : np.concatenate([ones, np.eye(columns, k - 1)], -1);
+}
+
+/** @throws ShapeError unless `w` maps the columns of `v`; nothing is consumed */
+function checkImage(what: string, w: np.Array, v: np.Array): void {
+  checkMatrix(what, w);
+  checkMatrix(what, v);
+  checkShapes(what, { w: [w, "float32[.., rows, columns]"], v: [v, "float32[.., columns, k]"] });
+  checkFronts(what, w, v);
+}
+
+/** @throws ShapeError unless the axes in front of two batches of matrices go together; nothing is consumed */
+function checkFronts(what: string, w: np.Array, v: np.Array): void {
+  const [long, short] = w.shape.length < v.shape.length ? [v.shape, w.shape] : [w.shape, v.shape];
+  const front = long.slice(long.length - short.length, -2);
+  if (!front.every((size, i) => size === short[i] || size === 1 || short[i] === 1))
+    throw new ShapeError(
+      `${what}: w is ${shownArray(w)}, v is ${shownArray(v)}: expected the same axes in front of both`,
+    );
+}
+
+/** @returns the number of columns. @throws ShapeError, ConfigError; nothing is consumed */
+function checkOptions(
+  what: string,
+  w: np.Array,
+  k: number,
+  steps: number,
+  start: np.Array | undefined,
+): number {
+  const [rows, columns] = checkMatrix(what, w);
+  if (!Number.isInteger(k) || k < 1 || k > Math.min(rows, columns)) {
+    throw new ConfigError(
+      `${what} k ${k}: expected an integer from 1 to ${Math.min(rows, columns)}, the smaller side`,
+    );
+  }
+  if (!Number.isInteger(steps) || steps < 0)
+    throw new ConfigError(`${what} steps ${steps}: expected an integer ≥ 0`);
+  checkShapes(what, { start: [start, `float32[.., ${columns}, ${k}]`] });
+  if (start === undefined) return columns;
+  if (start.shape.length > w.shape.length)
+    throw new ShapeError(
+      `${what}: start is ${shownArray(start)}, expected no more axes than w ${shownArray(w)} has`,
+    );
+  checkFronts(what, w, start);
+  return columns;
 }
 
 const transpose = (x: np.Array) => np.swapaxes(x, -1, -2);
@@ -75,8 +151,14 @@ const mostSingleColumns = 8;
  *
  * @param w - `float32[.., rows, columns]`, consumed
  * @param v - `float32[.., columns, k]`, consumed
+ *
+ * @example
+ * ```ts
+ * imageOf(np.array([[1, 2], [3, 4]]), np.array([[1], [1]])); // => [[3], [7]]
+ * ```
  */
 export function imageOf(w: np.Array, v: np.Array): np.Array {
+  checkImage("imageOf", w, v);
   const k = v.shape.at(-1)!;
   const single = (column: np.Array) => transpose(np.matmul(transpose(column), transpose(w.ref)));
   const columns = k === 1 || k > mostSingleColumns ? [v] : np.split(v, k, -1);
@@ -86,12 +168,20 @@ export function imageOf(w: np.Array, v: np.Array): np.Array {
 }
 
 /**
- * Steps of (block) power iteration, `U ← orth(W V)`, `V ← orth(Wᵀ U)`, for entries whose squares neither overflow nor vanish.
+ * Steps of (block) power iteration, `U ← orth(W V)`, `V ← orth(Wᵀ U)`, of any finite entries.
  *
  * @param w - `float32[.., rows, columns]`, left alone
  * @param v - `float32[.., columns, k]`, consumed
+ *
+ * @example
+ * ```ts
+ * const w = np.array([[0, 2], [0, 0]]);
+ * powerSteps(w, np.array([[0.6], [0.8]]), 1); // => [[0], [1]]
+ * w.dispose();
+ * ```
  */
 export function powerSteps(w: np.Array, v: np.Array, steps: number): np.Array {
+  checkImage("powerSteps", w, v);
   if (steps === 0) return orthonormalize(v);
   let current = v;
   for (let step = 0; step < steps; step++) {
@@ -111,25 +201,21 @@ export function powerSteps(w: np.Array, v: np.Array, steps: number): np.Array {
  * @throws ShapeError for shapes that don't fit, ConfigError for impossible options; nothing is consumed then
  *
  * Source: Su-10648; Golub and Van Loan, Matrix Computations, section 8.2 (orthogonal iteration).
+ *
+ * @example
+ * ```ts
+ * const { sigma, ...rest } = powerIteration(np.array([[3, 0], [0, 1]]), { k: 2 });
+ * sigma; // => [3.000, 1.000]
+ * tree.dispose(rest);
+ * ```
  */
 export function powerIteration(
   w: np.Array,
   { k = 1, steps = 10, start }: PowerIterationOptions = {},
 ): SingularTriplets {
-  const [rows, columns] = checkMatrix("powerIteration", w);
-  if (!Number.isInteger(k) || k < 1 || k > Math.min(rows, columns)) {
-    throw new ConfigError(
-      `powerIteration k ${k}: expected an integer from 1 to ${Math.min(rows, columns)}, the smaller side`,
-    );
-  }
-  if (!Number.isInteger(steps) || steps < 0)
-    throw new ConfigError(`powerIteration steps ${steps}: expected an integer ≥ 0`);
-  if (start !== undefined && (start.shape.at(-2) !== columns || start.shape.at(-1) !== k)) {
-    throw new ShapeError(
-      `powerIteration start: got float32[${start.shape.join()}], expected float32[.., ${columns}, ${k}]`,
-    );
-  }
-  const { unit, norm } = normalizeMatrix(w);
+  const columns = checkOptions("powerIteration", w, k, steps, start);
+  const { unit, norm, logNorm } = normalizeMatrix(w);
+  logNorm.dispose();
   const initial = orthonormalize(start ?? defaultStart(columns, k));
   const v = powerSteps(unit, outsideNullSpace(unit, initial), steps);
   const image = np.matmul(unit.ref, v.ref);
@@ -147,7 +233,8 @@ function outsideNullSpace(w: np.Array, v: np.Array): np.Array {
   const [first, ...rest] = k === 1 ? [v] : np.split(v, k, -1);
   const image = columnNorms(np.matmul(w.ref, first!.ref));
   const lengths = np.square(w.ref).sum(-1);
-  const longest = np.argmax(lengths, -1);
+  // Compiled, argmax of NaN lies beyond the last row, where a gather fails.
+  const longest = np.minimum(np.argmax(lengths, -1), w.shape.at(-2)! - 1);
   const row = np.swapaxes(np.takeAlongAxis(w.ref, np.expandDims(np.expandDims(longest, -1), -1), -2), -1, -2);
   const replaced = np.where(image.less(1e-6), row, first!);
   return rest.length === 0 ? replaced : np.concatenate([replaced, ...broadcastBatch(rest, replaced)], -1);
@@ -165,8 +252,16 @@ function broadcastBatch(columns: readonly np.Array[], like: np.Array): np.Array[
  * @throws as {@link powerIteration}
  *
  * Source: Su-10648; Yoshida and Miyato, arXiv 1705.10941.
+ *
+ * @example
+ * ```ts
+ * spectralNorm(np.array([[3, 0], [0, -4]])); // => 4.000
+ * // Its derivative is u₁v₁ᵀ.
+ * grad((w: np.Array) => spectralNorm(w))(np.array([[3, 0], [0, -4]])); // => [[0.00, 0.00], [0.00, -1.00]]
+ * ```
  */
 export function spectralNorm(w: np.Array, options: Omit<PowerIterationOptions, "k"> = {}): np.Array {
+  checkOptions("spectralNorm", w, 1, options.steps ?? 10, options.start);
   const { u, v, sigma, residual } = powerIteration(lax.stopGradient(w.ref), options);
   sigma.dispose();
   residual.dispose();

@@ -1,5 +1,6 @@
 import { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
+import { balance } from "./balance.ts";
 import { checkMatrix, gramEigen, normalizeMatrix, recompose } from "./gramEigen.ts";
 import { msign } from "./msign.ts";
 import { msignByProducts } from "./msignByProducts.ts";
@@ -7,6 +8,21 @@ import { msignByProducts } from "./msignByProducts.ts";
 function checkPower(p: number): void {
   if (!(p >= 1) || p === Number.POSITIVE_INFINITY)
     throw new ConfigError(`Schatten p ${p}: expected a finite number ≥ 1; spectralNorm is the limit`);
+}
+
+/** The logarithm of half the largest float32, as far as jax-js's exponential goes: what would be larger stays there, so that no `0 · ∞` is left. */
+const largestLogarithm = 87;
+
+/** `e^x`, at most the largest float32. */
+function saturatingExp(x: np.Array): np.Array {
+  return np.exp(np.minimum(x, largestLogarithm));
+}
+
+/** Eigenvalues over the largest of them, and the logarithm of that one: powers of any order stay in range. */
+function relativeTo(values: np.Array): { relative: np.Array; logLargest: np.Array } {
+  const largest = np.max(values.ref, -1, { keepdims: true });
+  const safe = np.where(largest.ref.greater(0), largest, 1);
+  return { relative: values.div(safe.ref), logLargest: np.log(safe) };
 }
 
 /** `x^p` for x ≥ 0 and p ≥ 0, with `0^0 = 1`. */
@@ -21,10 +37,16 @@ function power(x: np.Array, p: number): np.Array {
  *
  * @param w - `float32[.., rows, columns]`, consumed
  * @param p - at least 1
- * @returns the same shape
+ * @returns the same shape. Its size goes with the power p − 1 of the matrix's: where float32 can't hold it, it is about the largest number that can,
+ *   in the same direction, or zero.
  * @throws ConfigError, ShapeError; nothing is consumed then
  *
  * Source: Su-10648, the section on other norms.
+ *
+ * @example
+ * ```ts
+ * schattenGradient(np.array([[3, 0], [0, -2]]), 3); // => [[9.00, 0.00], [0.00, -4.00]]
+ * ```
  */
 export function schattenGradient(w: np.Array, p: number): np.Array {
   checkPower(p);
@@ -32,23 +54,29 @@ export function schattenGradient(w: np.Array, p: number): np.Array {
   if (p === 1) return msign(w);
   if (p === 2) return w;
   const tall = rows > columns;
-  const { unit, norm } = normalizeMatrix(tall ? np.swapaxes(w, -1, -2) : w);
+  const { unit, norm, logNorm } = normalizeMatrix(tall ? np.swapaxes(w, -1, -2) : w);
+  norm.dispose();
   // U Σ^(p−1) Vᵀ = (M Mᵀ)^((p−2)/2) M. Below p = 2 the power is negative; msign carries the small singular values then.
   const base = p > 2 ? unit.ref : msign(unit.ref);
   const { vectors, values } = gramEigen(unit);
   const exponent = (p > 2 ? p - 2 : p - 1) / 2;
-  const gradient = np.matmul(recompose(vectors, power(values, exponent)), base).mul(power(norm, p - 1));
+  const { relative, logLargest } = relativeTo(values);
+  const size = saturatingExp(logNorm.mul(p - 1).add(np.expandDims(logLargest.mul(exponent), -1)));
+  const gradient = np.matmul(recompose(vectors, power(relative, exponent)), base).mul(size);
   return tall ? np.swapaxes(gradient, -1, -2) : gradient;
 }
 
-/** `A^exponent` for an integer exponent ≥ 1, by squaring. */
-function matrixPower(a: np.Array, exponent: number): np.Array {
-  if (exponent === 1) return a;
+/** `A^exponent` for an integer exponent ≥ 1, by squaring, balanced on the way, and the logarithm of what it is to be multiplied by. */
+function matrixPower(a: np.Array, exponent: number): { power: np.Array; logarithm: np.Array } {
+  if (exponent === 1) return { power: a, logarithm: np.array(0) };
   const half = matrixPower(a.ref, Math.floor(exponent / 2));
-  const square = np.matmul(half.ref, half);
-  if (exponent % 2 === 1) return np.matmul(square, a);
-  a.dispose();
-  return square;
+  let product = np.matmul(half.power.ref, half.power);
+  if (exponent % 2 === 1) product = np.matmul(product, a);
+  else a.dispose();
+  const { balanced, factor, inverse, logarithm } = balance(product, [-2, -1]);
+  factor.dispose();
+  inverse.dispose();
+  return { power: balanced, logarithm: half.logarithm.mul(2).add(logarithm) };
 }
 
 /**
@@ -63,6 +91,12 @@ function matrixPower(a: np.Array, exponent: number): np.Array {
  * @throws ConfigError, ShapeError; nothing is consumed then
  *
  * Source: Su-10648, the section on other norms.
+ *
+ * @example
+ * ```ts
+ * const gradient = compile((w: np.Array) => schattenGradientByProducts(w, 4));
+ * await gradient(np.array([[3, 0], [0, -2]])); // => [[27.0, 0.0], [0.0, -8.0]]
+ * ```
  */
 export function schattenGradientByProducts(
   w: np.Array,
@@ -77,23 +111,28 @@ export function schattenGradientByProducts(
   const [rows, columns] = checkMatrix("schattenGradientByProducts", w);
   if (p === 2) return w;
   const tall = rows > columns;
-  const { unit, norm } = normalizeMatrix(tall ? np.swapaxes(w, -1, -2) : w);
+  const { unit, norm, logNorm } = normalizeMatrix(tall ? np.swapaxes(w, -1, -2) : w);
   const isOdd = p % 2 === 1;
   const base = isOdd ? msignByProducts(unit.ref) : unit.ref;
   const exponent = (isOdd ? p - 1 : p - 2) / 2;
   let gradient = base;
+  let logarithm = np.array(0);
   if (exponent > 0) {
-    const gram = np.matmul(unit.ref, np.swapaxes(unit.ref, -1, -2));
-    gradient = np.matmul(matrixPower(gram, exponent), base);
+    const gram = matrixPower(np.matmul(unit.ref, np.swapaxes(unit.ref, -1, -2)), exponent);
+    gradient = np.matmul(gram.power, base);
+    logarithm = gram.logarithm;
   }
   let factor: np.Array;
   if (normalized) {
+    logNorm.dispose();
     // ⟨W, U Σ^(p−1) Vᵀ⟩ = Σσᵢ^p; for W = 0 any factor will do.
     const sum = unit.mul(gradient.ref).sum([-2, -1], { keepdims: true });
-    factor = np.exp(np.log(np.maximum(sum, 1e-30)).mul((2 - p) / p)).mul(norm);
+    const ofSum = np.log(np.maximum(sum, 1e-30)).mul((2 - p) / p);
+    factor = np.exp(ofSum.add(logarithm.mul(2 / p))).mul(norm);
   } else {
     unit.dispose();
-    factor = power(norm, p - 1);
+    norm.dispose();
+    factor = saturatingExp(logNorm.mul(p - 1).add(logarithm));
   }
   const scaled = gradient.mul(factor);
   return tall ? np.swapaxes(scaled, -1, -2) : scaled;
@@ -106,14 +145,24 @@ export function schattenGradientByProducts(
  *
  * @param w - `float32[.., rows, columns]`, consumed
  * @param p - at least 1
- * @returns `float32[..]`
+ * @returns `float32[..]`, infinite where float32 can't hold it
  * @throws ConfigError, ShapeError; nothing is consumed then
+ *
+ * @example
+ * ```ts
+ * const w = np.array([[3, 0], [0, -4]]);
+ * schattenNorm(w.ref, 1); // => 7.000
+ * schattenNorm(w, 2); // => 5.000
+ * ```
  */
 export function schattenNorm(w: np.Array, p: number): np.Array {
   checkPower(p);
   const [rows, columns] = checkMatrix("schattenNorm", w);
-  const { unit, norm } = normalizeMatrix(rows > columns ? np.swapaxes(w, -1, -2) : w);
+  const { unit, norm, logNorm } = normalizeMatrix(rows > columns ? np.swapaxes(w, -1, -2) : w);
+  logNorm.dispose();
   const { vectors, values } = gramEigen(unit);
   vectors.dispose();
-  return power(power(values, p / 2).sum(-1), 1 / p).mul(np.squeeze(norm, [-2, -1]));
+  const { relative, logLargest } = relativeTo(values);
+  const sum = power(power(relative, p / 2).sum(-1), 1 / p);
+  return sum.mul(np.squeeze(np.exp(logLargest.mul(0.5)), -1)).mul(np.squeeze(norm, [-2, -1]));
 }

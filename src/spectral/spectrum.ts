@@ -1,4 +1,4 @@
-import { DataError } from "../errors.ts";
+import { DataError, ShapeError } from "../errors.ts";
 import { singularValues } from "./symmetricEigenvalues.ts";
 
 /** What the singular values of a matrix say of it. */
@@ -24,8 +24,18 @@ export interface Spectrum {
  *
  * @param elements - row-major, `rows × columns`
  * @throws DataError if an element is not finite, ShapeError if their number is wrong
+ *
+ * @example
+ * ```ts
+ * const { spectralNorm, nuclearNorm, stableRank } = spectrum([3, 0, 0, 4], 2, 2);
+ * [spectralNorm, nuclearNorm, stableRank]; // => [4.000, 7.000, 1.5625]
+ * ```
  */
 export function spectrum(elements: ArrayLike<number>, rows: number, columns: number): Spectrum {
+  if (elements.length !== rows * columns)
+    throw new ShapeError(
+      `spectrum: elements are [${elements.length}], expected [${rows * columns}], ${rows} × ${columns} of them`,
+    );
   for (let i = 0; i < elements.length; i++) {
     if (!Number.isFinite(elements[i])) {
       const place = `[${Math.floor(i / columns)}, ${i % columns}]`;
@@ -35,7 +45,14 @@ export function spectrum(elements: ArrayLike<number>, rows: number, columns: num
   return summarizeSpectrum(singularValues(elements, rows, columns));
 }
 
-/** @param values - singular values, descending */
+/**
+ * @param values - singular values, descending
+ *
+ * @example
+ * ```ts
+ * summarizeSpectrum(new Float64Array([2, 2, 0])).effectiveRank; // => 2.000
+ * ```
+ */
 export function summarizeSpectrum(values: Float64Array): Spectrum {
   const spectralNorm = values[0] ?? 0;
   let [squares, sum, entropy] = [0, 0, 0];

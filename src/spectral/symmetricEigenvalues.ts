@@ -6,12 +6,27 @@ export interface Tridiagonal {
   readonly offDiagonal: Float64Array;
 }
 
+/** @throws ShapeError unless there is one off-diagonal element less than there are rows */
+function checkTridiagonal(what: string, { diagonal, offDiagonal }: Tridiagonal): void {
+  const wanted = Math.max(0, diagonal.length - 1);
+  if (offDiagonal.length !== wanted)
+    throw new ShapeError(
+      `${what}: offDiagonal is float64[${offDiagonal.length}], expected float64[${wanted}] beside a diagonal float64[${diagonal.length}]`,
+    );
+}
+
 /**
  * Eigenvalues of a symmetric tridiagonal matrix in float64, ascending: QL iterations with implicit shifts, `O(n²)`.
  *
  * Source: Golub and Van Loan, Matrix Computations, section 8.3 (Bowdler et al., 1968).
+ *
+ * @example
+ * ```ts
+ * tridiagonalEigenvalues({ diagonal: new Float64Array([2, 2]), offDiagonal: new Float64Array([1]) }); // => [1.000, 3.000]
+ * ```
  */
 export function tridiagonalEigenvalues(matrix: Tridiagonal): Float64Array {
+  checkTridiagonal("tridiagonalEigenvalues", matrix);
   return iterateQl(matrix, []).sort();
 }
 
@@ -29,8 +44,19 @@ export interface TridiagonalEigen {
  * As {@link tridiagonalEigenvalues}, with the first and last components of the eigenvectors, in `O(n²)` as well.
  *
  * Source: Golub and Welsch, Calculation of Gauss quadrature rules, 1969.
+ *
+ * @example
+ * ```ts
+ * const { values, first } = tridiagonalEigen({
+ *   diagonal: new Float64Array([2, 2]),
+ *   offDiagonal: new Float64Array([1]),
+ * });
+ * values; // => [1.000, 3.000]
+ * first.map((x) => x ** 2); // => [0.500, 0.500]
+ * ```
  */
 export function tridiagonalEigen(matrix: Tridiagonal): TridiagonalEigen {
+  checkTridiagonal("tridiagonalEigen", matrix);
   const n = matrix.diagonal.length;
   const rows = [0, n - 1].map((one) => Float64Array.from({ length: n }, (_, i) => Number(i === one)));
   const found = iterateQl(matrix, rows);
@@ -154,11 +180,18 @@ function tridiagonalize(matrix: Float64Array, n: number): Tridiagonal {
  *
  * @param matrix - row-major, `n × n`; the lower half is read
  * @throws ShapeError if it is not square
+ *
+ * @example
+ * ```ts
+ * symmetricEigenvalues(new Float64Array([2, 1, 1, 2])); // => [1.000, 3.000]
+ * ```
  */
 export function symmetricEigenvalues(matrix: Float64Array): Float64Array {
   const n = Math.round(Math.sqrt(matrix.length));
   if (n * n !== matrix.length)
-    throw new ShapeError(`symmetricEigenvalues: got ${matrix.length} elements, expected a square matrix`);
+    throw new ShapeError(
+      `symmetricEigenvalues: matrix is float64[${matrix.length}], expected the elements of a square one`,
+    );
   return tridiagonalEigenvalues(tridiagonalize(matrix, n));
 }
 
@@ -169,11 +202,16 @@ export function symmetricEigenvalues(matrix: Float64Array): Float64Array {
  * @param elements - row-major, `rows × columns`; must be finite
  * @returns `min(rows, columns)` values
  * @throws ShapeError if the number of elements is wrong
+ *
+ * @example
+ * ```ts
+ * singularValues([0, -4, 3, 0], 2, 2); // => [4.000, 3.000]
+ * ```
  */
 export function singularValues(elements: ArrayLike<number>, rows: number, columns: number): Float64Array {
   if (elements.length !== rows * columns) {
     throw new ShapeError(
-      `singularValues: got ${elements.length} elements, expected ${rows} × ${columns} of them`,
+      `singularValues: elements are [${elements.length}], expected [${rows * columns}], ${rows} × ${columns} of them`,
     );
   }
   const size = Math.min(rows, columns);

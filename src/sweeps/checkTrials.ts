@@ -1,5 +1,6 @@
+import { buildOptimizer } from "../config/index.ts";
 import { RotorError } from "../errors.ts";
-import { buildOptimizer, openTask } from "../train/index.ts";
+import { openTask } from "../train/index.ts";
 import type { PlannedTrial } from "./planTrials.ts";
 
 /**

@@ -1,3 +1,4 @@
+import { optionalPeer } from "./optionalPeer.ts";
 import type { SharedFiles } from "./sharedFiles.ts";
 import { SharedFolder } from "./sharedFolder.ts";
 
@@ -8,6 +9,10 @@ import { SharedFolder } from "./sharedFolder.ts";
  */
 export async function openSharedFiles(reference: string): Promise<SharedFiles> {
   if (!reference.startsWith("s3:")) return new SharedFolder(reference);
-  const { SharedBucket } = await import("./sharedBucket.ts");
+  const { SharedBucket } = await optionalPeer(
+    "shared files in a bucket",
+    ["aws4fetch"],
+    () => import("./sharedBucket.ts"),
+  );
   return new SharedBucket(reference, process.env);
 }

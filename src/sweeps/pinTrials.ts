@@ -1,5 +1,12 @@
-import { pinCodes } from "../train/index.ts";
+import type { TrainConfig } from "../config/index.ts";
+import { pinCodes, settleTask } from "../tasks/index.ts";
+import { checkNoForeignCode } from "./openTrialStore.ts";
 import type { PlannedTrial } from "./planTrials.ts";
+
+/** A configuration on the data of another one, of the same task. */
+export function withDataOf(settled: TrainConfig, config: TrainConfig): TrainConfig {
+  return "data" in settled ? ({ ...config, data: settled.data } as TrainConfig) : config;
+}
 
 /**
  * Trials whose configurations name the autoencoder's run and checkpoint for good. A name, or `latest`, would mean another run as soon as
@@ -13,14 +20,20 @@ export async function pinTrials(trials: readonly PlannedTrial[], home: string): 
   const pinned: PlannedTrial[] = [];
   for (const trial of trials) {
     const { config } = trial;
+    if (config.task === "own") {
+      checkNoForeignCode(config);
+      pinned.push({ ...trial, config: await settleTask(config, home) });
+      continue;
+    }
     if (config.task !== "codes") {
       pinned.push(trial);
       continue;
     }
     const key = JSON.stringify([config.data.run, config.data.checkpoint]);
     const { run, checkpoint } = known.get(key) ?? (await pinCodes(config, home)).data;
-    known.set(key, { run, checkpoint });
-    pinned.push({ ...trial, config: { ...config, data: { ...config.data, run, checkpoint } } });
+    const source = { run, ...(checkpoint === undefined ? {} : { checkpoint }) };
+    known.set(key, source);
+    pinned.push({ ...trial, config: { ...config, data: { ...config.data, ...source } } });
   }
   return pinned;
 }

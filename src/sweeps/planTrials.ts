@@ -1,7 +1,7 @@
+import { overrideConfig, scheduleInSteps, type TrainConfig } from "../config/index.ts";
 import { ConfigError } from "../errors.ts";
-import { overrideConfig, type TrainConfig } from "../train/index.ts";
 import { haltonPoint, randomPoint } from "./haltonSequence.ts";
-import type { ParameterDefinition, SweepDefinition } from "./sweepFile.ts";
+import { mostTrials, type ParameterDefinition, type SweepDefinition } from "./sweepFile.ts";
 
 /** A trial that is to be run. */
 export interface PlannedTrial {
@@ -11,9 +11,6 @@ export interface PlannedTrial {
   /** Complete: nothing else is needed to train it. */
   readonly config: TrainConfig;
 }
-
-/** More than anyone means. */
-const mostTrials = 100_000;
 
 const fourDigits = (value: number) => Number(value.toPrecision(4));
 
@@ -69,11 +66,13 @@ export function planTrial(
   seed: number,
 ): PlannedTrial {
   try {
-    const config = overrideConfig(base, {
-      ...values,
-      ...derivedValues(definition, values),
-      "training.seed": seed,
-    });
+    const config = scheduleInSteps(
+      overrideConfig(base, {
+        ...values,
+        ...derivedValues(definition, values),
+        "training.seed": seed,
+      }),
+    );
     return { values, seed, config };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -106,7 +105,7 @@ export function planTrials(definition: SweepDefinition, base: TrainConfig): Plan
       );
       // In the order of the file, for tables.
       const values = Object.fromEntries(
-        entries.map(([name]) => [name, name in drawn ? drawn[name] : combination[name]]),
+        entries.map(([name]) => [name, Object.hasOwn(drawn, name) ? drawn[name] : combination[name]]),
       );
       return definition.seeds.map((seed) => planTrial(definition, base, values, seed));
     }).flat(),

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../compile/index.ts";
-import type { TrainConfig } from "../train/index.ts";
+import type { TrainConfig } from "../config/index.ts";
 import type { Attempt, TrialExecutor } from "./trialExecutor.ts";
 import type { Reply, Request } from "./trialProcess.ts";
 import type { Claim, TrialProgress } from "./trialStore.ts";
@@ -66,7 +66,6 @@ export class ProcessExecutor implements TrialExecutor {
       fence,
       config: trial.config,
       earlyStop: definition.earlyStop,
-      runId: trial.progress?.runId ?? null,
     };
     const reply = this.#ask({ kind: "run", order }, onProgress);
     if (signal.aborted) stop();
@@ -80,10 +79,12 @@ export class ProcessExecutor implements TrialExecutor {
     }
   }
 
-  /** Compiles and warms up a training step in the process. @throws EngineError if that fails */
-  async prepareTiming(config: TrainConfig, threads: number): Promise<void> {
+  /** Compiles and warms up a training step in the process. @returns the seconds that took; @throws EngineError if it fails */
+  async prepareTiming(config: TrainConfig, threads: number): Promise<number> {
     const reply = await this.#ask({ kind: "prepare", config, home: this.#options.home, threads });
-    if (reply.kind === "error") throw new EngineError(`timing: ${reply.message}`);
+    if (reply.kind !== "prepared")
+      throw new EngineError(`timing: ${reply.kind === "error" ? reply.message : "isn't prepared"}`);
+    return reply.seconds;
   }
 
   /** Steps per second of the prepared step. @throws EngineError if that fails */

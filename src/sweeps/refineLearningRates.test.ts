@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { overrideConfig, parseConfig, presets } from "../train/index.ts";
+import { overrideConfig, parseConfig, presets } from "../config/index.ts";
 import { refineLearningRates } from "./refineLearningRates.ts";
 import { type Adaptive, learningRatePath } from "./sweepFile.ts";
 import { exampleOutcome, exampleSweep } from "./testing/plans.ts";

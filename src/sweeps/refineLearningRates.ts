@@ -1,6 +1,7 @@
+import { stepSize } from "../config/index.ts";
 import { DataError } from "../errors.ts";
 import { fitSweep, type SweepRow } from "../scaling/index.ts";
-import { stepSize, type TrainConfig } from "../train/index.ts";
+import { withDataOf } from "./pinTrials.ts";
 import { type PlannedTrial, planTrial } from "./planTrials.ts";
 import { learningRatePath } from "./sweepFile.ts";
 import type { SweepRecord, TrialRecord } from "./trialStore.ts";
@@ -10,7 +11,8 @@ const batchSizePath = "training.batchSize";
 /** Two significant digits tell apart what a resolution of 1.2 can. */
 const rounded = (value: number) => Number(value.toPrecision(3));
 
-function row({ values, config, outcome }: TrialRecord): SweepRow {
+/** A trial that has ended as a run of a fit. */
+export function sweepRow({ values, config, outcome }: TrialRecord): SweepRow {
   return {
     learningRate: values[learningRatePath] as number,
     batchSize: stepSize(config).samples,
@@ -40,7 +42,7 @@ interface Target {
 /** What `fitSweep` says of each batch size; nothing where it can't say anything, as with one batch size only. */
 function fittedTargets(rows: readonly SweepRow[]): Map<number, Target> {
   try {
-    const fit = fitSweep(rows, { replicates: 50 });
+    const fit = fitSweep(rows);
     return new Map(
       fit.optima
         .filter(({ kind }) => kind !== "unresolved")
@@ -111,17 +113,17 @@ export function refineLearningRates(sweep: SweepRecord, trials: readonly TrialRe
     settings.set(key, [...(settings.get(key) ?? []), trial]);
   }
   return [...settings.values()].flatMap((members) => {
-    const targets = fittedTargets(members.map(row));
-    const batches = Map.groupBy(members, (trial) => row(trial).batchSize);
+    const targets = fittedTargets(members.map(sweepRow));
+    const batches = Map.groupBy(members, (trial) => sweepRow(trial).batchSize);
     return [...batches].flatMap(([batchSize, group]) =>
-      proposals(group.map(row), targets.get(batchSize), resolution, perRound)
+      proposals(group.map(sweepRow), targets.get(batchSize), resolution, perRound)
         .map(rounded)
         .flatMap((rate) =>
           definition.seeds.map((seed) => {
             const { values, config } = group[0]!;
             const trial = planTrial(definition, base, { ...values, [learningRatePath]: rate }, seed);
             // What the data are was settled when the sweep began.
-            return { ...trial, config: { ...trial.config, data: config.data } as TrainConfig };
+            return { ...trial, config: withDataOf(config, trial.config) };
           }),
         ),
     );

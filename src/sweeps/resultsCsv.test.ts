@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readSweepCsv } from "../scaling/index.ts";
-import { overrideConfig, parseConfig, presets } from "../train/index.ts";
+import { overrideConfig, parseConfig, presets } from "../config/index.ts";
+import { readSweep } from "../scaling/index.ts";
 import { resultsCsv } from "./resultsCsv.ts";
 import { exampleOutcome, exampleSweep } from "./testing/plans.ts";
 import type { SweepRecord, TrialOutcome, TrialRecord } from "./trialStore.ts";
@@ -45,19 +45,20 @@ function sweepOf(outcomes: readonly (TrialOutcome | null)[], extra: Record<strin
 const diverged: TrialOutcome = { ...exampleOutcome(0), status: "diverged", validationLoss: null };
 const failed: TrialOutcome = { ...diverged, status: "failed", message: "no room" };
 
-test("a fit reads the results as they are: diverged runs as such, failed and unfinished ones not at all", () => {
-  const table = readSweepCsv(sweepOf([exampleOutcome(1.5), diverged, failed, null]));
+test("a fit reads the results as they are: diverged runs as such, failed ones without a loss, unfinished ones not at all", () => {
+  const table = readSweep(sweepOf([exampleOutcome(1.5), diverged, failed, null]));
   const common = { batchSize: 2, epsilon: 1e-8, weightDecay: 0.01, steps: 120, tokens: 120 * 2 * 64 };
   assert.deepEqual(table.rows, [
     { ...common, learningRate: 0.1, loss: 1.5, seed: "0" },
     { ...common, learningRate: 0.2, loss: Number.NaN, seed: "1" },
+    { ...common, learningRate: 0.1 * 3, loss: Number.NaN, seed: "2", status: "missing" },
   ]);
   assert.equal(table.columns.loss, "validation_loss");
-  assert.match(table.warnings.join(), /1 rows without a learning rate, batch size or loss/);
+  assert.match(table.warnings.join(), /runs without a final loss \(nothing 1\)/);
 });
 
 test("with accumulated batches the batch size is that of a whole step", () => {
-  const table = readSweepCsv(sweepOf([exampleOutcome(1)], { "training.accumulate": 3 }));
+  const table = readSweep(sweepOf([exampleOutcome(1)], { "training.accumulate": 3 }));
   assert.equal(table.rows[0]!.batchSize, 6);
   assert.equal(table.rows[0]!.tokens, 120 * 6 * 64);
 });

@@ -1,5 +1,5 @@
 import Papa from "papaparse";
-import { stepSize } from "../train/index.ts";
+import { stepSize } from "../config/index.ts";
 import { learningRatePath } from "./sweepFile.ts";
 import type { SweepRecord, TrialRecord } from "./trialStore.ts";
 

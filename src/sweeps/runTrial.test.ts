@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { RunStore } from "../runs/index.ts";
-import { overrideConfig, parseConfig } from "../train/index.ts";
+import { overrideConfig, parseConfig } from "../config/index.ts";
+import { acquireRunLock, RunStore } from "../runs/index.ts";
 import { runTrial, type TrialOrder } from "./runTrial.ts";
 import type { TrialProgress } from "./trialStore.ts";
 
@@ -12,9 +12,11 @@ const home = mkdtempSync(path.join(tmpdir(), "rotor-trial-"));
 after(() => rmSync(home, { recursive: true }));
 writeFileSync(path.join(home, "text.txt"), "the whale and the sea, the ship and the wind. ".repeat(300));
 
+let trials = 0;
+
 function order(learningRate: number, over: Partial<TrialOrder> = {}, training = {}): TrialOrder {
   return {
-    trialId: "t-1",
+    trialId: `t-${++trials}`,
     fence: 1,
     config: parseConfig({
       name: "trial",
@@ -32,7 +34,6 @@ function order(learningRate: number, over: Partial<TrialOrder> = {}, training = 
       },
     }),
     earlyStop: null,
-    runId: null,
     home,
     threads: 1,
     shared: null,
@@ -88,12 +89,13 @@ test("a configuration that can't be trained fails at once; what another attempt 
   assert.equal(broken.kind, "broken");
 });
 
-test("a stopped trial goes on from its checkpoint to the same end, a run without one begins anew", async () => {
+test("a stopped trial goes on from its checkpoint to the same end; runs that its attempts left are cleaned", async () => {
   const whole = await runTrial(order(0.1), () => {}, never);
   const stop = new AbortController();
+  const same = order(0.1);
   let runId = "";
   const stopped = await runTrial(
-    order(0.1),
+    same,
     (progress) => {
       runId = progress.runId;
       if (progress.step === 12) stop.abort();
@@ -101,27 +103,60 @@ test("a stopped trial goes on from its checkpoint to the same end, a run without
     stop.signal,
   );
   assert.deepEqual(stopped, { kind: "stopped" });
+  using store = new RunStore(home);
+  // Attempts that were killed before their first checkpoint left runs; other trials' and a person's are none of its.
+  const newRun = { name: "trial", config: {}, seed: 0, codeVersion: "0" };
+  const left = store.createRun({ ...newRun, trial: same.trialId });
+  const others = [store.createRun(newRun), store.createRun({ ...newRun, trial: `${same.trialId}0` })];
   const seen: number[] = [];
-  const resumed = await runTrial(order(0.1, { runId }), ({ step }) => seen.push(step), never);
+  const resumed = await runTrial(same, ({ step }) => seen.push(step), never);
   assert.equal(seen[0], 12);
   assert.ok(resumed.kind === "outcome" && whole.kind === "outcome");
   assert.equal(resumed.outcome.runId, runId);
   assert.equal(resumed.outcome.validationLoss, whole.outcome.validationLoss);
   // The same average too: the losses before were read again.
   assert.equal(resumed.outcome.trainLoss, whole.outcome.trainLoss);
+  assert.ok(!store.hasRun(left.id) && !existsSync(left.directory));
+  assert.ok(others.every(({ id }) => store.hasRun(id)));
+});
+
+test("a run that is held costs nothing; one whose checkpoints are all damaged begins anew", async () => {
+  const same = order(0.1, {}, { checkpointEvery: 5 });
+  const stop = new AbortController();
+  await runTrial(same, ({ step }) => step === 12 && stop.abort(), stop.signal);
   using store = new RunStore(home);
-  const { id } = store.createRun({ name: "trial", config: {}, seed: 0, codeVersion: "0" });
-  const anew = await runTrial(order(0.1, { runId: id }), () => {}, never);
+  const [run] = store.runsOfTrial(same.trialId);
+  {
+    using _lock = acquireRunLock(run!.directory);
+    const held = await runTrial(same, () => assert.fail("it trained"), never);
+    assert.equal(held.kind, "held");
+  }
+  const folder = path.join(run!.directory, "checkpoints");
+  for (const name of readdirSync(folder)) writeFileSync(path.join(folder, name), "{}");
+  const [seen, warnings]: [number[], string[]] = [[], []];
+  const anew = await runTrial(
+    same,
+    ({ step }) => seen.push(step),
+    never,
+    (warning) => warnings.push(warning),
+  );
+  assert.equal(seen[0], 0);
   assert.ok(anew.kind === "outcome" && anew.outcome.status === "finished");
-  assert.ok(store.listRuns().every((run) => run.id !== id));
+  assert.match(warnings.join("\n"), /has no usable checkpoint; begun anew/);
+  assert.deepEqual(
+    store.runsOfTrial(same.trialId).map(({ id }) => id),
+    [anew.outcome.runId],
+  );
 });
 
 test("checkpoints are shared while a trial runs and gone when it has ended; a place that fails costs a warning", async () => {
   const shared = path.join(home, "shared");
   const stop = new AbortController();
   const checkpoints = { checkpointEvery: 5 };
-  await runTrial(order(0.1, { shared }, checkpoints), ({ step }) => step === 12 && stop.abort(), stop.signal);
-  assert.deepEqual(readdirSync(path.join(shared, "t-1", "1")).sort(), [
+  const trialId = "shared-1";
+  const first = order(0.1, { shared, trialId }, checkpoints);
+  await runTrial(first, ({ step }) => step === 12 && stop.abort(), stop.signal);
+  assert.deepEqual(readdirSync(path.join(shared, trialId, "1")).sort(), [
     "step-00000012.json",
     "step-00000012.metrics.jsonl",
     "step-00000012.safetensors",
@@ -129,7 +164,7 @@ test("checkpoints are shared while a trial runs and gone when it has ended; a pl
   const seen: number[] = [];
   const elsewhere = path.join(home, "elsewhere");
   const ended = await runTrial(
-    order(0.1, { shared, home: elsewhere, fence: 2 }, checkpoints),
+    order(0.1, { shared, trialId, home: elsewhere, fence: 2 }, checkpoints),
     ({ step }) => seen.push(step),
     never,
   );

@@ -1,9 +1,18 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { CheckpointError, ConfigError, DataError, NonFiniteError, ShapeError } from "../errors.ts";
-import { RunStore } from "../runs/index.ts";
-import { parseConfig, type TrainConfig, trainRun } from "../train/index.ts";
+import { parseConfig, type TrainConfig } from "../config/index.ts";
+import {
+  CheckpointError,
+  ConfigError,
+  DataError,
+  NonFiniteError,
+  RunLockedError,
+  ShapeError,
+} from "../errors.ts";
+import { patiently, RunStore, readLockHolder } from "../runs/index.ts";
+import { importOwnTask } from "../tasks/index.ts";
+import { trainRun } from "../train/index.ts";
 import { DivergenceWatch } from "./divergence.ts";
 import { openSharedFiles } from "./openSharedFiles.ts";
+import { checkNoForeignCode } from "./openTrialStore.ts";
 import { localStep, SharedCheckpoints } from "./sharedCheckpoints.ts";
 import type { EarlyStop } from "./sweepFile.ts";
 import type { Attempt } from "./trialExecutor.ts";
@@ -15,8 +24,6 @@ export interface TrialOrder {
   readonly fence: number;
   readonly config: TrainConfig;
   readonly earlyStop: EarlyStop | null;
-  /** Run of an earlier attempt, which may be on another machine; null for none. */
-  readonly runId: string | null;
   readonly home: string;
   /** Of one operator; null for what the configuration says. */
   readonly threads: number | null;
@@ -28,34 +35,49 @@ type Warn = (message: string) => void;
 
 /**
  * The run to continue, or null to begin anew: the newest checkpoint of this machine and of the shared files. A shared place that can't be
- * used costs time, but no trial.
+ * used costs time, but no trial. Other runs of the trial on this machine are of attempts that were killed, and go.
  */
 async function findRun(
   order: TrialOrder,
   shared: SharedCheckpoints | null,
   warn: Warn,
 ): Promise<string | null> {
-  const { home, runId, trialId } = order;
-  const here = runId === null ? null : localStep(home, runId);
+  const { home, trialId } = order;
+  // This machine's store is asked, not that of sweeps: it may not have learnt of a run whose process was killed at once, and what it
+  // says comes from other machines.
+  const runs = runsHere(home, trialId);
+  const [best = null] = runs
+    .flatMap((id) => ({ id, step: localStep(home, id) }))
+    .filter((run): run is { id: string; step: number } => run.step !== null)
+    .sort((a, b) => b.step - a.step);
+  let chosen = best?.id ?? null;
   try {
     const there = (await shared?.newestStep(trialId)) ?? null;
-    if (there !== null && there > (here ?? -1)) {
+    if (there !== null && there > (best?.step ?? -1)) {
       const restored = await shared!.restore(trialId, home);
-      if (restored !== null && restored.step > (here ?? -1)) return restored.runId;
+      if (restored !== null && restored.step > (best?.step ?? -1)) chosen = restored.runId;
     }
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     warn(`${error.message}; begun without it`);
   }
-  if (here !== null) return runId;
-  if (runId !== null) forgetRun(home, runId);
-  return null;
+  for (const id of runs) if (id !== chosen) await forgetRun(home, id);
+  return chosen;
 }
 
-/** A run that was killed before its first checkpoint is of no use beside the one that begins anew. */
-function forgetRun(home: string, runId: string): void {
+async function forgetRun(home: string, id: string): Promise<void> {
   using store = new RunStore(home);
-  if (store.listRuns().some(({ id, status }) => id === runId && status !== "running")) store.deleteRun(runId);
+  await patiently(() => store.deleteRun(id));
+}
+
+/** Runs of a trial in this machine's store. @throws RunLockedError if one is being trained */
+function runsHere(home: string, trialId: string): string[] {
+  using store = new RunStore(home);
+  return store.runsOfTrial(trialId).map(({ id, directory }) => {
+    const holder = readLockHolder(directory);
+    if (holder !== null) throw new RunLockedError(`run ${id}: process ${holder} is training it already`);
+    return id;
+  });
 }
 
 /** Copies checkpoints to the shared files one after the other; of those that wait only the newest. */
@@ -138,31 +160,45 @@ export async function runTrial(
       training: { ...order.config.training, ...(threads === null ? {} : { threads }) },
     });
     const resume = await findRun(order, shared, warn);
-    const result = await trainRun({
-      ...(resume === null ? { config } : { resume }),
-      home,
-      signal: AbortSignal.any([signal, ours.signal]),
-      reporter: {
-        start(info) {
-          run = info.run;
-          step = info.fromStep;
-          using store = new RunStore(home);
-          for (const { value } of store.metric(info.run.id, "loss")) watch.add(value);
-          onProgress({ step, numSteps: config.training.steps, loss: watch.smoothLoss, runId: info.run.id });
+    const anew = { config, trial: trialId };
+    checkNoForeignCode(config);
+    // What a sweep's file names, not what a checkpoint says.
+    const module = config.task === "own" ? config.module : undefined;
+    const task = module === undefined ? {} : { task: await importOwnTask(module) };
+    const train = (from: { config: TrainConfig; trial: string } | { resume: string }) =>
+      trainRun({
+        ...from,
+        ...task,
+        home,
+        signal: AbortSignal.any([signal, ours.signal]),
+        reporter: {
+          start(info) {
+            run = info.run;
+            step = info.fromStep;
+            using store = new RunStore(home, { readOnly: true });
+            for (const { value } of store.metric(info.run.id, "loss")) watch.add(value);
+            onProgress({ step, numSteps: config.training.steps, loss: watch.smoothLoss, runId: info.run.id });
+          },
+          step(info) {
+            step = info.step;
+            const reason = watch.add(info.loss);
+            if (reason !== null && step < info.numSteps) {
+              divergence = reason;
+              ours.abort();
+            }
+            onProgress({ step, numSteps: info.numSteps, loss: watch.smoothLoss, runId: run!.id });
+          },
+          checkpoint(at) {
+            if (shared !== null && at < config.training.steps && divergence === null) uploads.add(at);
+          },
+          note: warn,
         },
-        step(info) {
-          step = info.step;
-          const reason = watch.add(info.loss);
-          if (reason !== null && step < info.numSteps) {
-            divergence = reason;
-            ours.abort();
-          }
-          onProgress({ step, numSteps: info.numSteps, loss: watch.smoothLoss, runId: run!.id });
-        },
-        checkpoint(at) {
-          if (shared !== null && at < config.training.steps && divergence === null) uploads.add(at);
-        },
-      },
+      });
+    const result = await train(resume === null ? anew : { resume }).catch(async (error: unknown) => {
+      if (!(error instanceof CheckpointError) || resume === null || run !== null) throw error;
+      warn(`${error.message}; begun anew`);
+      await forgetRun(home, resume);
+      return train(anew);
     });
     run = result.run;
     await uploads.end();
@@ -171,7 +207,7 @@ export async function runTrial(
     }
     if (divergence !== null) {
       using store = new RunStore(home);
-      store.setStatus(result.run.id, "failed", divergence);
+      await patiently(() => store.setStatus(result.run.id, "failed", divergence));
       return outcome("diverged", divergence);
     }
     if (result.status === "interrupted") return { kind: "stopped" };
@@ -183,8 +219,8 @@ export async function runTrial(
     if (error instanceof NonFiniteError) return outcome("diverged", message);
     if (error instanceof ConfigError || error instanceof DataError || error instanceof ShapeError)
       return outcome("failed", message);
-    // A worker that was killed a moment ago may not have let go of the run yet.
-    await sleep(200);
+    // A worker that was killed a moment ago, or has lost its claim, may not have let go of the run yet.
+    if (error instanceof RunLockedError) return { kind: "held", message };
     return { kind: "broken", message };
   }
 }

@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
+import { loadCheckpoint, saveCheckpoint } from "../checkpoint/index.ts";
 import { RunStore } from "../runs/index.ts";
-import { loadCheckpoint, saveCheckpoint } from "../train/index.ts";
 import { openSharedFiles } from "./openSharedFiles.ts";
 import { SharedBucket } from "./sharedBucket.ts";
 import { localStep, SharedCheckpoints } from "./sharedCheckpoints.ts";
@@ -124,7 +132,7 @@ for (const [name, open] of places) {
     assert.equal((await shared.restore("t", home))!.step, 20);
     using store = new RunStore(home);
     assert.equal(store.listRuns().length, 1);
-    assert.ok(!existsSync(path.join(home, "cache", `restore-${process.pid}`)));
+    assert.deepEqual(readdirSync(path.join(home, "cache")), []);
   });
 }
 
@@ -144,9 +152,81 @@ test("what a bucket refuses is one line with the place and the reason; passing t
   });
   await assert.rejects(away.list(""), /s3:\/\/bucket\/p: list: .*(ECONNREFUSED|bad port)/);
   const good = new SharedBucket("s3://bucket/p", bucket.environment);
+  const secret = new SharedBucket("s3://bucket/p", {
+    ...bucket.environment,
+    AWS_ENDPOINT_URL: "http://127.0.0.1:1/a%20b",
+  });
+  await assert.rejects(secret.list(""), (error) => !/se\/cret/.test(String(error)));
   bucket.failures.push(503, 500);
   await good.put("a", file);
   assert.deepEqual(await good.list(""), ["a"]);
+});
+
+test("a listing that never ends, or leads elsewhere, is an error", async () => {
+  const files = new SharedBucket("s3://bucket/evil", bucket.environment);
+  const page = (keys: string[], token: string) =>
+    `<L>${keys.map((key) => `<Key>${key}</Key>`).join("")}${token === "" ? "" : `<NextContinuationToken>${token}</NextContinuationToken>`}</L>`;
+  let asked = 0;
+  const cases: [string, (number: number) => string, RegExp][] = [
+    ["a token again", () => page([], "same"), /same continuation token again after 1 pages$/],
+    ["tokens without end", (n) => page([], `${n}`), /more than 1000 pages$/],
+    ["too large", () => "x".repeat(17 * 2 ** 20), /more than 16777216 bytes$/],
+    ["above", () => page(["evil/t/../../other/x"], ""), /isn't below evil\/t\/$/],
+    ["another prefix", () => page(["other/t/x"], ""), /isn't below evil\/t\/$/],
+    ["backslashes", () => page(["evil/t/..\\..\\x"], ""), /isn't below/],
+    ["NUL", () => page(["evil/t/a&#0;b"], ""), /isn't below/],
+  ];
+  for (const [name, answer, message] of cases) {
+    asked = 0;
+    bucket.listing = () => answer(++asked);
+    await assert.rejects(files.list("t/"), (error: Error) => {
+      assert.equal(error.name, "CheckpointError", name);
+      assert.match(error.message, message, name);
+      return true;
+    });
+    assert.ok(asked <= 1000, name);
+  }
+  // Consoles mark empty folders so, and an entity that is none is text.
+  bucket.listing = () => page(["evil/t/", "evil/t/1/", "evil/t/a&#x110000;"], "");
+  assert.deepEqual(await files.list("t/"), ["t/a&#x110000;"]);
+  bucket.listing = null;
+  for (const act of [
+    () => files.delete("../x"),
+    () => files.get("t/../../x", "here"),
+    () => files.put("", "x"),
+  ])
+    await assert.rejects(
+      act,
+      /CheckpointError: shared place s3:\/\/bucket\/evil: name .*expected a plain name/,
+    );
+});
+
+test("names that lead out of a shared folder, and links in it, are refused", async () => {
+  const root = path.join(scratch, "linked");
+  mkdirSync(path.join(root, "folder"), { recursive: true });
+  mkdirSync(path.join(root, "victim"));
+  writeFileSync(path.join(root, "victim", "file"), "precious");
+  symlinkSync(path.join(root, "victim"), path.join(root, "folder", "link"));
+  const files = new SharedFolder(path.join(root, "folder"));
+  for (const name of [
+    "../victim/file",
+    "link/file",
+    "link",
+    "a/../../victim/file",
+    path.join(root, "victim"),
+  ])
+    for (const act of [
+      () => files.delete(name),
+      () => files.get(name, path.join(root, "copy")),
+      () => files.put(name, path.join(root, "victim", "file")),
+    ])
+      await assert.rejects(act, { name: "CheckpointError" }, name);
+  assert.deepEqual(readdirSync(root).sort(), ["folder", "victim"]);
+  assert.equal(readFileSync(path.join(root, "victim", "file"), "utf8"), "precious");
+  const shared = new SharedCheckpoints(files);
+  for (const trial of ["..", "../victim", "link/x", ""])
+    for (const act of [() => shared.forget(trial), () => shared.newestStep(trial)])
+      await assert.rejects(act, /RunStoreError: trial .*: expected up to 128 letters/);
 });
 
 test("a place that can't be used is refused at once", async () => {
@@ -155,9 +235,33 @@ test("a place that can't be used is refused at once", async () => {
     ["s3://bucket", { AWS_ACCESS_KEY_ID: "" }, /expected the variable AWS_ACCESS_KEY_ID/],
     ["s3://bucket", { AWS_SECRET_ACCESS_KEY: "" }, /expected the variable AWS_SECRET_ACCESS_KEY/],
     ["s3://bucket", { AWS_ENDPOINT_URL: "ftp://x" }, /AWS_ENDPOINT_URL ftp:\/\/x: expected http/],
+    [
+      "s3://bucket",
+      { AWS_ENDPOINT_URL: "https://key:pass@host:9000/?token=pass" },
+      /AWS_ENDPOINT_URL https:\/\/host:9000: expected no user, password or query/,
+    ],
+    [
+      "s3://bucket",
+      { AWS_ENDPOINT_URL: "key:pass@host" },
+      /AWS_ENDPOINT_URL \(not a URL with a host\): expected http/,
+    ],
+    [
+      "s3://key:pass@bucket/prefix",
+      {},
+      /shared place s3:\/\/bucket\/prefix: expected s3:\/\/bucket\/prefix, without/,
+    ],
+    ["s3://bucket/p?token=pass", {}, /shared place s3:\/\/bucket\/p: expected/],
+    ["s3://bucket/a/../b", {}, /expected a plain name/],
   ];
   for (const [url, over, message] of cases)
-    assert.throws(() => new SharedBucket(url, { ...bucket.environment, ...over }), message);
+    assert.throws(
+      () => new SharedBucket(url, { ...bucket.environment, ...over }),
+      (error: Error) => {
+        assert.match(error.message, message);
+        assert.doesNotMatch(error.message, /pass(?!word)/);
+        return true;
+      },
+    );
   assert.equal((await openSharedFiles(scratch)).location, scratch);
   await assert.rejects(openSharedFiles("s3://"), /expected s3:\/\/bucket\/prefix/);
   writeFileSync(path.join(scratch, "a file"), "");

@@ -1,8 +1,10 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import path from "node:path";
+import { checkpointSteps, frozenFile, loadCheckpoint } from "../checkpoint/index.ts";
+import { makeFolder, ownerTag } from "../data/index.ts";
 import { CheckpointError } from "../errors.ts";
-import { type MetricRow, RunStore } from "../runs/index.ts";
-import { checkpointSteps, loadCheckpoint, version } from "../train/index.ts";
+import { checkIdentifier, type MetricRow, RunStore, readMetricLog } from "../runs/index.ts";
+import { version } from "../version.ts";
 import type { SharedFiles } from "./sharedFiles.ts";
 
 const stepName = (step: number) => `step-${String(step).padStart(8, "0")}`;
@@ -21,14 +23,21 @@ export class SharedCheckpoints {
 
   /** Copies the checkpoint of a step from a run's folder, and deletes older ones of this claim and of those before. */
   async save(trialId: string, fence: number, runDirectory: string, step: number): Promise<void> {
+    checkIdentifier(trialId, "trial");
     const base = path.join(runDirectory, "checkpoints", stepName(step));
     const prefix = `${trialId}/${fence}/${stepName(step)}`;
     const before = (await this.#files.list(`${trialId}/`)).filter((name) => {
       const owner = Number(name.slice(trialId.length + 1).split("/")[0]);
+      // NaN for what all claims share.
       return owner <= fence && !name.startsWith(`${prefix}.`);
     });
     // Pruned while it waited for its turn: a newer one follows.
     if (!existsSync(`${base}.json`)) return;
+    const frozen = path.join(runDirectory, frozenFile);
+    const shared = `${trialId}/${frozenFile}`;
+    // Whatever the claim, a trial begins with the same.
+    if (existsSync(frozen) && !(await this.#files.list(`${trialId}/`)).includes(shared))
+      await this.#files.put(shared, frozen);
     await this.#files.put(`${prefix}.safetensors`, `${base}.safetensors`);
     const log = path.join(runDirectory, "metrics.jsonl");
     if (existsSync(log)) await this.#files.put(`${prefix}.metrics.jsonl`, log);
@@ -44,7 +53,7 @@ export class SharedCheckpoints {
   }
 
   async #sidecars(trialId: string): Promise<{ prefix: string; step: number }[]> {
-    const names = await this.#files.list(`${trialId}/`);
+    const names = await this.#files.list(`${checkIdentifier(trialId, "trial")}/`);
     return names
       .flatMap((name) => {
         const match = sidecarPattern.exec(name);
@@ -63,13 +72,16 @@ export class SharedCheckpoints {
   async restore(trialId: string, home: string): Promise<{ runId: string; step: number } | null> {
     for (const { prefix, step } of await this.#sidecars(trialId)) {
       using store = new RunStore(home);
-      const scratch = path.join(home, "cache", `restore-${process.pid}`);
+      const scratch = path.join(home, "cache", `restore-${ownerTag()}`);
       try {
         const folder = path.join(scratch, "checkpoints");
-        mkdirSync(folder, { recursive: true });
+        makeFolder(folder);
         const local = path.join(folder, stepName(step));
         for (const extension of ["safetensors", "json"])
           await this.#files.get(`${prefix}.${extension}`, `${local}.${extension}`);
+        const frozen = `${trialId}/${frozenFile}`;
+        if ((await this.#files.list(`${trialId}/`)).includes(frozen))
+          await this.#files.get(frozen, path.join(scratch, frozenFile));
         const { sidecar } = loadCheckpoint(scratch, step);
         const metrics = await this.#metrics(prefix, path.join(scratch, "metrics.jsonl"));
         const { name } = sidecar.config as { name: string };
@@ -78,6 +90,7 @@ export class SharedCheckpoints {
           config: sidecar.config,
           seed: sidecar.seed,
           codeVersion: version,
+          trial: trialId,
         });
         store.appendMetrics(run.id, metrics);
         cpSync(scratch, run.directory, { recursive: true });
@@ -97,17 +110,12 @@ export class SharedCheckpoints {
     const name = `${prefix}.metrics.jsonl`;
     if (!(await this.#files.list(`${path.posix.dirname(name)}/`)).includes(name)) return [];
     await this.#files.get(name, file);
-    return readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line !== "")
-      .flatMap((line) => {
-        const { step, ...values } = JSON.parse(line) as { step: number } & Record<string, number>;
-        return Object.entries(values).map(([metric, value]) => ({ step, name: metric, value }));
-      });
+    return readMetricLog(file).rows;
   }
 
   /** Deletes the checkpoints of a trial that has ended. */
   async forget(trialId: string): Promise<void> {
+    checkIdentifier(trialId, "trial");
     for (const name of await this.#files.list(`${trialId}/`)) await this.#files.delete(name);
   }
 }

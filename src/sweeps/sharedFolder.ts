@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { writeFileAtomically } from "../data/index.ts";
 import { CheckpointError } from "../errors.ts";
+import { insidePath, removeInside } from "../runs/index.ts";
 import type { SharedFiles } from "./sharedFiles.ts";
 
 /** A folder that all machines have mounted. */
@@ -23,16 +24,16 @@ export class SharedFolder implements SharedFiles {
   }
 
   async put(name: string, file: string): Promise<void> {
-    this.#guard(() => writeFileAtomically(path.join(this.location, name), readFileSync(file)));
+    this.#guard(() => writeFileAtomically(insidePath(this.location, name), readFileSync(file)));
   }
 
   async get(name: string, file: string): Promise<void> {
-    this.#guard(() => copyFileSync(path.join(this.location, name), file));
+    this.#guard(() => copyFileSync(insidePath(this.location, name), file));
   }
 
   async list(folder: string): Promise<string[]> {
     return this.#guard(() => {
-      const directory = path.join(this.location, folder);
+      const directory = insidePath(this.location, folder.replace(/\/$/, ""));
       if (!existsSync(directory)) return [];
       return readdirSync(directory, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && !entry.name.endsWith(".tmp"))
@@ -43,6 +44,6 @@ export class SharedFolder implements SharedFiles {
   }
 
   async delete(name: string): Promise<void> {
-    this.#guard(() => rmSync(path.join(this.location, name), { force: true }));
+    this.#guard(() => removeInside(this.location, name));
   }
 }

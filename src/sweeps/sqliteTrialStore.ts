@@ -1,13 +1,24 @@
-import { mkdirSync } from "node:fs";
-import { hostname } from "node:os";
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { RunStoreError } from "../errors.ts";
-import { migrate, transaction } from "../runs/index.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { makeFolder } from "../data/index.ts";
+import { RunStoreError, StoreLostError } from "../errors.ts";
+import {
+  checkHome,
+  checkIdentifier,
+  guardSqlite,
+  isDamage,
+  openForChange,
+  openForReading,
+  transaction,
+} from "../runs/index.ts";
+import { LeaseWatch, type Sign } from "./leaseWatch.ts";
 import type { PlannedTrial } from "./planTrials.ts";
+import { decodeJson, progressSchema, readSweep, readTrial, type StoredRow } from "./storedTrial.ts";
 import { chooseSweep } from "./sweepReference.ts";
 import {
   type Claim,
+  type ClaimKey,
   endedOutcome,
   type NewSweep,
   newSweepId,
@@ -21,7 +32,7 @@ import {
 } from "./trialStore.ts";
 
 /** Each entry brings a store from the version of its index to the next. */
-const migrations = [
+export const sweepMigrations: readonly string[] = [
   `CREATE TABLE sweep (
      id TEXT PRIMARY KEY,
      name TEXT NOT NULL,
@@ -53,97 +64,97 @@ const migrations = [
      outcome TEXT NOT NULL,
      recorded_at TEXT NOT NULL
    );`,
+  // No clock is compared with another one any more: see LeaseWatch.
+  `ALTER TABLE trial DROP COLUMN lease_until;
+   ALTER TABLE trial ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;`,
 ];
 
-interface SweepRow {
-  id: string;
-  name: string;
-  definition: string;
-  base: string;
-  round: number;
-  code_version: string;
-  created_at: string;
+interface SignRow extends Sign {
+  readonly sweepId: string;
 }
 
-interface TrialRow {
-  id: string;
-  sweep_id: string;
-  number: number;
-  round: number;
-  values: string;
-  config: string;
-  state: "waiting" | "running" | "ended";
-  attempts: number;
-  fence: number;
-  worker: string | null;
-  progress: string | null;
-  outcome: string | null;
+/** A trial's row with its JSON decoded. */
+function decoded(row: StoredRow): StoredRow {
+  const json = Object.fromEntries(
+    ["values", "config", "progress", "outcome"].map((name) => [name, decodeJson(row[name] ?? null)]),
+  );
+  return { ...row, ...json };
 }
 
-/** Whether the process of a worker on this machine has ended; of other machines' nothing is known. */
-function isDead(worker: string): boolean {
-  const [host, pid] = worker.split(":");
-  if (host !== hostname()) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
-  }
+/** Of a result that can't be read, the trial has failed. */
+const statusOf = `CASE WHEN outcome IS NULL THEN state
+  WHEN json_valid(outcome) AND outcome ->> 'status' IN ('finished', 'diverged') THEN outcome ->> 'status' ELSE 'failed' END`;
+
+/** A trial as its run knows it. */
+export interface RestoredTrial {
+  readonly number: number;
+  readonly planned: PlannedTrial;
+  /** Null if it hasn't ended. */
+  readonly outcome: TrialOutcome | null;
 }
 
-function trialRecord(row: TrialRow): TrialRecord {
-  const outcome = row.outcome === null ? null : (JSON.parse(row.outcome) as TrialOutcome);
-  return {
-    id: row.id,
-    sweepId: row.sweep_id,
-    number: row.number,
-    round: row.round,
-    values: JSON.parse(row.values),
-    config: JSON.parse(row.config),
-    status: outcome?.status ?? (row.state === "running" ? "running" : "waiting"),
-    attempts: row.attempts,
-    worker: row.worker,
-    progress: row.progress === null ? null : JSON.parse(row.progress),
-    outcome,
-  };
+/** File of the sweeps in a home. */
+export const sweepStoreFile = (home: string) => path.join(path.resolve(home), "sweeps.sqlite");
+
+export interface SqliteTrialStoreOptions {
+  /** Seconds of the clock by which leases end; by default a monotonic one. */
+  readonly now?: (() => number) | undefined;
+  /** Opens the store with no more rights than reading needs; one that is missing is empty. Default false. */
+  readonly readOnly?: boolean;
 }
 
-/** Sweeps in `<home>/sweeps.sqlite`. A worker whose process has ended on this machine loses its trial at once. */
+/** Sweeps in `<home>/sweeps.sqlite`. */
 export class SqliteTrialStore implements TrialStore {
   readonly location: string;
   readonly leaseSeconds: number;
+  /** Whether it was opened to be read and stays as it was then, whatever others write. */
+  readonly isCopy: boolean;
   readonly #database: DatabaseSync;
+  readonly #watch: LeaseWatch;
+  readonly #close: () => void;
 
   /**
-   * @param home - the `.rotor` folder; made if it is missing
-   * @throws RunStoreError if the folder or the database can't be used, or is of a newer version
+   * @param home - the `.rotor` folder; made if it is missing, unless it is only read
+   * @throws RunStoreError if the folder or the database can't be used, or is of a newer version; DatabaseAwayError if it is locked
    */
-  constructor(home: string, leaseSeconds = 60) {
-    this.location = path.join(path.resolve(home), "sweeps.sqlite");
+  constructor(home: string, leaseSeconds = 60, { now, readOnly = false }: SqliteTrialStoreOptions = {}) {
+    this.location = sweepStoreFile(home);
     this.leaseSeconds = leaseSeconds;
-    this.#database = this.#guard(() => {
-      mkdirSync(home, { recursive: true });
-      const database = new DatabaseSync(this.location);
-      database.exec("PRAGMA busy_timeout = 20000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON");
-      return database;
+    this.#watch = new LeaseWatch(leaseSeconds, now);
+    const what = `sweep store ${this.location}`;
+    const opened = this.#guard(() => {
+      checkHome(home);
+      if (readOnly && existsSync(this.location)) return openForReading(this.location, sweepMigrations, what);
+      if (!readOnly) makeFolder(home);
+      const database = openForChange(readOnly ? ":memory:" : this.location, sweepMigrations, what);
+      return { database, isCopy: false, [Symbol.dispose]: () => database.close() };
     });
-    this.#guard(() => migrate(this.#database, migrations, `sweep store ${this.location}`));
+    this.#database = opened.database;
+    this.isCopy = opened.isCopy;
+    this.#close = () => opened[Symbol.dispose]();
   }
 
   #guard<T>(body: () => T): T {
-    try {
-      return body();
-    } catch (error) {
-      if (error instanceof RunStoreError) throw error;
-      throw new RunStoreError(`sweep store ${this.location}: ${(error as Error).message.split("\n")[0]}`, {
-        cause: error,
-      });
-    }
+    return guardSqlite(`sweep store ${this.location}`, () => {
+      try {
+        return body();
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        throw new StoreLostError(
+          `sweep store ${this.location}: ${(error as Error).message}; make it anew from the runs of its trials`,
+          { cause: error },
+          "sweep rebuild",
+        );
+      }
+    });
   }
 
   #transaction<T>(body: () => T): T {
     return this.#guard(() => transaction(this.#database, body));
+  }
+
+  #all(sql: string, ...values: (string | number | null)[]): StoredRow[] {
+    return this.#database.prepare(sql).all(...values);
   }
 
   #insert(sweepId: string, round: number, first: number, trials: readonly PlannedTrial[]): void {
@@ -163,25 +174,51 @@ export class SqliteTrialStore implements TrialStore {
     });
   }
 
-  async createSweep(sweep: NewSweep, trials: readonly PlannedTrial[]): Promise<SweepRecord> {
-    const now = new Date();
-    const id = newSweepId(now);
+  async createSweep(
+    sweep: NewSweep,
+    trials: readonly PlannedTrial[],
+    id = newSweepId(),
+  ): Promise<SweepRecord> {
+    checkIdentifier(id, "sweep");
     this.#transaction(() => {
-      this.#database
-        .prepare(
-          "INSERT INTO sweep (id, name, definition, base, code_version, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .run(
-          id,
-          sweep.definition.name,
-          JSON.stringify(sweep.definition),
-          JSON.stringify(sweep.base),
-          sweep.codeVersion,
-          now.toISOString(),
-        );
-      this.#insert(id, 0, 1, trials);
+      if (this.#insertSweep(id, sweep)) this.#insert(id, 0, 1, trials);
     });
     return this.getSweep(id);
+  }
+
+  /** @returns false if it is there already */
+  #insertSweep(id: string, { definition, base, codeVersion }: NewSweep): boolean {
+    const { changes } = this.#database
+      .prepare(
+        "INSERT INTO sweep (id, name, definition, base, code_version, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      )
+      .run(
+        id,
+        definition.name,
+        JSON.stringify(definition),
+        JSON.stringify(base),
+        codeVersion,
+        new Date().toISOString(),
+      );
+    return Number(changes) === 1;
+  }
+
+  /**
+   * Adds a sweep whose trials are known from their runs, with their numbers and what became of them; null is a trial that can go on.
+   *
+   * @returns false if it is there already
+   */
+  restoreSweep(sweep: NewSweep, trials: readonly RestoredTrial[], id: string): boolean {
+    checkIdentifier(id, "sweep");
+    return this.#transaction(() => {
+      if (this.#all("SELECT 1 FROM sweep WHERE id = ?", id).length > 0) return false;
+      this.#insertSweep(id, sweep);
+      for (const { number, planned, outcome } of trials) {
+        this.#insert(id, 0, number, [planned]);
+        if (outcome !== null) this.#end(`${id}-${number}`, outcome);
+      }
+      return true;
+    });
   }
 
   async addRound(sweepId: string, round: number, trials: readonly PlannedTrial[]): Promise<boolean> {
@@ -198,126 +235,200 @@ export class SqliteTrialStore implements TrialStore {
     });
   }
 
-  async listSweeps(): Promise<SweepRecord[]> {
+  /** All sweeps, newest first, or one; those that are damaged as the errors that say so. */
+  #sweeps(only: string | null): (SweepRecord | RunStoreError)[] {
     return this.#guard(() => {
-      const rows = this.#database
-        .prepare("SELECT * FROM sweep ORDER BY created_at DESC, rowid DESC")
-        .all() as unknown as SweepRow[];
-      const counted = this.#database
-        .prepare(
-          `SELECT sweep_id, coalesce(outcome ->> 'status', state) AS status, count(*) AS trials
-           FROM trial LEFT JOIN result ON trial_id = id GROUP BY 1, 2`,
-        )
-        .all() as unknown as { sweep_id: string; status: TrialRecord["status"]; trials: number }[];
-      return rows.map((row) => {
-        const counts = { waiting: 0, running: 0, finished: 0, diverged: 0, failed: 0 };
-        for (const { sweep_id, status, trials } of counted) if (sweep_id === row.id) counts[status] = trials;
-        return {
-          id: row.id,
-          name: row.name,
-          definition: JSON.parse(row.definition),
-          base: JSON.parse(row.base),
-          round: row.round,
-          codeVersion: row.code_version,
-          createdAt: row.created_at,
-          counts,
-        };
-      });
+      const counted = this.#all(
+        `SELECT sweep_id, ${statusOf} AS status, count(*) AS trials
+         FROM trial LEFT JOIN result ON trial_id = id WHERE ?1 IS NULL OR sweep_id = ?1 GROUP BY 1, 2`,
+        only,
+      );
+      return this.#all("SELECT * FROM sweep WHERE ?1 IS NULL OR id = ?1 ORDER BY rowid DESC", only).map(
+        (row) => {
+          const counts = { waiting: 0, running: 0, finished: 0, diverged: 0, failed: 0 };
+          for (const { sweep_id, status, trials } of counted)
+            if (sweep_id === row.id) counts[status as keyof typeof counts] = trials as number;
+          try {
+            const { definition, base, ...rest } = row;
+            const sweep = { ...rest, definition: decodeJson(definition), base: decodeJson(base) };
+            return {
+              ...readSweep(sweep, `sweep store ${this.location}`),
+              createdAt: String(row.created_at),
+              counts,
+            };
+          } catch (error) {
+            if (error instanceof RunStoreError) return error;
+            throw error;
+          }
+        },
+      );
     });
+  }
+
+  async listSweeps(): Promise<SweepRecord[]> {
+    return this.#sweeps(null).filter((sweep): sweep is SweepRecord => !(sweep instanceof RunStoreError));
+  }
+
+  async problems(): Promise<string[]> {
+    return this.#sweeps(null).flatMap((sweep) => (sweep instanceof RunStoreError ? [sweep.message] : []));
   }
 
   async getSweep(reference: string): Promise<SweepRecord> {
-    return chooseSweep(await this.listSweeps(), reference, this.location);
+    const [exact] = this.#sweeps(reference);
+    if (exact instanceof RunStoreError) throw exact;
+    return exact ?? chooseSweep(await this.listSweeps(), reference, this.location);
   }
 
-  async listTrials(sweepId: string): Promise<TrialRecord[]> {
+  /** How many sweeps there are, those with damaged rows among them. */
+  countSweeps(): number {
+    return this.#guard(() => Number(this.#all("SELECT count(*) AS count FROM sweep")[0]!.count));
+  }
+
+  async hasSweep(id: string): Promise<boolean> {
+    return this.#guard(() => this.#all("SELECT 1 FROM sweep WHERE id = ?", id).length > 0);
+  }
+
+  async trialIds(sweepId: string): Promise<string[]> {
     return this.#guard(() =>
-      (
-        this.#database
-          .prepare(
-            "SELECT trial.*, outcome FROM trial LEFT JOIN result ON trial_id = id WHERE sweep_id = ? ORDER BY number",
-          )
-          .all(sweepId) as unknown as TrialRow[]
-      ).map(trialRecord),
+      this.#all("SELECT number FROM trial WHERE sweep_id = ? ORDER BY number", sweepId).map(
+        ({ number }) => `${sweepId}-${number}`,
+      ),
     );
   }
 
-  async claim(worker: string, sweepId?: string): Promise<Claim | null> {
-    return this.#transaction(() => {
-      const only = sweepId === undefined ? "" : "AND sweep_id = :sweep";
-      const parameters = sweepId === undefined ? {} : { sweep: sweepId };
-      const running = this.#database
-        .prepare(`SELECT DISTINCT worker FROM trial WHERE state = 'running' ${only}`)
-        .all(parameters) as unknown as { worker: string }[];
-      const dead = running.map((row) => row.worker).filter(isDead);
-      const row = this.#database
-        .prepare(
-          `SELECT trial.*, NULL AS outcome FROM trial JOIN sweep ON sweep.id = sweep_id
-           WHERE (state = 'waiting' OR state = 'running' AND (lease_until < :now OR worker IN (SELECT value FROM json_each(:dead)))) ${only}
-           ORDER BY sweep.created_at, number LIMIT 1`,
-        )
-        .get({ ...parameters, now: Date.now(), dead: JSON.stringify(dead) }) as unknown as
-        | TrialRow
-        | undefined;
-      if (row === undefined) return null;
-      this.#database
-        .prepare(
-          "UPDATE trial SET state = 'running', attempts = attempts + 1, fence = fence + 1, worker = ?, lease_until = ? WHERE id = ?",
-        )
-        .run(worker, this.#leaseEnd(), row.id);
-      const { definition } = this.#database
-        .prepare("SELECT definition FROM sweep WHERE id = ?")
-        .get(row.sweep_id) as { definition: string };
-      const claimed: TrialRow = { ...row, state: "running", attempts: row.attempts + 1, worker };
-      return { trial: trialRecord(claimed), definition: JSON.parse(definition), fence: row.fence + 1 };
-    });
+  async listTrials(sweepId: string): Promise<TrialRecord[]> {
+    const [sweep] = this.#sweeps(sweepId);
+    if (sweep instanceof RunStoreError) throw sweep;
+    if (sweep === undefined) return [];
+    return this.#guard(() =>
+      this.#all(
+        "SELECT trial.*, outcome FROM trial LEFT JOIN result ON trial_id = id WHERE sweep_id = ? ORDER BY number",
+        sweepId,
+      ).map((row) => readTrial(decoded(row), sweep)),
+    );
   }
 
-  #leaseEnd(): number {
-    return Date.now() + 1000 * this.leaseSeconds;
+  #running(sweepId: string | null = null): SignRow[] {
+    return this.#all(
+      `SELECT id AS trialId, sweep_id AS sweepId, coalesce(worker, '') AS worker, fence, beat FROM trial
+       WHERE state = 'running' AND (?1 IS NULL OR sweep_id = ?1)`,
+      sweepId,
+    ) as unknown as SignRow[];
   }
 
-  async heartbeat({ trial, fence }: Claim, progress: TrialProgress | null): Promise<boolean> {
+  async look(): Promise<number> {
+    return this.#guard(() => this.#watch.look(this.#running()).undecided);
+  }
+
+  async claim(worker: string, sweepId?: string, isOnly = false): Promise<Claim | null> {
+    for (;;) {
+      const claim = this.#transaction(() => this.#claim(worker, sweepId ?? null, isOnly));
+      if (claim !== "damaged") return claim;
+    }
+  }
+
+  #claim(worker: string, sweepId: string | null, isOnly: boolean): Claim | "damaged" | null {
+    const running = this.#running();
+    const own = running.filter((sign) => isOnly && sign.worker === worker);
+    const abandoned = [...own, ...this.#watch.look(running).abandoned];
+    const [row] = this.#all(
+      `SELECT trial.*, NULL AS outcome FROM trial JOIN sweep ON sweep.id = sweep_id
+       WHERE (state = 'waiting' OR state = 'running' AND trial.id IN (SELECT value FROM json_each(?2)))
+         AND (?1 IS NULL OR sweep_id = ?1)
+       ORDER BY sweep.rowid, number LIMIT 1`,
+      sweepId,
+      JSON.stringify(abandoned.map(({ trialId }) => trialId)),
+    );
+    if (row === undefined) return null;
+    const {
+      id,
+      sweep_id,
+      fence: before,
+      attempts: begun,
+    } = row as { id: string; sweep_id: string; fence: number; attempts: number };
+    const attempts = begun + (own.some(({ trialId }) => trialId === id) ? 0 : 1);
+    this.#database
+      .prepare(
+        "UPDATE trial SET state = 'running', attempts = ?, fence = fence + 1, beat = 0, worker = ? WHERE id = ?",
+      )
+      .run(attempts, worker, id);
+    const fence = before + 1;
+    const [sweep] = this.#sweeps(sweep_id);
+    let problem: string | null = null;
+    if (sweep instanceof RunStoreError) problem = sweep.message;
+    else {
+      const claimed = { ...row, state: "running", attempts, worker };
+      const trial = readTrial(decoded(claimed), sweep!);
+      if (trial.outcome === null) return { trial, definition: sweep!.definition, fence };
+      problem = trial.outcome.message;
+    }
+    // Nobody can run it; the others go on.
+    this.#end(id, endedOutcome(null, problem ?? ""));
+    return "damaged";
+  }
+
+  #end(id: string, outcome: TrialOutcome): void {
+    this.#database.prepare("UPDATE trial SET state = 'ended' WHERE id = ?").run(id);
+    this.#database
+      .prepare(
+        "INSERT INTO result (trial_id, fence, outcome, recorded_at) SELECT id, fence, ?, ? FROM trial WHERE id = ?",
+      )
+      .run(JSON.stringify(outcome), new Date().toISOString(), id);
+  }
+
+  async heartbeat({ trial, fence }: ClaimKey, progress: TrialProgress | null): Promise<boolean> {
     const text = progress === null ? null : JSON.stringify(progress);
     return this.#transaction(
       () =>
         this.#database
           .prepare(
-            "UPDATE trial SET lease_until = ?, progress = coalesce(?, progress) WHERE id = ? AND fence = ? AND state = 'running'",
+            "UPDATE trial SET beat = beat + 1, progress = coalesce(?, progress) WHERE id = ? AND fence = ? AND state = 'running'",
           )
-          .run(this.#leaseEnd(), text, trial.id, fence).changes === 1,
+          .run(text, trial.id, fence).changes === 1,
     );
   }
 
-  async record({ trial, fence }: Claim, outcome: TrialOutcome): Promise<boolean> {
+  async record({ trial, fence }: ClaimKey, outcome: TrialOutcome): Promise<boolean> {
     return this.#transaction(() => {
-      const { changes } = this.#database
-        .prepare(
-          "UPDATE trial SET state = 'ended', lease_until = NULL WHERE id = ? AND fence = ? AND state <> 'ended'",
-        )
-        .run(trial.id, fence);
-      if (Number(changes) === 0) return false;
-      this.#database
-        .prepare("INSERT INTO result (trial_id, fence, outcome, recorded_at) VALUES (?, ?, ?, ?)")
-        .run(trial.id, fence, JSON.stringify(outcome), new Date().toISOString());
+      const [held] = this.#all(
+        "SELECT 1 FROM trial WHERE id = ? AND fence = ? AND state <> 'ended'",
+        trial.id,
+        fence,
+      );
+      if (held === undefined) return false;
+      this.#end(trial.id, outcome);
       return true;
     });
   }
 
-  async giveBack({ trial, fence }: Claim, counted: boolean, progress: TrialProgress | null): Promise<void> {
+  async giveBack(
+    { trial, fence }: ClaimKey,
+    counted: boolean,
+    progress: TrialProgress | null,
+  ): Promise<void> {
     const text = progress === null ? null : JSON.stringify(progress);
     this.#transaction(() => {
       this.#database
         .prepare(
-          "UPDATE trial SET state = 'waiting', lease_until = NULL, attempts = attempts - ?, progress = coalesce(?, progress) WHERE id = ? AND fence = ? AND state = 'running'",
+          "UPDATE trial SET state = 'waiting', attempts = attempts - ?, progress = coalesce(?, progress) WHERE id = ? AND fence = ? AND state = 'running'",
         )
         .run(counted ? 0 : 1, text, trial.id, fence);
     });
   }
 
+  async excuse({ trial, fence }: ClaimKey): Promise<void> {
+    this.#transaction(() => {
+      this.#database
+        .prepare(
+          "UPDATE trial SET attempts = attempts - 1 WHERE id = ? AND fence > ? AND state <> 'ended' AND attempts > 1",
+        )
+        .run(trial.id, fence);
+    });
+  }
+
   async retryFailed(sweepId: string): Promise<number> {
     return this.#transaction(() => {
-      const failed = `SELECT trial_id FROM result JOIN trial ON trial_id = id WHERE sweep_id = ? AND outcome ->> 'status' = 'failed'`;
+      const failed = `SELECT trial_id FROM result JOIN trial ON trial_id = id WHERE sweep_id = ? AND ${statusOf} = 'failed'`;
       const { changes } = this.#database
         .prepare(`UPDATE trial SET state = 'waiting', attempts = 0 WHERE id IN (${failed})`)
         .run(sweepId);
@@ -328,27 +439,23 @@ export class SqliteTrialStore implements TrialStore {
 
   async endUnfinished(sweepId: string, message: string, running: boolean): Promise<void> {
     this.#transaction(() => {
-      const rows = this.#database
-        .prepare(
-          "SELECT id, state, worker, lease_until, progress FROM trial WHERE sweep_id = ? AND state <> 'ended'",
-        )
-        .all(sweepId) as unknown as (Pick<TrialRow, "id" | "state" | "worker" | "progress"> & {
-        lease_until: number | null;
-      })[];
-      const workers = rows.flatMap(({ state, worker, lease_until }) =>
-        state === "running" && lease_until! >= Date.now() && !isDead(worker!) ? [worker!] : [],
-      );
-      if (workers.length > 0 && !running) throw trialsRun(sweepId, workers);
-      const end = this.#database.prepare(
-        "UPDATE trial SET state = 'ended', fence = fence + 1, lease_until = NULL WHERE id = ?",
-      );
-      const record = this.#database.prepare(
-        "INSERT INTO result (trial_id, fence, outcome, recorded_at) SELECT id, fence, ?, ? FROM trial WHERE id = ?",
-      );
+      const all = this.#running();
+      const { abandoned } = this.#watch.look(all);
+      const given = new Set(abandoned.map(({ trialId }) => trialId));
+      const workers = all.filter((sign) => sign.sweepId === sweepId && !given.has(sign.trialId));
+      if (workers.length > 0 && !running)
+        throw trialsRun(
+          sweepId,
+          workers.map(({ worker }) => worker),
+        );
+      const rows = this.#all(
+        "SELECT id, progress FROM trial WHERE sweep_id = ? AND state <> 'ended'",
+        sweepId,
+      ) as { id: string; progress: unknown }[];
       for (const { id, progress } of rows) {
-        end.run(id);
-        const known = progress === null ? null : (JSON.parse(progress) as TrialProgress);
-        record.run(JSON.stringify(endedOutcome(known, message)), new Date().toISOString(), id);
+        this.#database.prepare("UPDATE trial SET fence = fence + 1 WHERE id = ?").run(id);
+        const known = progressSchema.safeParse(decodeJson(progress)).data ?? null;
+        this.#end(id, endedOutcome(known, message));
       }
     });
   }
@@ -364,6 +471,6 @@ export class SqliteTrialStore implements TrialStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#database.close();
+    this.#close();
   }
 }

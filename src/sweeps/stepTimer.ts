@@ -1,4 +1,5 @@
-import { buildOptimizer, openTask, StepRunner, type TrainConfig } from "../train/index.ts";
+import { buildOptimizer, type TrainConfig } from "../config/index.ts";
+import { openTask, StepRunner } from "../train/index.ts";
 
 /** A compiled training step that can be timed. */
 export interface StepTimer extends AsyncDisposable {

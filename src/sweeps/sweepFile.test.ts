@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { stringify } from "yaml";
-import { parseLanguageConfig } from "../train/index.ts";
+import { parseLanguageConfig } from "../config/index.ts";
 import { planTrials } from "./planTrials.ts";
 import { loadSweep, parseSweep } from "./sweepFile.ts";
 

@@ -1,12 +1,27 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import {
+  checkPlain,
+  describeIssue,
+  type FindStart,
+  loadBaseConfig,
+  overrideConfig,
+  presetNames,
+  readYaml,
+  type TrainConfig,
+} from "../config/index.ts";
 import { ConfigError } from "../errors.ts";
-import { loadConfig, nearest, overrideConfig, presetNames, type TrainConfig } from "../train/index.ts";
+import { maxSeed } from "../numbers/index.ts";
+import { isReservedName } from "../reservedNames.ts";
+import { taskMethods } from "../tasks/index.ts";
+import type { TuneSettings } from "./tuneSettings.ts";
 
 const count = z.number().int().positive();
-const integer = z.number().int();
+const seed = z.number().int().min(0).max(maxSeed);
+/** More than anyone means. */
+export const mostTrials = 100_000;
+
 const range = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high, {
   message: "expected [low, high] with low < high",
 });
@@ -15,7 +30,7 @@ const positiveRange = range.refine(([low]) => low > 0, { message: "expected [low
 /** One parameter: values of a grid, a logarithmic grid, or a range that points are drawn from. */
 const parameterSchema = z.union([
   z.array(z.unknown()).nonempty(),
-  z.strictObject({ logGrid: positiveRange, points: count.min(2) }),
+  z.strictObject({ logGrid: positiveRange, points: count.min(2).max(mostTrials) }),
   z.strictObject({ uniform: range, integer: z.boolean().default(false) }),
   z.strictObject({ logUniform: positiveRange, integer: z.boolean().default(false) }),
 ]);
@@ -45,8 +60,13 @@ const earlyStopSchema = z.strictObject({
   after: z.number().int().nonnegative().default(10),
 });
 
-const definitionSchema = z.strictObject({
-  name: z.string().min(1).optional(),
+export const definitionSchema = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .regex(/^\P{Cc}*$/u, "expected no control characters")
+    .optional(),
   /** Preset, or a configuration file beside the sweep's file. */
   base: z.string(),
   /** Options laid over the base, by their paths. */
@@ -55,12 +75,12 @@ const definitionSchema = z.strictObject({
   /** Options that follow from a parameter: `times · value^power`. */
   derived: z.record(z.string(), derivedSchema).default({}),
   /** Points of the sampled parameters, for each combination of the grids. */
-  samples: count.default(8),
+  samples: count.max(mostTrials).default(8),
   sampling: z.enum(["quasi-random", "random"]).default("quasi-random"),
   /** Of the sampling. */
-  seed: integer.default(0),
+  seed: seed.default(0),
   /** `training.seed` of each repetition. */
-  seeds: z.array(integer).nonempty().default([0]),
+  seeds: z.array(seed).nonempty().default([0]),
   adaptive: adaptiveSchema.nullable().default(null),
   earlyStop: earlyStopSchema.nullable().default({ factor: 1.5, of: "start", after: 10 }),
   /** Times that a trial is begun before it counts as failed. */
@@ -71,7 +91,11 @@ const definitionSchema = z.strictObject({
 });
 
 /** A sweep as it was asked for. */
-export type SweepDefinition = z.infer<typeof definitionSchema> & { readonly name: string };
+export type SweepDefinition = z.infer<typeof definitionSchema> & {
+  readonly name: string;
+  /** Of a sweep that `rotor tune` began. */
+  readonly tune?: TuneSettings;
+};
 export type ParameterDefinition = z.infer<typeof parameterSchema>;
 export type EarlyStop = z.infer<typeof earlyStopSchema>;
 export type Adaptive = z.infer<typeof adaptiveSchema>;
@@ -85,35 +109,35 @@ export interface LoadedSweep {
 /** The parameter that `adaptive` refines. */
 export const learningRatePath = "optimizer.learningRate";
 
+/** What a parameter may be is said in words: its schemas' own would be a list of what each lacks. */
 function describe(issue: z.core.$ZodIssue, value: unknown): string {
-  const where = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") {
-    const key = issue.keys[0]!;
-    const known = issue.path.length === 0 ? Object.keys(definitionSchema.shape) : [];
-    const guess = nearest(key, known);
-    return `${where === "" ? key : `${where}.${key}`}: unknown key${guess === null ? "" : `; did you mean ${guess}?`}`;
-  }
-  let actual: unknown = value;
-  for (const key of issue.path) actual = (actual as Record<PropertyKey, unknown> | undefined)?.[key];
-  const shown = actual === undefined ? "is missing" : JSON.stringify(actual);
-  if (issue.code === "invalid_union" && issue.path[0] === "parameters")
-    return `${where} ${shown}: expected a list of values, { logGrid: [low, high], points: n }, { uniform: [low, high] } or { logUniform: [low, high] }`;
-  return `${where} ${shown}: ${issue.message.replace(/^Invalid (input|option): /, "")}`;
+  const said = describeIssue(definitionSchema, issue, value);
+  if (issue.code !== "invalid_union" || issue.path[0] !== "parameters") return said;
+  const shown = said.slice(0, said.indexOf(": "));
+  return `${shown}: expected a list of values, { logGrid: [low, high], points: n }, { uniform: [low, high] } or { logUniform: [low, high] }`;
 }
 
 function checkTogether({ parameters, derived, adaptive, base }: z.infer<typeof definitionSchema>): void {
   const fail = (text: string) => {
     throw new ConfigError(`sweep: ${text}`);
   };
+  for (const [section, names] of Object.entries({ parameters, derived })) {
+    for (const name of Object.keys(names)) {
+      const reserved = name.split(".").find(isReservedName);
+      if (reserved !== undefined) fail(`${section}.${name}: unknown key ${reserved}`);
+    }
+  }
   if (Object.keys(parameters).length === 0) fail("parameters: expected at least one");
   for (const [target, { from }] of Object.entries(derived)) {
-    if (!(from in parameters)) fail(`derived.${target}.from ${from}: expected one of the parameters`);
-    if (target in parameters) fail(`derived.${target}: is a parameter as well`);
+    if (!Object.hasOwn(parameters, from))
+      fail(`derived.${target}.from ${from}: expected one of the parameters`);
+    if (Object.hasOwn(parameters, target)) fail(`derived.${target}: is a parameter as well`);
   }
-  if (adaptive !== null && !(learningRatePath in parameters))
+  if (adaptive !== null && !Object.hasOwn(parameters, learningRatePath))
     fail(`adaptive: expected ${learningRatePath} among the parameters`);
   for (const name of ["training.seed", "training.threads"]) {
-    if (name in parameters) fail(`parameters.${name}: expected ${name.split(".")[1]}s in the sweep file`);
+    if (Object.hasOwn(parameters, name))
+      fail(`parameters.${name}: expected ${name.split(".")[1]}s in the sweep file`);
   }
   if (base.trim() === "") fail('base "": expected a preset or a configuration file');
 }
@@ -124,30 +148,38 @@ function checkTogether({ parameters, derived, adaptive, base }: z.infer<typeof d
  * @throws ConfigError naming the first key that is wrong, its value and what is allowed
  */
 export function parseSweep(value: unknown): z.infer<typeof definitionSchema> {
+  checkPlain(value, "sweep");
   const parsed = definitionSchema.safeParse(value);
   if (!parsed.success) throw new ConfigError(`sweep: ${describe(parsed.error.issues[0]!, value)}`);
   checkTogether(parsed.data);
   return parsed.data;
 }
 
-/** Trials of a sweep need no samples, of text or images. */
-const quiet = {
-  language: { "training.sampleTokens": 0, "training.sampleEvery": 0 },
-  codes: { "training.sampleImages": 0 },
-  autoencoder: {},
-};
+/** A configuration that makes no samples, unless these `path=value` ask for them. */
+export function withoutSamples(base: TrainConfig, settings: readonly string[]): TrainConfig {
+  const unasked = Object.entries(taskMethods[base.task].quiet).filter(
+    ([name]) => !settings.some((setting) => setting.startsWith(`${name}=`)),
+  );
+  return overrideConfig(base, Object.fromEntries(unasked));
+}
 
 /**
  * Reads a sweep file and the configuration that it starts from.
  *
  * @param overrides - `path=value`, laid over the base after the file's `config`
+ * @param findStart - as for `loadConfig`
  * @throws ConfigError
  */
-export async function loadSweep(file: string, overrides: readonly string[] = []): Promise<LoadedSweep> {
+export async function loadSweep(
+  file: string,
+  overrides: readonly string[] = [],
+  findStart?: FindStart,
+): Promise<LoadedSweep> {
   let value: unknown;
   try {
-    value = parseYaml(readFileSync(file, "utf8"));
+    value = readYaml(readFileSync(file, "utf8"), `sweep "${file}"`);
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     throw new ConfigError(
       `sweep "${file}": ${code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder, expected a YAML file" : message.split("\n")[0]}`,
@@ -162,13 +194,7 @@ export async function loadSweep(file: string, overrides: readonly string[] = [])
     : path.resolve(path.dirname(file), parsed.base);
   const given = Object.entries(parsed.config).map(([name, option]) => `${name}=${JSON.stringify(option)}`);
   const settings = [...given, ...overrides];
-  const base = await loadConfig(reference, settings);
+  const base = await loadBaseConfig(reference, settings, findStart);
   const definition = { ...parsed, name: parsed.name ?? base.name };
-  const unasked = Object.entries(quiet[base.task]).filter(
-    ([name]) => !settings.some((setting) => setting.startsWith(`${name}=`)),
-  );
-  return {
-    definition,
-    base: overrideConfig(base, { ...Object.fromEntries(unasked), name: definition.name }),
-  };
+  return { definition, base: overrideConfig(withoutSamples(base, settings), { name: definition.name }) };
 }

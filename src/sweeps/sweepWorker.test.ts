@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,7 +10,8 @@ import { SqliteTrialStore } from "./sqliteTrialStore.ts";
 import { SweepWorker, type SweepWorkerOptions, type WorkerEvent } from "./sweepWorker.ts";
 import { exampleOutcome, examplePlan, exampleSweep } from "./testing/plans.ts";
 import type { Attempt, TrialExecutor } from "./trialExecutor.ts";
-import type { Claim, TrialProgress } from "./trialStore.ts";
+import type { TrialProgress } from "./trialStore.ts";
+import { workerName } from "./workerName.ts";
 
 let home = "";
 beforeEach(() => {
@@ -90,12 +92,10 @@ test("an attempt that breaks is repeated, and after the last one the trial has f
 });
 
 test("a trial whose workers all died is given up", async () => {
-  await using store = new SqliteTrialStore(home, 0.01);
+  await using store = new SqliteTrialStore(home);
   const { id } = await store.createSweep(exampleSweep({ attempts: 2 }), examplePlan(1));
-  for (let i = 0; i < 2; i++) {
-    assert.notEqual(await store.claim("elsewhere:1:0", id), null);
-    await sleep(20);
-  }
+  const { pid } = spawnSync(process.execPath, ["--version"]);
+  for (let i = 0; i < 2; i++) assert.notEqual(await store.claim(`${hostname()}:${pid}:0`, id), null);
   await work({ store, executors: [executor(() => assert.fail("it ran"))] });
   assert.match((await store.listTrials(id))[0]!.outcome!.message!, /^given up: none of 2 attempts/);
 });
@@ -117,29 +117,41 @@ test("a worker that is stopped gives its trial back with its progress, uncounted
   assert.equal(second!.attempts, 0);
 });
 
-test("a worker whose claim is lost ends the trial and records nothing", async () => {
+test("a worker whose claim is lost ends the trial and records nothing, and its attempt doesn't count", async () => {
   await using store = new SqliteTrialStore(home, 0.05);
   const { id } = await store.createSweep(exampleSweep(), examplePlan(1));
   await using other = new SqliteTrialStore(home, 60);
-  let taken: Claim | null = null;
   let end = (_: Attempt) => {};
   const slow: Run = async () => {
     const ended = new Promise<Attempt>((resolve) => {
       end = resolve;
     });
-    // This process is too busy for heartbeats.
-    const until = Date.now() + 80;
-    while (Date.now() < until);
-    taken = await other.claim("elsewhere:1:0", id);
+    const { trial } = (await other.claim(workerName(0), id, true))!;
+    await other.giveBack({ trial, fence: 2 }, true, null);
+    await other.claim("elsewhere:1:0", id);
     return ended;
   };
   const events = await work({
     store,
     executors: [executor(slow, () => end({ kind: "broken", message: "killed" }))],
   });
-  assert.equal(taken!.fence, 2);
   assert.match(JSON.stringify(events), /another worker has taken it over/);
-  assert.equal((await store.listTrials(id))[0]!.status, "running");
+  const [trial] = await store.listTrials(id);
+  assert.deepEqual([trial!.status, trial!.worker, trial!.attempts], ["running", "elsewhere:1:0", 1]);
+});
+
+test("a run that another process still holds costs no attempt: it is waited for, and then the trial goes on", async () => {
+  await using store = new SqliteTrialStore(home, 1);
+  const { id } = await store.createSweep(exampleSweep({ attempts: 1 }), examplePlan(1));
+  let looks = 0;
+  const held: Run = async (claim, onProgress, signal) => {
+    if (++looks < 4) return { kind: "held", message: "run x: process 7 is training it already" };
+    return finish(claim, onProgress, signal);
+  };
+  const events = await work({ store, executors: [executor(held)] });
+  const [trial] = await store.listTrials(id);
+  assert.deepEqual([trial!.status, trial!.attempts, looks], ["finished", 1, 4]);
+  assert.match(JSON.stringify(events), /process 7 is training it already; it waits/);
 });
 
 test("a database that is away for a while costs nothing; progress goes on", async () => {
@@ -154,7 +166,7 @@ test("a database that is away for a while costs nothing; progress goes on", asyn
   const events = await work({ store, executors: [executor(slow)] });
   assert.equal(
     events.filter((event) => event.kind === "note" && /trying again/.test(event.message)).length,
-    2,
+    1,
   );
   assert.equal((await store.listTrials(id))[0]!.outcome!.validationLoss, 1);
 });
@@ -176,11 +188,8 @@ test("a result that the database can't take is kept here, and delivered by the n
     assert.deepEqual(readdirSync(outbox), [`${id}-${trial}.1.json`]);
     if (taken) {
       await using other = new SqliteTrialStore(home);
-      await using soon = new SqliteTrialStore(home, -1);
-      // The lease ends, and another worker has a result of its own.
-      const first = (await store.listTrials(id))[1]!;
-      await soon.heartbeat({ trial: first, definition: exampleSweep().definition, fence: 1 }, null);
-      await other.record((await other.claim("elsewhere:1:0", id))!, exampleOutcome(50));
+      // Another worker has taken it over, and has a result of its own.
+      await other.record((await other.claim(workerName(0), id, true))!, exampleOutcome(50));
     }
     const events = await work({ store, executors: [], outbox });
     assert.match(JSON.stringify(events), taken ? /not needed any more/ : /was recorded/);
@@ -190,6 +199,37 @@ test("a result that the database can't take is kept here, and delivered by the n
     (await store.listTrials(id)).map(({ outcome }) => outcome!.validationLoss),
     [1, 50],
   );
+});
+
+test("files in the outbox that can't be used stay there and stop nothing", async () => {
+  await using store = new SqliteTrialStore(home);
+  const outbox = path.join(home, "undelivered");
+  const { id } = await store.createSweep(exampleSweep(), examplePlan(1));
+  mkdirSync(outbox);
+  const result = {
+    location: store.location,
+    claim: { trial: { id: `${id}-1`, sweepId: id }, fence: 1 },
+    outcome: exampleOutcome(1),
+  };
+  const files = {
+    "a.json": "{",
+    "b.json": "null",
+    "c.json": JSON.stringify({
+      ...result,
+      claim: { ...result.claim, trial: { id: "../../x", sweepId: id } },
+    }),
+    "d.json": JSON.stringify({ ...result, outcome: { ...result.outcome, validationLoss: "low" } }),
+    "e.json": JSON.stringify({ ...result, location: "postgres://elsewhere/db" }),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(outbox, name), text);
+  const events = await work({ store, executors: [executor(finish)], outbox });
+  const notes = events.flatMap((event) => (event.kind === "note" ? [event.message] : []));
+  assert.deepEqual(
+    notes.map((note) => /can't be read|is damaged|is for postgres/.exec(note)?.[0]),
+    ["can't be read", "is damaged", "is damaged", "is damaged", "is for postgres"],
+  );
+  assert.deepEqual(readdirSync(outbox), Object.keys(files));
+  assert.equal((await store.getSweep(id)).counts.finished, 1);
 });
 
 test("a store that is broken ends the worker, whatever the other executors do", async () => {

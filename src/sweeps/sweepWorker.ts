@@ -1,10 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { writeFileAtomically } from "../data/index.ts";
 import { DatabaseAwayError } from "../errors.ts";
-import type { TrialExecutor } from "./trialExecutor.ts";
+import { patiently } from "../runs/index.ts";
+import { Outbox } from "./outbox.ts";
+import type { Attempt, TrialExecutor } from "./trialExecutor.ts";
 import {
   type Claim,
   endedOutcome,
@@ -12,6 +10,7 @@ import {
   type TrialProgress,
   type TrialStore,
 } from "./trialStore.ts";
+import { workerName } from "./workerName.ts";
 
 export interface SweepWorkerOptions {
   readonly store: TrialStore;
@@ -41,18 +40,18 @@ export type WorkerEvent =
   | { readonly kind: "stopped"; readonly claim: Claim }
   | { readonly kind: "note"; readonly message: string };
 
-interface StoredResult {
-  readonly claim: Claim;
-  readonly outcome: TrialOutcome;
-}
+/** Seconds between looks at a run that another process holds. */
+const heldSeconds = 1;
 
 /** Takes trials from a store and runs them, one per executor at a time, until there are none left or it is stopped. */
 export class SweepWorker {
   readonly #options: SweepWorkerOptions;
-  readonly #name = `${hostname()}:${process.pid}`;
+  readonly #outbox: Outbox | null;
 
   constructor(options: SweepWorkerOptions) {
     this.#options = options;
+    const { outbox = null, store } = options;
+    this.#outbox = outbox === null ? null : new Outbox(outbox, store.location);
   }
 
   /**
@@ -61,12 +60,16 @@ export class SweepWorker {
    * @throws DatabaseAwayError when the store stays away; results that it couldn't take are in the outbox
    */
   async run(signal: AbortSignal, isOver: () => Promise<boolean>): Promise<void> {
-    await this.#sendOutbox();
+    // Results that an earlier worker couldn't deliver. The store refuses those that have come too late.
+    await this.#outbox?.deliver(
+      (claim, outcome) => this.#patiently(() => this.#options.store.record(claim, outcome), signal),
+      (message) => this.#tell({ kind: "note", message }),
+    );
     const failure = new AbortController();
     const either = AbortSignal.any([signal, failure.signal]);
     const slots = this.#options.executors.map(async (executor, slot) => {
       try {
-        await this.#slot(executor, `${this.#name}:${slot}`, either, isOver);
+        await this.#slot(executor, workerName(slot), either, isOver);
       } catch (error) {
         failure.abort(error);
         throw error;
@@ -85,7 +88,7 @@ export class SweepWorker {
   ): Promise<void> {
     const { store, sweepId, pollSeconds = 1 } = this.#options;
     while (!signal.aborted) {
-      const claim = await this.#patiently(() => store.claim(name, sweepId), signal);
+      const claim = await this.#patiently(() => store.claim(name, sweepId, true), signal);
       if (claim === null) {
         if (await this.#patiently(isOver, signal)) return;
         await sleep(1000 * pollSeconds, undefined, { signal }).catch(() => {});
@@ -130,22 +133,22 @@ export class SweepWorker {
         });
     };
     const timer = setInterval(startBeat, (1000 * store.leaseSeconds) / 4);
-    const attempt = await executor
-      .run(
-        claim,
-        (now) => {
-          const isFirst = progress === null;
-          progress = now;
-          // The store learns at once which run this is, so that the next attempt finds it.
-          if (isFirst) startBeat();
-          this.#tell({ kind: "progress", claim, progress: now });
-        },
-        signal,
-      )
-      .finally(() => clearInterval(timer));
+    const onProgress = (now: TrialProgress) => {
+      const isFirst = progress === null;
+      progress = now;
+      // The store learns at once which run this is, so that the next attempt finds it.
+      if (isFirst) startBeat();
+      this.#tell({ kind: "progress", claim, progress: now });
+    };
+    const isOut = () => isLost || trouble !== null || signal.aborted;
+    const attempt = await this.#run(claim, executor, onProgress, signal, isOut).finally(() =>
+      clearInterval(timer),
+    );
     await beating;
     if (trouble !== null) throw trouble;
     if (isLost) {
+      // This worker lived, and so did its trial: that wasn't an attempt which failed.
+      await store.excuse(claim).catch(() => {});
       this.#tell({
         kind: "note",
         message: `trial ${trial.id}: another worker has taken it over, or its sweep is deleted`,
@@ -157,6 +160,10 @@ export class SweepWorker {
     } else if (attempt.kind === "stopped") {
       await this.#patiently(() => store.giveBack(claim, false, progress), signal);
       this.#tell({ kind: "stopped", claim });
+    } else if (attempt.kind === "held") {
+      await this.#patiently(() => store.giveBack(claim, false, progress), signal);
+      if (!signal.aborted)
+        this.#tell({ kind: "note", message: `trial ${trial.id}: ${attempt.message}; it waits` });
     } else if (trial.attempts >= definition.attempts) {
       const message = `${attempt.message} (attempt ${trial.attempts} of ${definition.attempts})`;
       await this.#record(claim, endedOutcome(progress ?? trial.progress, message), signal);
@@ -166,45 +173,38 @@ export class SweepWorker {
     }
   }
 
+  /** Runs an attempt. A run that another process still holds is waited for, up to a lease. */
+  async #run(
+    claim: Claim,
+    executor: TrialExecutor,
+    onProgress: (progress: TrialProgress) => void,
+    signal: AbortSignal,
+    isOut: () => boolean,
+  ): Promise<Attempt> {
+    const looks = Math.ceil(this.#options.store.leaseSeconds / heldSeconds);
+    for (let look = 1; ; look++) {
+      const attempt = await executor.run(claim, onProgress, signal);
+      if (attempt.kind !== "held" || look >= looks || isOut()) return attempt;
+      await sleep(1000 * heldSeconds, undefined, { signal }).catch(() => {});
+    }
+  }
+
   async #record(claim: Claim, outcome: TrialOutcome, signal: AbortSignal): Promise<void> {
-    const { store, outbox = null } = this.#options;
-    const file = outbox === null ? null : path.join(outbox, `${claim.trial.id}.${claim.fence}.json`);
-    if (file !== null) writeFileAtomically(file, JSON.stringify({ claim, outcome } satisfies StoredResult));
+    const { store } = this.#options;
+    this.#outbox?.keep(claim, outcome);
     const recorded = await this.#patiently(() => store.record(claim, outcome), signal);
-    if (file !== null) rmSync(file, { force: true });
+    this.#outbox?.forget(claim);
     this.#tell({ kind: "end", claim, outcome, recorded });
   }
 
-  /** Offers results that an earlier worker couldn't deliver. The store refuses those that have come too late. */
-  async #sendOutbox(): Promise<void> {
-    const { store, outbox = null } = this.#options;
-    if (outbox === null) return;
-    mkdirSync(outbox, { recursive: true });
-    for (const name of readdirSync(outbox).filter((entry) => entry.endsWith(".json"))) {
-      const file = path.join(outbox, name);
-      const { claim, outcome } = JSON.parse(readFileSync(file, "utf8")) as StoredResult;
-      const recorded = await store.record(claim, outcome);
-      rmSync(file);
-      this.#tell({
-        kind: "note",
-        message: `trial ${claim.trial.id}: its result, kept here, was ${recorded ? "recorded" : "not needed any more"}`,
-      });
-    }
-  }
-
-  /** Repeats a call while the database is away, up to the patience; once only after the signal. */
-  async #patiently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { patienceSeconds = 300 } = this.#options;
-    const deadline = Date.now() + 1000 * patienceSeconds;
-    for (let pause = 250; ; pause = Math.min(2 * pause, 5000)) {
-      try {
-        return await call();
-      } catch (error) {
-        if (!(error instanceof DatabaseAwayError) || signal.aborted || Date.now() > deadline) throw error;
-        this.#tell({ kind: "note", message: `${error.message}; trying again` });
-        await sleep(pause, undefined, { signal }).catch(() => {});
-      }
-    }
+  /** Repeats a call while the store is away, up to the patience; once only after the signal. */
+  #patiently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { patienceSeconds: seconds } = this.#options;
+    return patiently(call, {
+      ...(seconds === undefined ? {} : { seconds }),
+      signal,
+      onNote: (message) => this.#tell({ kind: "note", message }),
+    });
   }
 
   #tell(event: WorkerEvent): void {

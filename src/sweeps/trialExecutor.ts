@@ -5,6 +5,8 @@ export type Attempt =
   | { readonly kind: "outcome"; readonly outcome: TrialOutcome }
   /** Stopped by the signal; it continues from its checkpoint. */
   | { readonly kind: "stopped" }
+  /** The run is being trained by another process, which can't be for long: its claim is lost. */
+  | { readonly kind: "held"; readonly message: string }
   /** Something went wrong that another attempt may not meet. */
   | { readonly kind: "broken"; readonly message: string };
 

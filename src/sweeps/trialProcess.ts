@@ -1,5 +1,7 @@
 // A process that runs the trials and timings it is sent, one after the other: see ProcessExecutor.
-import type { TrainConfig } from "../train/index.ts";
+
+import type { TrainConfig } from "../config/index.ts";
+import { visibleLine } from "../visibleText.ts";
 import { runTrial, type TrialOrder } from "./runTrial.ts";
 import { openStepTimer, type StepTimer } from "./stepTimer.ts";
 import type { Attempt } from "./trialExecutor.ts";
@@ -21,7 +23,7 @@ export type Request =
 export type Reply =
   | { readonly kind: "progress"; readonly progress: TrialProgress }
   | { readonly kind: "attempt"; readonly attempt: Attempt }
-  | { readonly kind: "prepared" }
+  | { readonly kind: "prepared"; readonly seconds: number }
   | { readonly kind: "measured"; readonly stepsPerSecond: number }
   | { readonly kind: "error"; readonly message: string };
 
@@ -50,11 +52,12 @@ async function answer(request: Request): Promise<void> {
     stop = new AbortController();
     reported = 0;
     const warn = (message: string) =>
-      process.stderr.write(`rotor: trial ${request.order.trialId}: ${message}\n`);
+      process.stderr.write(`rotor: trial ${request.order.trialId}: ${visibleLine(message)}\n`);
     send({ kind: "attempt", attempt: await runTrial(request.order, report, stop.signal, warn) });
   } else if (request.kind === "prepare") {
+    const begin = performance.now();
     timer = await openStepTimer(request.config, request.home, request.threads);
-    send({ kind: "prepared" });
+    send({ kind: "prepared", seconds: (performance.now() - begin) / 1000 });
   } else {
     send({ kind: "measured", stepsPerSecond: await timer!.measure(request.seconds) });
     await timer![Symbol.asyncDispose]();

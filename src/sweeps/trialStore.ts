@@ -1,5 +1,5 @@
+import type { TrainConfig } from "../config/index.ts";
 import { RunStoreError } from "../errors.ts";
-import type { TrainConfig } from "../train/index.ts";
 import type { PlannedTrial } from "./planTrials.ts";
 import type { SweepDefinition } from "./sweepFile.ts";
 
@@ -66,27 +66,36 @@ export interface NewSweep {
   readonly codeVersion: string;
 }
 
-/** The right to run a trial, until its lease ends. */
-export interface Claim {
-  readonly trial: TrialRecord;
-  readonly definition: SweepDefinition;
+/** What names a claim. */
+export interface ClaimKey {
+  readonly trial: Pick<TrialRecord, "id" | "sweepId">;
   /** Grows with every claim of the trial: what an earlier holder writes is refused. */
   readonly fence: number;
+}
+
+/** The right to run a trial, until its lease ends. */
+export interface Claim extends ClaimKey {
+  readonly trial: TrialRecord;
+  readonly definition: SweepDefinition;
 }
 
 /**
  * Sweeps, their trials, the queue of those to be run, and their results. Several processes use one store at the same time.
  *
- * A worker claims a trial and keeps its lease alive with heartbeats. When they stop, another may claim it. Exactly one result is
- * recorded per trial: that of the claim which still holds when it arrives.
+ * A worker claims a trial and keeps its lease alive with heartbeats. When they stop, or its process has ended, another may claim it: see
+ * `LeaseWatch`. Exactly one result is recorded per trial: that of the claim which still holds when it arrives.
+ *
+ * What can't be used in a store stops only what needs it: a trial that is damaged has failed, a sweep isn't listed. All methods throw
+ * DatabaseAwayError while the store can't be reached or is locked, and may then be called again.
  */
 export interface TrialStore extends AsyncDisposable {
   /** Where the results lie, for people; without a password. */
   readonly location: string;
-  /** Seconds between heartbeats after which a trial is given to another worker. */
+  /** Seconds without a heartbeat after which a trial is given to another worker. */
   readonly leaseSeconds: number;
 
-  createSweep(sweep: NewSweep, trials: readonly PlannedTrial[]): Promise<SweepRecord>;
+  /** @param id - of {@link newSweepId}; a second call with the same one changes nothing */
+  createSweep(sweep: NewSweep, trials: readonly PlannedTrial[], id?: string): Promise<SweepRecord>;
   /**
    * Adds the trials of an adaptive sweep's next round.
    *
@@ -99,28 +108,40 @@ export interface TrialStore extends AsyncDisposable {
    * @throws RunStoreError if there is none, or an id begins like several
    */
   getSweep(reference: string): Promise<SweepRecord>;
-  /** Newest first. */
+  /** Newest first, in the order of creation; without those whose row is damaged: {@link problems} names them. */
   listSweeps(): Promise<SweepRecord[]>;
+  /** What is damaged, in one line each. */
+  problems(): Promise<string[]>;
+  /** Whether a sweep of exactly this id is there, be its row damaged or not. */
+  hasSweep(id: string): Promise<boolean>;
+  /** Ids of the trials of a sweep, whose row may be damaged. */
+  trialIds(sweepId: string): Promise<string[]>;
   /** In the order of their numbers. */
   listTrials(sweepId: string): Promise<TrialRecord[]>;
 
   /**
-   * Takes the first trial that waits, or whose lease has ended; null if there is none now.
+   * Takes a trial that was abandoned, or the first that waits; null if there is none now.
    *
-   * @param worker - name of the worker, `<host>:<process id>` with anything behind
+   * @param worker - see `workerName`
    * @param sweepId - takes only this sweep's
+   * @param isOnly - says that the worker has no trial. One that the store has it down for was lost on the way, as the connection was cut, and
+   *   is given again
    */
-  claim(worker: string, sweepId?: string): Promise<Claim | null>;
+  claim(worker: string, sweepId?: string, isOnly?: boolean): Promise<Claim | null>;
+  /** Looks for signs of life of all workers, as `claim` does. @returns of how many trials it will take up to a lease to know */
+  look(): Promise<number>;
   /** Extends the lease. @returns false if the claim has been lost */
-  heartbeat(claim: Claim, progress: TrialProgress | null): Promise<boolean>;
+  heartbeat(claim: ClaimKey, progress: TrialProgress | null): Promise<boolean>;
   /** Records the result. @returns false if the claim has been lost; nothing is recorded then */
-  record(claim: Claim, outcome: TrialOutcome): Promise<boolean>;
+  record(claim: ClaimKey, outcome: TrialOutcome): Promise<boolean>;
   /**
    * Gives a trial back that couldn't be ended.
    *
    * @param counted - whether this attempt counts; one that a person stopped doesn't
    */
-  giveBack(claim: Claim, counted: boolean, progress: TrialProgress | null): Promise<void>;
+  giveBack(claim: ClaimKey, counted: boolean, progress: TrialProgress | null): Promise<void>;
+  /** Says of a claim which has been lost that its worker lived, and could have gone on: that attempt doesn't count. */
+  excuse(claim: ClaimKey): Promise<void>;
   /** Lets the failed trials of a sweep run again, with all their attempts. @returns how many */
   retryFailed(sweepId: string): Promise<number>;
 
@@ -153,7 +174,7 @@ export function trialsRun(sweepId: string, workers: readonly string[]): RunStore
   const places = [...new Set(workers.map((worker) => worker.split(":").slice(0, 2).join(":")))];
   const [count, verb] = workers.length === 1 ? ["a trial", "runs"] : [`${workers.length} trials`, "run"];
   return new RunStoreError(
-    `sweep ${sweepId}: ${count} ${verb} (${places.join(", ")}); stop the workers first, or use --force`,
+    `sweep ${sweepId}: ${count} ${verb} (${places.join(", ")}); stop the workers first, or use force`,
   );
 }
 

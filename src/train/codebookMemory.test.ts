@@ -3,14 +3,10 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { init } from "@jax-js/jax";
+import { buildOptimizer, parseAutoencoderConfig, resolveAutoencoder } from "../config/index.ts";
 import { ImageSampler, type ImageSet } from "../data/index.ts";
-import {
-  autoencoderSteps,
-  buildOptimizer,
-  parseAutoencoderConfig,
-  resolveAutoencoder,
-  StepRunner,
-} from "./index.ts";
+import { autoencoderSteps } from "../tasks/index.ts";
+import { StepRunner } from "../train/index.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;

@@ -1,7 +1,7 @@
+import type { TrainConfig } from "../config/index.ts";
 import type { Image } from "../data/index.ts";
 import type { RunRecord } from "../runs/index.ts";
-import type { TrainConfig } from "./config.ts";
-import type { TaskFacts } from "./task.ts";
+import type { TaskFacts } from "../tasks/index.ts";
 
 /** What is known when training starts. */
 export interface StartInfo {
@@ -9,7 +9,7 @@ export interface StartInfo {
   readonly config: TrainConfig;
   readonly task: TaskFacts;
   /** What a step has so many of. */
-  readonly item: "tokens" | "images" | "codes";
+  readonly item: "tokens" | "images" | "codes" | "examples";
   readonly itemsPerStep: number;
   /** Floating-point operations of a training step. */
   readonly flopsPerStep: number;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { EngineArray } from "../compile/index.ts";
 import { spectrum } from "../spectral/index.ts";
 import { exactSvd, matrixWithSpectrum } from "../spectral/testing/oracle.ts";
-import { SpectrumLog } from "./index.ts";
+import { SpectrumLog } from "./spectra.ts";
 
 const array = (m: number[][]) => EngineArray.from(Float32Array.from(m.flat()), [m.length, m[0]!.length]);
 
@@ -15,7 +15,7 @@ test("follows the spectrum in float64, and the update since before", async () =>
   const tall = matrixWithSpectrum(12, 7, [3, 2, 1, 0.5, 0.4, 0.2, 0.1], 1);
   const wide = matrixWithSpectrum(5, 9, [4, 3.9, 0.3, 0.2, 0.1], 2);
   const moved = tall.map((row) => row.map((x, j) => x + 0.01 * (j % 2 === 0 ? 1 : -1)));
-  const log = new SpectrumLog(1);
+  const log = new SpectrumLog({ threads: 1 });
   const before = log.before(
     stateOf(
       {
@@ -64,7 +64,7 @@ test("shows whether the vectors of a spectral decay have converged, wherever the
     return EngineArray.from(Float32Array.from(values), [1, 5, 1]);
   };
   const state = (w: EngineArray) => ({ muon: [{}, [{}, { rightSingularVectors: { w: [w] } }]] });
-  const log = new SpectrumLog(1);
+  const log = new SpectrumLog({ threads: 1 });
   const residual = async (w: EngineArray) => {
     const at = stateOf({ w: array(m) }, state(w));
     return (await log.measure(at, log.before(at)))["w/decayResidual"]!;
@@ -77,7 +77,7 @@ test("shows whether the vectors of a spectral decay have converged, wherever the
 
 test("matrices that aren't finite, zero matrices and single rows give no metric that isn't a number", async () => {
   const params = { nan: array([[Number.NaN, 1]]), zero: array([[0, 0], [0, 0]]), row: array([[3, 4]]) }; // biome-ignore format: a row
-  const log = new SpectrumLog(1);
+  const log = new SpectrumLog({ threads: 1 });
   const metrics = await log.measure(stateOf(params, {}), log.before(stateOf(params, {})));
   await log.dispose();
   assert.ok(Object.values(metrics).every(Number.isFinite));

@@ -1,8 +1,8 @@
 import { numpy as np } from "@jax-js/jax";
-import { compile, type EngineArray } from "../compile/index.ts";
+import { flattenState } from "../checkpoint/index.ts";
+import { compile, type EngineArray, type EnginePlacement } from "../compile/index.ts";
 import { spectralDecayReport, type Tree } from "../optim/index.ts";
 import { summarizeSpectrum, symmetricEigenvalues } from "../spectral/index.ts";
-import { flattenState } from "./checkpoint.ts";
 import type { TrainHandle } from "./trainingStep.ts";
 
 /** What is logged of each matrix, as metrics named `path/quantity`. */
@@ -49,10 +49,9 @@ export class SpectrumLog {
   readonly #grams;
   readonly #report;
 
-  constructor(threads?: number) {
-    const engine = threads === undefined ? {} : { threads };
+  constructor(placement: EnginePlacement = {}) {
     this.#grams = compile((matrices: Tree) => mapRecord(matrices, gram), {
-      ...engine,
+      ...placement,
       outputs: "engine",
       name: "grams",
     });
@@ -64,7 +63,7 @@ export class SpectrumLog {
           return { residual: np.max(residual), sigma: np.min(sigma) };
         });
       },
-      { ...engine, name: "decays" },
+      { ...placement, name: "decays" },
     );
   }
 
@@ -85,7 +84,7 @@ export class SpectrumLog {
   ): Promise<Record<string, number>> {
     const matrices = matricesIn(state);
     const metrics: Record<string, number> = {};
-    const grams = (await this.#grams(Object.fromEntries(matrices))) as unknown as Record<string, EngineArray>;
+    const grams = (await this.#grams(Object.fromEntries(matrices))) as Record<string, EngineArray>;
     const residuals = await this.#residuals(state, matrices);
     for (const [path, { data }] of matrices) {
       const gramData = Float64Array.from(grams[path]!.data as Float32Array);
@@ -115,7 +114,7 @@ export class SpectrumLog {
     const residuals = new Map<string, number>();
     for (const vectors of spectralDecayStates(state.leaves().optimizer)) {
       const decayed = Object.fromEntries(Object.keys(vectors).map((path) => [path, matrices.get(path)!]));
-      const report = (await this.#report(decayed as never, vectors as never)) as Record<
+      const report = (await this.#report(decayed, vectors)) as Record<
         string,
         { residual: np.Array; sigma: np.Array }
       >;

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { numpy as np } from "@jax-js/jax";
+import { flattenState } from "../checkpoint/index.ts";
+import { buildOptimizer, parseLanguageConfig, resolveModel } from "../config/index.ts";
 import { BatchSampler } from "../data/index.ts";
-import {
-  buildOptimizer,
-  flattenState,
-  languageSteps,
-  parseLanguageConfig,
-  resolveModel,
-  StepRunner,
-} from "./index.ts";
+import { languageSteps, type StepTask } from "../tasks/index.ts";
+import { StepRunner } from "./stepRunner.ts";
 
 /** Runs some steps; gives losses, norms and the parameters at the end. */
 async function run(batchSize: number, accumulate: number, numSteps: number) {
@@ -54,4 +51,25 @@ test("several batches per step do what one large batch does", async () => {
     for (const [i, x] of numbers.entries())
       assert.ok(Math.abs(parts.params.get(name)![i]! - x) < 1e-3, `${name}[${i}]`);
   }
+});
+
+test("a task may begin with arrays of jax-js", async () => {
+  const config = parseLanguageConfig({
+    model: { numLayers: 1, modelDim: 16, numHeads: 2 },
+    optimizer: { kind: "sgd", learningRate: 0.5, momentum: 0.5 },
+    schedule: { kind: "constant" },
+    training: { steps: 10, batchSize: 1, length: 8 },
+  });
+  const task: StepTask = {
+    init: async () => ({ params: { w: np.array([4]) } }),
+    batch: () => np.array([1]),
+    loss: ({ w }, _, target) => ({ loss: np.square(w.sub(target)).sum().mul(0.5) }),
+  };
+  const runner = new StepRunner(task, buildOptimizer(config), { clipNorm: null, seed: 0, threads: 1 });
+  using state = await runner.init();
+  const losses = [];
+  for (let i = 0; i < 3; i++) losses.push((await runner.run(state, i)).loss);
+  // w: 4, then 4 − 0.5·3 = 2.5, then 2.5 − 0.5·(1.5 + 0.5·3) = 1.
+  assert.deepEqual(losses, [4.5, 1.125, 0]);
+  await runner.dispose();
 });

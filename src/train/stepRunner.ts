@@ -1,7 +1,15 @@
-import { compile, EngineArray, type EngineState } from "../compile/index.ts";
-import { mapArrays, type Tree } from "../optim/index.ts";
-import type { BuiltOptimizer } from "./buildOptimizer.ts";
-import type { StepTask } from "./task.ts";
+import {
+  compile,
+  type Device,
+  EngineArray,
+  type EnginePlacement,
+  type EngineState,
+  type Precision,
+  placementOf,
+} from "../compile/index.ts";
+import type { BuiltOptimizer } from "../config/index.ts";
+import { type LossScaleOptions, mapArrays, type Tree } from "../optim/index.ts";
+import type { StepTask } from "../tasks/index.ts";
 import { gradientStep, initialState, type TrainHandle, trainingStep } from "./trainingStep.ts";
 
 /** Options of training that decide what a step is. */
@@ -9,6 +17,10 @@ export interface StepOptions {
   readonly clipNorm: number | null;
   readonly seed: number;
   readonly threads?: number | undefined;
+  readonly device?: Device | undefined;
+  readonly precision?: Precision | undefined;
+  /** Of mixed precision. */
+  readonly lossScale?: LossScaleOptions | undefined;
   /** Batches per step. Default 1. */
   readonly accumulate?: number;
 }
@@ -18,8 +30,10 @@ export interface StepResult {
   readonly loss: number;
   /** Of the mean gradient, before clipping; null without clipping. */
   readonly gradNorm: number | null;
-  /** What the task watches. */
+  /** What the task watches; with mixed precision also the loss's scale (`lossScale`) and steps that were left out (`skippedSteps`). */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Whether a gradient overflowed, so that the step was left out. */
+  readonly isSkipped: boolean;
 }
 
 /**
@@ -32,6 +46,9 @@ export class StepRunner {
   readonly #optimizer: BuiltOptimizer;
   readonly #seed: number;
   readonly #numBatches: number;
+  readonly #placement: EnginePlacement;
+  readonly #scaling: LossScaleOptions | null;
+  #numSkipped: number | null = null;
   readonly #step;
   readonly #accumulate;
   #sum: EngineState<Tree> | null = null;
@@ -39,23 +56,26 @@ export class StepRunner {
   constructor(task: StepTask, optimizer: BuiltOptimizer, options: StepOptions) {
     this.#task = task;
     this.#optimizer = optimizer;
-    const { clipNorm, seed, threads, accumulate = 1 } = options;
+    const { clipNorm, seed, accumulate = 1, precision, lossScale = {} } = options;
+    this.#scaling = precision === "mixed" ? lossScale : null;
+    this.#placement = placementOf(options);
     this.#seed = seed;
     this.#numBatches = accumulate;
-    this.#step = trainingStep(task, optimizer, clipNorm, threads, accumulate);
-    this.#accumulate = accumulate === 1 ? null : gradientStep(task, threads);
+    const placement = { ...this.#placement, ...(precision !== undefined && { precision }) };
+    this.#step = trainingStep(task, optimizer, clipNorm, placement, accumulate, undefined, lossScale);
+    this.#accumulate = accumulate === 1 ? null : gradientStep(task, placement);
   }
 
   /** The state at step 0. */
   async init(): Promise<TrainHandle> {
     const state = await this.#step.init(
-      (await initialState(this.#task, this.#optimizer, this.#seed)) as never,
+      await initialState(this.#task, this.#optimizer, this.#seed, this.#scaling),
     );
     if (this.#accumulate !== null) {
       await using zeros = compile((params: Tree) => mapArrays((p) => p.mul(0), params), {
         outputs: "engine",
       });
-      this.#sum = await this.#accumulate.init((await zeros(state.leaves().params as never)) as never);
+      this.#sum = await this.#accumulate.init(await zeros(state.leaves().params));
     }
     return state;
   }
@@ -70,8 +90,9 @@ export class StepRunner {
 
   /** Adds the gradients of one of the batches before the last to the sum. */
   async #add(state: TrainHandle, index: number, isFirst: boolean) {
-    const { params, variables } = state.leaves();
-    const inputs = [params, variables ?? {}, this.#task.batch(index), keep(isFirst ? 0 : 1)];
+    const { params, variables, lossScale } = state.leaves();
+    const inputs: unknown[] = [params, variables ?? {}, this.#task.batch(index), keep(isFirst ? 0 : 1)];
+    if (lossScale !== undefined) inputs.push(lossScale.scale);
     const { loss, aux } = await this.#accumulate!(this.#sum!, ...(inputs as [never, never, never, never]));
     return { loss: (loss as EngineArray).data[0]!, aux };
   }
@@ -90,6 +111,8 @@ export class StepRunner {
   /** One step: its batches are those from `index·accumulate` on. */
   async run(state: TrainHandle, index: number): Promise<StepResult> {
     const accumulate = this.#numBatches;
+    if (this.#scaling !== null && this.#numSkipped === null)
+      this.#numSkipped = (state.leaves().lossScale!.skipped as unknown as EngineArray).data[0]!;
     let total = 0;
     const earlier: unknown[] = [];
     for (let i = 0; i < accumulate - 1; i++) {
@@ -100,12 +123,21 @@ export class StepRunner {
     const outputs = await this.#step(state, ...this.#inputs((index + 1) * accumulate - 1, earlier));
     const loss = (total + (await outputs.loss.data())[0]!) / accumulate;
     const metrics: Record<string, number> = {};
+    let isSkipped = false;
+    if (outputs.lossScale !== undefined) {
+      metrics.lossScale = (await outputs.lossScale.data())[0]!;
+      const skipped = (await outputs.skippedSteps!.data())[0]!;
+      isSkipped = skipped > this.#numSkipped!;
+      this.#numSkipped = skipped;
+      metrics.skippedSteps = skipped;
+    }
     for (const [name, value] of Object.entries(outputs.metrics ?? {}))
       metrics[name] = (await value.data())[0]!;
     return {
       loss,
       gradNorm: outputs.gradNorm === undefined ? null : (await outputs.gradNorm.data())[0]!,
       metrics,
+      isSkipped,
     };
   }
 

@@ -1,6 +1,9 @@
 import { DType } from "@jax-js/jax";
 import type { Equation } from "../jaxpr.ts";
-import { isFloat, type Lowering, unsupported, type Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import { contract } from "../products.ts";
+import { unsupported } from "../unsupported.ts";
+import { isFloat, type Value } from "../value.ts";
 import { sizeOf, type View } from "../view.ts";
 import { pad, slice } from "./movement.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
@@ -142,8 +145,14 @@ const mebibyte = 2 ** 20;
  * transposes where they come last. With rows of a few channels, or copies that no cache holds, it is the faster one. Measured with
  * `npm run bench -- --part convolution`.
  */
-function isProductFaster(x: Value, w: Value, outputShape: readonly number[], v: number): boolean {
-  if (x.dtype === DType.Float64) return true;
+function isProductFaster(
+  x: Value,
+  w: Value,
+  outputShape: readonly number[],
+  v: number,
+  hasKernel: boolean,
+): boolean {
+  if (x.dtype === DType.Float64 || !hasKernel) return true;
   if (v > 0) return false;
   const places = sizeOf(outputShape.slice(2));
   const window = sizeOf(w.view.shape.slice(2));
@@ -178,13 +187,13 @@ function convolveByProduct(
     [v + 1],
   );
   const right = lowering.broadcast(w, shape, [v, ...range(n, v + 2)]);
-  return lowering.contract(left, right, shape, range(n + 1, v + 2 + n), () => "rows");
+  return contract(lowering, left, right, shape, range(n + 1, v + 2 + n), () => "rows");
 }
 
 function convolve(lowering: Lowering, [lhs, rhs]: readonly Value[], equation: Equation): Value {
   const { graph } = lowering;
   const output = equation.outBinders[0]!.aval;
-  const params = equation.params as unknown as ConvParams;
+  const params = equation.params as ConvParams;
   const v = params.vmapDims;
   const spatial = params.strides.length;
   if (!isFloat(output.dtype))
@@ -202,10 +211,10 @@ function convolve(lowering: Lowering, [lhs, rhs]: readonly Value[], equation: Eq
     const xs = lowering.reshape(x, [...batchShape, numImages, 1, channels]);
     const ws = lowering.reshape(w, [...batchShape, 1, outChannels, channels]);
     const shape = [...batchShape, numImages, outChannels, channels];
-    return lowering.contract(xs, ws, shape, [shape.length - 1], () => "rows");
+    return contract(lowering, xs, ws, shape, [shape.length - 1], () => "rows");
   }
   x = dilate(lowering, x, params.lhsDilation);
-  if (isProductFaster(x, w, output.shape, v)) {
+  if (isProductFaster(x, w, output.shape, v, lowering.device.convolutions)) {
     x = padOrCut(lowering, arrangeForWindows(lowering, x, v + 2), params.padding);
     return convolveByProduct(lowering, x, w, v, output.shape.slice(v + 2), params);
   }
@@ -259,7 +268,7 @@ const pool: PrimitiveRule = {
   operators: "Gather",
   lower(lowering, [x], equation) {
     const { graph } = lowering;
-    const { window, strides } = equation.params as unknown as PoolParams;
+    const { window, strides } = equation.params as PoolParams;
     const shape = x!.view.shape;
     const first = shape.length - window.length;
     let tensor = lowering.dense(x!);
@@ -292,7 +301,7 @@ const poolTranspose: PrimitiveRule = {
   operators: "Pad, Gather, ReduceSum",
   lower(lowering, [x], equation) {
     const { graph } = lowering;
-    const { window, strides } = equation.params as unknown as PoolParams;
+    const { window, strides } = equation.params as PoolParams;
     const inShape = equation.params.inShape as number[];
     const n = window.length;
     const first = inShape.length - n;

@@ -1,7 +1,9 @@
 import { DType } from "@jax-js/jax";
 import { onnxTypeNumber, type Tensor, type TensorType } from "../graph.ts";
 import type { Equation } from "../jaxpr.ts";
-import { isFloat, type Lowering, tensorTypeOf, unsupported, type Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import { unsupported } from "../unsupported.ts";
+import { isFloat, tensorTypeOf, type Value } from "../value.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
 type Emit = (lowering: Lowering, tensors: Tensor[], shape: number[], equation: Equation) => Tensor;
@@ -287,6 +289,33 @@ function rounding(op: string): PrimitiveRule {
 
 const identity: PrimitiveRule = { support: "all", operators: "none", lower: (_, [x]) => [x!] };
 
+/** The same with float32 alone: only numbers within the integer's range are cast, and NaN, which no comparison holds for, becomes 0. */
+function castWithin(
+  { graph }: Lowering,
+  x: Tensor,
+  type: "int32" | "uint32",
+  low: number,
+  high: number,
+): Tensor {
+  const { shape } = x;
+  const bound = (value: number) => graph.scalar(x.type, value);
+  const pick = (condition: Tensor, value: Tensor, other: Tensor, of: TensorType) =>
+    graph.op("Where", [condition, value, other], of, shape);
+  const isAbove = graph.op("GreaterOrEqual", [x, bound(high + 1)], "bool", shape);
+  const isBelow = graph.op("Less", [x, bound(low)], "bool", shape);
+  const isWithin = graph.op(
+    "And",
+    [
+      graph.op("GreaterOrEqual", [x, bound(low)], "bool", shape),
+      graph.op("Less", [x, bound(high + 1)], "bool", shape),
+    ],
+    "bool",
+    shape,
+  );
+  const inner = graph.cast(pick(isWithin, x, bound(0), x.type), type);
+  return pick(isAbove, graph.scalar(type, high), pick(isBelow, graph.scalar(type, low), inner, type), type);
+}
+
 /** Float to integer saturates and takes NaN to 0, as jax-js does. */
 const cast: PrimitiveRule = {
   support: "all",
@@ -296,6 +325,11 @@ const cast: PrimitiveRule = {
     const dtype = equation.params.dtype as DType;
     if (isFloat(x!.dtype) && integers.includes(dtype)) {
       const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 4294967295];
+      if (!lowering.device.wideCasts) {
+        return [
+          lowering.unary(x!, (t) => castWithin(lowering, t, dtype as "int32" | "uint32", low!, high!), dtype),
+        ];
+      }
       return [
         lowering.unary(
           x!,

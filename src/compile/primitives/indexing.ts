@@ -1,6 +1,9 @@
 import { DType } from "@jax-js/jax";
 import type { Tensor } from "../graph.ts";
-import { broadcastShapes, type Lowering, unsupported, type Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import { broadcastShapes } from "../shapes.ts";
+import { unsupported } from "../unsupported.ts";
+import type { Value } from "../value.ts";
 import { sizeOf, View } from "../view.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
@@ -33,6 +36,36 @@ function linearIndex(lowering: Lowering, indices: readonly Value[], sizes: reado
   return lowering.dense({ ...linear!, view: linear!.view.broadcastTo(shape) });
 }
 
+/**
+ * The linear index of a gather, in which an index outside its axis (of length n, of `total` places in all) is outside `[−total, total)`:
+ * v ≥ n becomes `total + v` and v < 0 `v − total`. ONNX Runtime reads from the end for −1, and the next row for an index beyond the
+ * last axis; out of its range it refuses, and {@link gatherError} reads v again from what it says.
+ */
+function checkedIndex(lowering: Lowering, indices: readonly Value[], sizes: readonly number[]): Tensor {
+  const { graph } = lowering;
+  const linear = linearIndex(lowering, indices, sizes);
+  const total = sizeOf(sizes);
+  const result = lowering.contiguous(linear, DType.Int32);
+  let checked = result;
+  indices.forEach((index, i) => {
+    const size = sizes[i]!;
+    const known = index.tensor.constant;
+    if (known?.every((v) => v >= 0 && v < size)) return;
+    const wide: Value = { ...index, tensor: graph.cast(index.tensor, "int64") };
+    const shape = result.view.shape;
+    checked = lowering.elementwise([wide, checked], shape, DType.Int32, ([v, before], out) => {
+      const int = (value: number) => graph.scalar("int64", value);
+      const isBelow = graph.op("Less", [v!, int(0)], "bool", v!.shape);
+      const isAbove = graph.op("Less", [int(size - 1), v!], "bool", v!.shape);
+      const below = graph.op("Sub", [v!, int(total)], "int64", v!.shape);
+      const above = graph.op("Add", [v!, int(total)], "int64", v!.shape);
+      const high = graph.op("Where", [isAbove, above, before!], "int64", out);
+      return graph.op("Where", [isBelow, below, high], "int64", out);
+    });
+  });
+  return lowering.dense(checked);
+}
+
 /** Moves axes to the front (in memory too) and joins them: [indexed, rest…]. */
 function indexedFirst(lowering: Lowering, value: Value, axes: readonly number[]): Tensor {
   const shape = value.view.shape;
@@ -44,14 +77,15 @@ function indexedFirst(lowering: Lowering, value: Value, axes: readonly number[])
 
 /** Selects elements along one or several axes by arrays of integers, which must lie inside the axes. */
 const gather: PrimitiveRule = {
-  support: "all; indices must be in range (ONNX Runtime reports others, jax-js does not check)",
-  operators: "Gather",
+  support:
+    "all; indices out of range, negative ones too, are a DataError of the call (jax-js does not check)",
+  operators: "Gather; Less and Where for indices that aren't constants",
   lower(lowering, [x, ...indices], { params, outBinders }) {
     const { graph } = lowering;
     const axes = params.axis as number[];
     const outDim = params.outDim as number;
     const shape = x!.view.shape;
-    const index = linearIndex(
+    const index = checkedIndex(
       lowering,
       indices,
       axes.map((axis) => shape[axis]!),
@@ -130,8 +164,12 @@ const scatter: PrimitiveRule = {
         graph.op("Where", [inside, linear, graph.scalar("int64", instead)], "int64", linear.shape),
         [count, 1],
       );
+    const { orderedAdditions } = lowering.device;
+    const isOrdered = orderedAdditions === true || dtype !== "float32" || sizeOf(restShape) === 1;
     let kept: Tensor;
-    if (adds) {
+    if (adds && !isOrdered && total * count <= orderedAdditions.mostPlaces) {
+      kept = addByProduct(lowering, place(-1), rows, total);
+    } else if (adds) {
       // What lies outside the array adds nothing to its first row.
       const mask = graph.reshape(inside, [count, ...restShape.map(() => 1)]);
       const counted = graph.op("Where", [mask, rows, graph.scalar(rows.type, 0)], rows.type, rows.shape);
@@ -164,6 +202,22 @@ const scatter: PrimitiveRule = {
     ];
   },
 };
+
+/** Rows added at places, of which those below 0 don't count: `[i = places]·rows`, whose sums have one order. */
+function addByProduct({ graph }: Lowering, places: Tensor, rows: Tensor, total: number): Tensor {
+  const [count = 0, ...rest] = rows.shape;
+  const width = sizeOf(rest);
+  const own = graph.cast(graph.reshape(places, [1, count]), "int32");
+  const all = graph.constant(
+    "int32",
+    [total, 1],
+    Int32Array.from({ length: total }, (_, i) => i),
+  );
+  const isHere = graph.op("Equal", [all, own], "bool", [total, count]);
+  const flat = graph.reshape(rows, [count, width]);
+  const sums = graph.op("MatMul", [graph.cast(isHere, rows.type), flat], rows.type, [total, width]);
+  return graph.reshape(sums, [total, ...rest]);
+}
 
 /** Which places lie inside the array. */
 function insideMask(

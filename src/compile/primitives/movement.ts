@@ -1,5 +1,6 @@
 import type { Tensor } from "../graph.ts";
-import type { Lowering, Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import type { Value } from "../value.ts";
 import { sizeOf, View } from "../view.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 

@@ -1,6 +1,6 @@
 import { DType } from "@jax-js/jax";
 import type { Tensor } from "../graph.ts";
-import { broadcastShapes } from "../lowering.ts";
+import { broadcastShapes } from "../shapes.ts";
 import { sizeOf } from "../view.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 

@@ -1,8 +1,11 @@
 import { DType } from "@jax-js/jax";
 import type { Tensor, TensorType } from "../graph.ts";
 import type { Equation } from "../jaxpr.ts";
-import { broadcastShapes, type Lowering, type ReduceOp, type Value } from "../lowering.ts";
+import type { Lowering, ReduceOp } from "../lowering.ts";
+import { contract } from "../products.ts";
 import { resultOrder } from "../resultOrder.ts";
+import { broadcastShapes } from "../shapes.ts";
+import type { Value } from "../value.ts";
 import { View } from "../view.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
@@ -97,7 +100,7 @@ const reduce: PrimitiveRule = {
     if (product !== null) {
       const shape = broadcastShapes(product[0].view.shape, product[1].view.shape);
       const prefer = resultOrder(lowering, equation.outBinders[0]!);
-      return [lowering.contract(product[0], product[1], shape, axes, prefer)];
+      return [contract(lowering, product[0], product[1], shape, axes, prefer)];
     }
     const square = summedSquare(lowering, equation);
     if (square !== null) return [lowering.reduce(square, axes, "Add", "ReduceSumSquare")];
@@ -119,10 +122,10 @@ const dot: PrimitiveRule = {
         Value,
         Value,
       ];
-      const result = lowering.contract(wide[0], wide[1], shape, [shape.length - 1], prefer);
+      const result = contract(lowering, wide[0], wide[1], shape, [shape.length - 1], prefer);
       return [{ ...result, tensor: lowering.graph.cast(result.tensor, dtype), dtype }];
     }
-    return [lowering.contract(x, y, shape, [shape.length - 1], prefer)];
+    return [contract(lowering, x, y, shape, [shape.length - 1], prefer)];
   },
 };
 

@@ -1,6 +1,8 @@
 import { DType } from "@jax-js/jax";
 import type { Tensor, TensorType } from "../graph.ts";
-import { type Lowering, unsupported, type Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import { unsupported } from "../unsupported.ts";
+import type { Value } from "../value.ts";
 import type { PrimitiveRule, PrimitiveRules } from "./rule.ts";
 
 /** Unrolled factorizations add a few nodes per row; beyond this size the graph would take seconds to load. */

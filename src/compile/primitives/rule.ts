@@ -1,5 +1,6 @@
 import type { Equation } from "../jaxpr.ts";
-import type { Lowering, Value } from "../lowering.ts";
+import type { Lowering } from "../lowering.ts";
+import type { Value } from "../value.ts";
 
 /** How one primitive of jax-js becomes ONNX nodes. */
 export interface PrimitiveRule {

@@ -1,5 +1,7 @@
-import * as ort from "#onnxruntime";
-import type { EngineData } from "../engineArray.ts";
+import type { Tensor } from "#onnxruntime";
+import { DeviceBuffer, type EngineData } from "../elements.ts";
+import { usableThreads } from "../usableThreads.ts";
+import { onnxPackage } from "./onnxPackage.ts";
 import type { EngineOptions, RunnableModel, Runtime, RuntimeSession } from "./runtime.ts";
 
 /**
@@ -8,13 +10,14 @@ import type { EngineOptions, RunnableModel, Runtime, RuntimeSession } from "./ru
  */
 export const bindingRuntime: Runtime = {
   async load({ model, inputs }: RunnableModel, options: EngineOptions): Promise<RuntimeSession> {
+    const ort = await onnxPackage();
     const session = await ort.InferenceSession.create(model.bytes, {
       graphOptimizationLevel: "basic",
       executionMode: "sequential",
       // With copied outputs the arena and its memory pattern take up to twice the memory of what is alive, and no less time.
       enableCpuMemArena: false,
       enableMemPattern: false,
-      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+      ...(options.threads === undefined ? {} : { intraOpNumThreads: usableThreads(options.threads) }),
       ...(options.executionProviders === undefined
         ? {}
         : { executionProviders: [...options.executionProviders] }),
@@ -23,15 +26,17 @@ export const bindingRuntime: Runtime = {
     const { inputNames, outputNames } = model;
     return {
       fillsBuffers: false,
+      overwrites: false,
       run: async (data) => {
-        const feeds = Object.fromEntries(
-          inputNames.map((name, i) => {
-            const { dtype, shape } = inputs[i]!;
-            return [name, new ort.Tensor(dtype as "float32", data[i] as Float32Array<ArrayBuffer>, shape)];
-          }),
-        );
+        const feeds: Record<string, Tensor> = {};
+        for (const [i, name] of inputNames.entries()) {
+          const { dtype, shape } = inputs[i]!;
+          const given = data[i]!;
+          const host = given instanceof DeviceBuffer ? await given.load() : given;
+          feeds[name] = new ort.Tensor(dtype as "float32", host as Float32Array<ArrayBuffer>, shape);
+        }
         const results = await session.run(feeds, [...outputNames]);
-        return outputNames.map((name) => (results[name] as ort.Tensor).data as EngineData);
+        return outputNames.map((name) => (results[name] as Tensor).data as EngineData);
       },
       endProfile: () => session.endProfiling(),
       release: () => session.release(),

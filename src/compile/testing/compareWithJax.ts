@@ -44,7 +44,7 @@ export interface TreeValue {
 
 /** Reads a tree of arrays; consumes them. Numbers and booleans stand for scalars, as in jax-js. */
 export function readTree(value: unknown): TreeValue {
-  const [leaves, structure] = tree.flatten(value as never) as unknown as [unknown[], tree.JsTreeDef];
+  const [leaves, structure] = tree.flatten(value) as [unknown[], tree.JsTreeDef];
   return {
     structure: structure.toString(),
     leaves: leaves.map((leaf) => {
@@ -120,7 +120,7 @@ export function describeDifference(
 
 /** jax-js's own printing of what `fn` computes for these arguments, which are not consumed. */
 export function printJaxpr(fn: AnyFunction, args: readonly unknown[]): string {
-  const { jaxpr } = (makeJaxpr as unknown as (f: AnyFunction) => AnyFunction)(fn)(...args);
+  const { jaxpr } = (makeJaxpr as (f: AnyFunction) => AnyFunction)(fn)(...args);
   try {
     return jaxpr.jaxpr.flatten().simplify().toString();
   } finally {
@@ -130,7 +130,7 @@ export function printJaxpr(fn: AnyFunction, args: readonly unknown[]): string {
 
 /** Names of the primitives that `fn` uses for these arguments, `jit` included; the arguments are not consumed. */
 export function primitivesOf(fn: AnyFunction, args: readonly unknown[]): Set<string> {
-  const { jaxpr } = (makeJaxpr as unknown as (f: AnyFunction) => AnyFunction)(fn)(...args);
+  const { jaxpr } = (makeJaxpr as (f: AnyFunction) => AnyFunction)(fn)(...args);
   try {
     const names = (equations: readonly { primitive: string }[]) => equations.map((e) => e.primitive);
     return new Set([...names(jaxpr.jaxpr.eqns), ...names(jaxpr.jaxpr.flatten().eqns)]);
@@ -141,7 +141,7 @@ export function primitivesOf(fn: AnyFunction, args: readonly unknown[]): Set<str
 
 /** Runs `fn` with jax-js, eagerly; the arguments are not consumed. */
 export function runWithJax(fn: AnyFunction, args: readonly unknown[]): TreeValue {
-  return readTree(fn(...(tree.ref(args as never) as unknown as unknown[])));
+  return readTree(fn(...(tree.ref(args) as unknown[])));
 }
 
 /** Runs a function while arrays are made on another device of jax-js. */
@@ -162,7 +162,7 @@ export function interpretWithJax(fn: AnyFunction, args: readonly unknown[]): Pro
       if (!(leaf instanceof np.Array)) return leaf as np.Array;
       const { dtype, shape } = leaf;
       return arrayOf(dtype, shape, leaf.ref.dataSync());
-    }, args as never) as unknown as unknown[];
+    }, args) as unknown as unknown[];
     return readTree(fn(...copies));
   });
 }
@@ -175,10 +175,10 @@ export async function runCompiled(
 ): Promise<TreeValue> {
   // One thread: the arrays of tests are small, and pools of threads of many sessions would fight for the cores.
   const compiled = compile(fn as (...args: np.Array[]) => np.Array, { threads: 1, ...options });
-  const leaves = (tree.leaves(args as never) as unknown[]).filter((leaf) => leaf instanceof np.Array);
+  const leaves = (tree.leaves(args) as unknown[]).filter((leaf) => leaf instanceof np.Array);
   const counts = leaves.map((leaf) => leaf.refCount);
   try {
-    return readTree(await compiled(...(tree.ref(args as never) as unknown as np.Array[])));
+    return readTree(await compiled(...(tree.ref(args) as np.Array[])));
   } catch (error) {
     // A call that fails before it reads the arguments leaves them to the caller.
     leaves.forEach((leaf, i) => {
@@ -221,6 +221,6 @@ export async function compareWithJax(
     }
     throw new Error(`${label}\n${difference}\n${printJaxpr(fn, args)}`.trim(), { cause });
   } finally {
-    tree.dispose(args as never);
+    tree.dispose(args);
   }
 }

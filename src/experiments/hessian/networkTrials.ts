@@ -103,10 +103,11 @@ function optimizerOf({ optimizer, learningRate, checkpoints }: NetworkSettings):
  */
 export async function networkTrial(
   settings: NetworkSettings,
+  home: string,
   threads: number | undefined,
 ): Promise<{ readonly numParameters: number; readonly checkpoints: readonly CheckpointResult[] }> {
   const { seed, checkpoints, batchSize, length, modelDim } = settings;
-  using data = openBooks();
+  using data = await openBooks(home);
   const config = modelConfig(modelDim, length);
   const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
   const tokensAt = (step: number) => np.array(sampler.batch(step), { shape: [batchSize, length + 1] });
@@ -153,15 +154,15 @@ export async function networkTrial(
     optimizer: optimizer.init(tree.ref(params)),
     averages: averages.map(zeros),
   };
-  using state = await train.init(initial as never);
+  using state = await train.init(initial);
   const measured: CheckpointResult[] = [];
   let step = 0;
   for (const checkpoint of checkpoints) {
-    for (; step < checkpoint; step++) (await train(state, tokensAt(step) as never)).loss.dispose();
+    for (; step < checkpoint; step++) (await train(state, tokensAt(step))).loss.dispose();
     // Batches from far ahead: training hasn't seen them, and no two measurements share one.
     let batch = 10_000_000 * (1 + measured.length);
     const nextTokens = () => tokensAt(batch++);
-    const leaves = state.leaves() as unknown as State;
+    const leaves = state.leaves() as State;
     const engineParams = leaves.params;
 
     let total = 0;
@@ -169,9 +170,9 @@ export async function networkTrial(
       const value = await evaluate(engineParams, np.array(tokens, { shape: [batchSize, length + 1] }));
       total += (await value.data())[0]!;
     }
-    using moments = await addMoments.init(initGradientMoments(zeros()) as never);
+    using moments = await addMoments.init(initGradientMoments(zeros()));
     for (let i = 0; i < settings.numGradients; i++)
-      (await addMoments(moments, engineParams as never, nextTokens() as never)).dispose();
+      (await addMoments(moments, engineParams, nextTokens())).dispose();
     const halves = [new RunningMoments(numParameters), new RunningMoments(numParameters)] as const;
     for (let i = 0; i < settings.numProbes; i++) {
       const sample = await probe(engineParams, nextTokens(), random.key(batch));
@@ -188,12 +189,12 @@ export async function networkTrial(
 }
 
 function lossAndGradient(loss: (p: Tree) => np.Array, params: Tree): [np.Array, Tree] {
-  return (valueAndGrad(loss as never) as unknown as (p: Tree) => [np.Array, Tree])(params);
+  return (valueAndGrad(loss) as (p: Tree) => [np.Array, Tree])(params);
 }
 
 /** Elements of all arrays of the engine in a tree, one after the other. */
 function elements(root: Tree): Float64Array {
-  const parts = (tree.leaves(root) as unknown as { data: Float32Array }[]).map(({ data }) => data);
+  const parts = (tree.leaves(root) as { data: Float32Array }[]).map(({ data }) => data);
   const flat = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
   let offset = 0;
   for (const part of parts) {
@@ -241,7 +242,7 @@ function describe(
       reliability: rounded(splitHalfReliability(part(halves[0].mean), part(halves[1].mean))),
       agreement: Object.fromEntries(
         scaleNames.map((name) => [name, rounded(compareWithHessian(part(scales[name]), part(hessian)))]),
-      ) as unknown as Record<ScaleName, HessianAgreement>,
+      ) as Record<ScaleName, HessianAgreement>,
     });
     part(hessian).forEach((h, i) => {
       const scale = part(scales.optimizer)[i]! / correction;
@@ -281,10 +282,11 @@ export async function lossTrial(
     readonly b2: number;
     readonly steps: number;
   },
+  home: string,
   threads: number | undefined,
 ): Promise<{ readonly loss: number }> {
   const { seed, steps, b2, batchSize, length, modelDim, learningRate } = settings;
-  using data = openBooks();
+  using data = await openBooks(home);
   const config = modelConfig(modelDim, length);
   const sampler = new BatchSampler({ source: data.train, batchSize, length, seed });
   const shape = [batchSize, length + 1];
@@ -305,13 +307,13 @@ export async function lossTrial(
   }, options);
   await using evaluate = compile(loss, options);
   const params = initTransformer(random.key(seed), config) as Tree;
-  using state = await train.init({ params, optimizer: optimizer.init(tree.ref(params)) } as never);
+  using state = await train.init({ params, optimizer: optimizer.init(tree.ref(params)) });
   for (let step = 0; step < steps; step++)
-    (await train(state, np.array(sampler.batch(step), { shape }) as never)).dispose();
+    (await train(state, np.array(sampler.batch(step), { shape }))).dispose();
   const batches = evaluationBatches(data.validation, batchSize, length, 32);
   let total = 0;
   for (const tokens of batches) {
-    const value = await evaluate((state.leaves() as unknown as Trained).params, np.array(tokens, { shape }));
+    const value = await evaluate((state.leaves() as Trained).params, np.array(tokens, { shape }));
     total += (await value.data())[0]!;
   }
   return { loss: total / batches.length };

@@ -1,5 +1,6 @@
 import type { Verdict } from "../experiment.ts";
-import { interval } from "../statistics.ts";
+import { type Interval, interval } from "../statistics.ts";
+import { settleWithSeeds } from "../toSettle.ts";
 import {
   correctedRank,
   correctedSlope,
@@ -11,6 +12,11 @@ import {
   show,
   signOf,
 } from "./summary.ts";
+
+/** What would settle a claim about these differences. */
+const settling = (intervals: readonly Interval[]) => ({
+  toSettle: settleWithSeeds(intervals.map((interval) => ({ interval }))),
+});
 
 /** Holds if every part does, fails if one does. */
 function ofAll(all: readonly Verdict["verdict"][]): Verdict["verdict"] {
@@ -103,18 +109,21 @@ export function networkVerdicts({ adam, adabelief, losses }: Measured): Verdict[
         "a higher rank correlation at the last checkpoint than at the first, of √v̂ and of √E[g²] at fixed parameters",
       found: `difference ${show(growth, 3)} for √v̂ (whose average begins with few steps), ${show(growthHere, 3)} for √E[g²]`,
       verdict: ofAll([growth, growthHere].map(signOf)),
+      ...settling([growth, growthHere]),
     },
     {
       claim: "Away from an optimum the covariance form (AdaBelief) is the better estimate",
       expected: "at the first checkpoint √Var[g] has a higher rank correlation than √E[g²]",
       found: `difference ${show(centredEarly, 3)} at the first, ${show(centredLate, 3)} at the last checkpoint`,
       verdict: signOf(centredEarly),
+      ...settling([centredEarly]),
     },
     {
       claim: "AdaBelief's √ŝ is closer to |diag H| than Adam's √v̂, each on its own path",
       expected: "a higher rank correlation at the last checkpoint",
       found: `difference ${show(beliefDifference, 3)}`,
       verdict: signOf(beliefDifference),
+      ...settling([beliefDifference]),
     },
     {
       claim: "β₂ near 1 (a long average) estimates |diag H| better than a smaller β₂",
@@ -129,6 +138,7 @@ export function networkVerdicts({ adam, adabelief, losses }: Measured): Verdict[
         .map(({ b2, difference }) => `b2 ${b2}: ${show(difference, 3)} nats above b2 ${longest}`)
         .join(", "),
       verdict: ofAll(gains.map(({ difference }) => signOf(difference))),
+      ...settling(gains.map(({ difference }) => difference)),
     },
   ];
 }

@@ -1,5 +1,6 @@
 import { mix } from "../../data/index.ts";
 import type { Estimate } from "../../scaling/index.ts";
+import { growGrid } from "./growGrid.ts";
 import { bestRate, percentiles } from "./stepOptimum.ts";
 
 /** Losses of runs from the checkpoint at one learning rate: by horizon, then by repetition; null if a run diverged. */
@@ -50,21 +51,20 @@ export async function horizonOptima({
     );
     return { ...found, rate: Math.exp(found.rate) };
   };
-  let wanted = [-1, 0, 1].map((k) => start + k);
-  while (wanted.length > 0) {
-    for (const exponent of wanted) losses.set(exponent, await run(2 ** exponent));
-    const keys = exponents();
-    const lowest = horizons.map((_, h) =>
-      keys.reduce((best, k) => (meanAt(k, h, all) < meanAt(best, h, all) ? k : best)),
-    );
-    wanted =
-      keys.length >= maxRates
-        ? []
-        : [
-            ...(lowest.includes(keys[0]!) ? [keys[0]! - 1] : []),
-            ...(lowest.includes(keys.at(-1)!) ? [keys.at(-1)! + 1] : []),
-          ];
-  }
+  await growGrid({
+    first: [-1, 0, 1].map((k) => start + k),
+    maxValues: maxRates,
+    run: async (exponent) => void losses.set(exponent, await run(2 ** exponent)),
+    wanted(keys) {
+      const lowest = horizons.map((_, h) =>
+        keys.reduce((best, k) => (meanAt(k, h, all) < meanAt(best, h, all) ? k : best)),
+      );
+      return [
+        ...(lowest.includes(keys[0]!) ? [keys[0]! - 1] : []),
+        ...(lowest.includes(keys.at(-1)!) ? [keys.at(-1)! + 1] : []),
+      ];
+    },
+  });
   return horizons.map((steps, h) => {
     const { rate, interior } = bestOf(h, all);
     const draws = Array.from(

@@ -139,11 +139,11 @@ export class LawLab implements AsyncDisposable {
     const inner = runUpdates(optimizer).init(tree.ref(initial));
     if (start !== undefined) tree.dispose(initial);
     const params = start === undefined ? initial : copied(start);
-    const state = await step.init({ params, optimizer: inner } as never);
+    const state = await step.init({ params, optimizer: inner });
     const rate = scalar(learningRate);
     for (let i = 0; i < steps; i++) {
       const batch = batchOf(this.task, streams[stream] + seed, batchSize, i);
-      const loss = await numberOf(await step(state, batch as never, rate as never));
+      const loss = await numberOf(await step(state, batch, rate));
       if (!(await afterStep(i + 1, loss, state))) break;
     }
     return state;
@@ -153,7 +153,7 @@ export class LawLab implements AsyncDisposable {
   async expectedLoss(params: Tree, numBatches = this.#evaluation.length): Promise<number> {
     const batches = this.#evaluation.slice(0, numBatches);
     let sum = 0;
-    for (const batch of batches) sum += await numberOf(await this.#loss(params as never, batch as never));
+    for (const batch of batches) sum += await numberOf(await this.#loss(params, batch));
     return sum / batches.length;
   }
 
@@ -176,10 +176,10 @@ export class LawLab implements AsyncDisposable {
       ],
       this.#options,
     );
-    using moments = await add.init(initGradientMoments(this.task.init(1)) as never);
+    using moments = await add.init(initGradientMoments(this.task.init(1)));
     for (let i = 0; i < numGradients; i++) {
       const batch = batchOf(this.task, streams.moments, batchSize, i);
-      (await add(moments, params as never, batch as never)).dispose();
+      (await add(moments, params, batch)).dispose();
     }
     const { mean, squares } = moments.leaves();
     const checkpoint = {
@@ -220,7 +220,7 @@ export class LawLab implements AsyncDisposable {
     const key = JSON.stringify(optimizers);
     const program = this.#directions.get(key) ?? compiledDirections(this.task, optimizers, this.#options);
     this.#directions.set(key, program);
-    return program(params as never, secondMoment as never, batch as never);
+    return program(params, secondMoment, batch);
   }
 
   /** `φᵀg` and `φᵀHφ` for each direction, with gradient and Hessian of a batch that the directions don't know. */
@@ -229,15 +229,13 @@ export class LawLab implements AsyncDisposable {
     directions: readonly Tree[],
     batch: EngineBatch,
   ): Promise<{ alignment: ArrayLike<number>; curvature: ArrayLike<number> }> {
-    const { alignment, curvature } = await this.#moments(params, directions as never, batch as never);
+    const { alignment, curvature } = await this.#moments(params, directions, batch);
     return { alignment: await alignment.data(), curvature: await curvature.data() };
   }
 
   /** The loss of a batch at `params − η·direction`. */
   async lossAfter(params: Tree, direction: Tree, learningRate: number, batch: EngineBatch): Promise<number> {
-    return numberOf(
-      await this.#movedLoss(params, direction as never, scalar(learningRate) as never, batch as never),
-    );
+    return numberOf(await this.#movedLoss(params, direction, scalar(learningRate), batch));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,11 +267,11 @@ function compiledDirections(
 }
 
 function lossAndGradient(loss: (p: Tree) => np.Array, params: Tree): [np.Array, Tree] {
-  return (valueAndGrad(loss as never) as unknown as (p: Tree) => [np.Array, Tree])(params);
+  return (valueAndGrad(loss) as (p: Tree) => [np.Array, Tree])(params);
 }
 
 function dot(a: Tree, b: Tree): np.Array {
-  const products = tree.leaves(mapArrays((x, y) => x.mul(y).sum(), a, b) as never) as unknown as np.Array[];
+  const products = tree.leaves(mapArrays((x, y) => x.mul(y).sum(), a, b)) as np.Array[];
   return products.reduce((x, y) => x.add(y));
 }
 

@@ -1,4 +1,4 @@
-import type { ExperimentContext } from "../experiment.ts";
+import type { ExperimentSize } from "../experiment.ts";
 import type { LawSetting } from "./lawTrials.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 
@@ -64,7 +64,7 @@ const firstSeeds = (count: number) => Array.from({ length: count }, (_, i) => i 
 const fullEpsilons = [smallEpsilon, 1e-6, 1e-4, 1e-3, largeEpsilon, 1e-1];
 const quickEpsilons = [smallEpsilon, largeEpsilon, 1e-1];
 
-export const lawPlans: Readonly<Record<ExperimentContext["size"], LawPlan>> = {
+export const lawPlans: Readonly<Record<ExperimentSize, LawPlan>> = {
   full: {
     settings: [
       {

@@ -83,7 +83,7 @@ export async function lawStatistics(
     standardError: standardError * probeSize,
     count,
   });
-  const leaves = tree.leaves(params) as unknown as EngineArray[];
+  const leaves = tree.leaves(params) as EngineArray[];
   return {
     numParameters: leaves.reduce((sum, { size }) => sum + size, 0),
     squaredGradient: sums.squaredGradient,

@@ -48,14 +48,22 @@ export interface TaskSize {
   readonly evaluation: readonly [batchSize: number, count: number];
 }
 
-/** Opens a task. @throws DataError if its data are missing */
-export function openTask(name: TaskName, size: TaskSize): LawTask {
-  return name === "books" ? openBooksTask(size) : openMnistTask(size);
+/**
+ * Opens a task.
+ *
+ * @param home - folder below which token files are kept
+ * @throws DataError if its data are missing
+ */
+export async function openTask(name: TaskName, size: TaskSize, home: string): Promise<LawTask> {
+  return name === "books" ? openBooksTask(size, home) : openMnistTask(size);
 }
 
 /** Next-byte prediction on the shipped books by a transformer of one block. */
-function openBooksTask({ modelDim, length = 16, evaluation: [batchSize, count] }: TaskSize): LawTask {
-  const data = openBooks();
+async function openBooksTask(
+  { modelDim, length = 16, evaluation: [batchSize, count] }: TaskSize,
+  home: string,
+): Promise<LawTask> {
+  const data = await openBooks(home);
   const config = resolveTransformerConfig({
     vocabSize: 257,
     numLayers: 1,

@@ -37,8 +37,8 @@ export class LawTrials implements AsyncDisposable {
     this.#context = context;
   }
 
-  get #opened(): LawLab {
-    this.#task ??= openTask(this.setting.task, this.setting.size);
+  async #opened(): Promise<LawLab> {
+    this.#task ??= await openTask(this.setting.task, this.setting.size, this.#context.home);
     this.#lab ??= new LawLab(this.#task, this.#context.threads);
     return this.#lab;
   }
@@ -53,7 +53,7 @@ export class LawTrials implements AsyncDisposable {
   }): Promise<RunLoss> {
     const { task, size } = this.setting;
     return this.#context.trials.run({ kind: "run", task, size, ...run }, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const losses: number[] = [];
       using state = await lab.train(run, (_, loss) => {
         losses.push(loss);
@@ -80,7 +80,7 @@ export class LawTrials implements AsyncDisposable {
   }): Promise<{ readonly steps: number | null; readonly loss: number | null }> {
     const { task, size } = this.setting;
     return this.#context.trials.run({ kind: "target", task, size, ...run }, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const losses: number[] = [];
       let before: { step: number; loss: number } | null = null;
       let next = 1;
@@ -123,7 +123,7 @@ export class LawTrials implements AsyncDisposable {
     const { probeSize } = this.setting;
     const settings = { kind: "step", ...this.setting, optimizers, batchSize, repetitions };
     return this.#context.trials.run(settings, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const checkpoint = await lab.checkpoint(this.setting.checkpoint);
       const results = await stepOptima(lab, {
         optimizers,
@@ -147,7 +147,7 @@ export class LawTrials implements AsyncDisposable {
   }): Promise<HorizonLosses> {
     const { horizons, repetitions, ...rest } = run;
     return this.#context.trials.run({ kind: "horizon", ...this.setting, ...run }, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const { params } = await lab.checkpoint(this.setting.checkpoint);
       const losses: (number | null)[][] = horizons.map(() => []);
       for (let seed = 1; seed <= repetitions; seed++) {
@@ -176,7 +176,7 @@ export class LawTrials implements AsyncDisposable {
     const { probeSize } = this.setting;
     const settings = { kind: "measure", ...this.setting, optimizer, ...options };
     return this.#context.trials.run(settings, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const { params } = await lab.checkpoint(this.setting.checkpoint);
       const sizes = { ...options, hessianBatchSize: probeSize };
       return rounded(await measuredLaw(lab.task, { params, optimizer, ...sizes }, this.#context.threads));
@@ -191,7 +191,7 @@ export class LawTrials implements AsyncDisposable {
     const { probeSize } = this.setting;
     const settings = { kind: "statistics", ...this.setting, checkpoint, ...options };
     return this.#context.trials.run(settings, async () => {
-      const lab = this.#opened;
+      const lab = await this.#opened();
       const at = await lab.checkpoint(checkpoint);
       const loss = await lab.expectedLoss(at.params);
       const found = await lawStatistics(lab, at, { ...options, probeSize }, this.#context.threads);

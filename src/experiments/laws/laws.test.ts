@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { numpy as np, tree } from "@jax-js/jax";
-import normal from "@stdlib/random-base-normal";
 import { EngineArray } from "../../compile/index.ts";
+import { normalSampler } from "../../numbers/index.ts";
 import { type Estimate, sgdLaw, sgdOptimum } from "../../scaling/index.ts";
 import { fallBeyondPeak, growthExponent } from "./growth.ts";
 import { horizonOptima } from "./horizons.ts";
@@ -31,10 +31,8 @@ const quadratic: LawTask = {
   samples(stream, start, count) {
     const x = new Float32Array(count * curvatures.length);
     for (let row = 0; row < count; row++) {
-      const draw = normal.factory(0, deviation, { seed: 1 + stream * 100_000 + start + row });
-      // The first numbers of similar seeds are alike.
-      for (let i = 0; i < 20; i++) draw();
-      for (let i = 0; i < curvatures.length; i++) x[row * curvatures.length + i] = draw();
+      const draw = normalSampler(100_001 + stream * 100_000 + start + row);
+      for (let i = 0; i < curvatures.length; i++) x[row * curvatures.length + i] = deviation * draw();
     }
     return EngineArray.from(x, [count, curvatures.length]);
   },

@@ -1,12 +1,8 @@
+import { flattenState } from "../../checkpoint/index.ts";
 import { compile, EngineArray } from "../../compile/index.ts";
+import { type CheckpointProblem, measureCheckpoint, type UpdateDirection } from "../../measure/index.ts";
 import type { Tree } from "../../optim/index.ts";
 import type { Estimate } from "../../scaling/index.ts";
-import {
-  type CheckpointProblem,
-  flattenState,
-  measureCheckpoint,
-  type UpdateDirection,
-} from "../../train/index.ts";
 import type { LawTask } from "./lawTask.ts";
 import { type LawOptimizer, optimizerName, stepDirection } from "./optimizers.ts";
 
@@ -71,7 +67,7 @@ function flatDirection(
     clipNorm: null,
     async apply(gradient, batchSize, { meanSquares, variance }) {
       const secondMoment = meanSquares.map((square, i) => square + variance[i]! / batchSize);
-      const update = (await program(recordOf(gradient) as never, recordOf(secondMoment) as never)) as Record<
+      const update = (await program(recordOf(gradient), recordOf(secondMoment))) as Record<
         string,
         EngineArray
       >;

@@ -1,4 +1,5 @@
 import type { SweepRow } from "../../scaling/index.ts";
+import { growGrid } from "./growGrid.ts";
 
 /** A result of a run: the loss, or null if it diverged. */
 export type RunLoss = number | null;
@@ -26,27 +27,29 @@ export async function sweepRuns(options: RunSweepOptions): Promise<SweepRow[]> {
   for (const batchSize of batchSizes) {
     const means = new Map<number, number>();
     const seeds = options.seeds(batchSize);
-    const add = async (exponent: number) => {
-      const learningRate = 2 ** exponent;
-      let sum = 0;
-      for (const seed of seeds) {
-        const loss = await options.run(batchSize, learningRate, seed);
-        rows.push({ batchSize, learningRate, seed, loss: loss ?? Number.NaN });
-        sum += loss ?? Number.POSITIVE_INFINITY;
-      }
-      means.set(exponent, sum / seeds.length);
-    };
-    for (let k = center - margin; k <= center + margin; k++) await add(k);
-    for (;;) {
-      const exponents = [...means.keys()].sort((a, b) => a - b);
-      center = exponents.reduce((best, k) => (means.get(k)! < means.get(best)! ? k : best));
-      const [first, last] = [exponents[0]!, exponents.at(-1)!];
-      if (exponents.length >= maxRates) break;
-      if (!Number.isFinite(means.get(center)!)) await add(first - 1);
-      else if (center + margin > last && Number.isFinite(means.get(last)!)) await add(last + 1);
-      else if (center - margin < first) await add(first - 1);
-      else break;
-    }
+    const bestOf = (exponents: readonly number[]) =>
+      exponents.reduce((best, k) => (means.get(k)! < means.get(best)! ? k : best));
+    const tried = await growGrid({
+      first: Array.from({ length: 2 * margin + 1 }, (_, i) => center - margin + i),
+      maxValues: maxRates,
+      async run(exponent) {
+        const learningRate = 2 ** exponent;
+        let sum = 0;
+        for (const seed of seeds) {
+          const loss = await options.run(batchSize, learningRate, seed);
+          rows.push({ batchSize, learningRate, seed, loss: loss ?? Number.NaN });
+          sum += loss ?? Number.POSITIVE_INFINITY;
+        }
+        means.set(exponent, sum / seeds.length);
+      },
+      wanted(exponents) {
+        const [best, first, last] = [bestOf(exponents), exponents[0]!, exponents.at(-1)!];
+        if (!Number.isFinite(means.get(best)!)) return [first - 1];
+        if (best + margin > last && Number.isFinite(means.get(last)!)) return [last + 1];
+        return best - margin < first ? [first - 1] : [];
+      },
+    });
+    center = bestOf(tried);
   }
   return rows;
 }

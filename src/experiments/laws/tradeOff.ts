@@ -1,5 +1,5 @@
-import normal from "@stdlib/random-base-normal";
 import { ConfigError } from "../../errors.ts";
+import { normalSampler } from "../../numbers/index.ts";
 import { type Estimate, fitTradeOff, type TradeOff } from "../../scaling/index.ts";
 import { interval } from "../statistics.ts";
 import { sweepRuns } from "./runSweep.ts";
@@ -105,7 +105,7 @@ export function tradeOffOf(measured: readonly StepsAtBatch[]): FittedTradeOff | 
   };
   const best = fit(({ steps }) => steps.value);
   if (best === null) return null;
-  const draw = normal.factory(0, 1, { seed: 1 });
+  const draw = normalSampler(1);
   const ratios: number[] = [];
   for (let i = 0; i < 400; i++) {
     const drawn = fit(

@@ -1,7 +1,8 @@
 import { mean } from "simple-statistics";
-import type { ExperimentContext, Table, Verdict } from "../experiment.ts";
+import type { ExperimentContext, ExperimentSize, Table, Verdict } from "../experiment.ts";
 import type { Plot } from "../plot.ts";
 import { formatInterval, type Interval, interval } from "../statistics.ts";
+import { settleWithSeeds } from "../toSettle.ts";
 import { askedSets, type DocumentSet, type Task } from "./task.ts";
 import { type Arm, curveParts, type TaskResult, type TaskSettings, tasks, taskTrial } from "./taskTrial.ts";
 
@@ -17,39 +18,45 @@ export interface ComparisonPlan {
  *
  * @param steps - of a full run
  */
-export function comparisonPlan(
-  size: ExperimentContext["size"],
-  { task, arms, steps }: { task: TaskSettings["task"]; arms: ComparisonPlan["arms"]; steps: number },
-): ComparisonPlan {
+export function comparisonPlans({
+  task,
+  arms,
+  steps,
+}: {
+  readonly task: TaskSettings["task"];
+  readonly arms: ComparisonPlan["arms"];
+  readonly steps: number;
+}): Readonly<Record<ExperimentSize, ComparisonPlan>> {
   const rates = { muonLearningRate: 0.03, adamwLearningRate: 0.01 };
   const model = { task, headDim: 32, ropeBase: 1000, ...rates };
-  return size === "full"
-    ? {
-        settings: {
-          ...model,
-          numLayers: 3,
-          modelDim: 64,
-          numHeads: 2,
-          steps,
-          batchSize: 16,
-          numDocuments: 640,
-        },
-        arms,
-        seeds: [1, 2, 3],
-      }
-    : {
-        settings: {
-          ...model,
-          numLayers: 1,
-          modelDim: 32,
-          numHeads: 1,
-          steps: 2,
-          batchSize: 4,
-          numDocuments: 8,
-        },
-        arms,
-        seeds: [1],
-      };
+  return {
+    full: {
+      settings: {
+        ...model,
+        numLayers: 3,
+        modelDim: 64,
+        numHeads: 2,
+        steps,
+        batchSize: 16,
+        numDocuments: 640,
+      },
+      arms,
+      seeds: [1, 2, 3],
+    },
+    quick: {
+      settings: {
+        ...model,
+        numLayers: 1,
+        modelDim: 32,
+        numHeads: 1,
+        steps: 2,
+        batchSize: 4,
+        numDocuments: 8,
+      },
+      arms,
+      seeds: [1],
+    },
+  };
 }
 
 /** Results of all arms, in the order of the seeds. */
@@ -149,6 +156,9 @@ export function armVerdict(comparison: Comparison, { claim, better, than, set, k
     expected: `${what}, ${setNames[set]}: ${better} above ${than.join(", ")}`,
     found: found.join("; "),
     verdict: signs.every((sign) => sign > 0) ? "holds" : signs.some((sign) => sign < 0) ? "fails" : "open",
+    toSettle: settleWithSeeds(
+      rows.map(({ other, value }) => ({ name: `${better} − ${other}`, interval: value })),
+    ),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Verdict } from "../experiment.ts";
+import { countVerdicts, type Verdict } from "../experiment.ts";
 import { type Comparison, ranking } from "./comparison.ts";
 
 /** How it was trained. */
@@ -15,6 +15,5 @@ export function describePlan({ settings, seeds, arms }: Comparison): string {
 
 /** What was run and what came out. */
 export function summaryOf(comparison: Comparison, verdicts: readonly Verdict[]): string {
-  const count = (verdict: Verdict["verdict"]) => verdicts.filter((row) => row.verdict === verdict).length;
-  return `The same decoder trained with ${Object.keys(comparison.arms).length} kinds of positions. Right answers about documents as in training, in percent, mean over the kinds of questions: ${ranking(comparison, "seen")}. ${count("holds")} claims hold, ${count("fails")} fail, ${count("open")} stay open.`;
+  return `The same decoder trained with ${Object.keys(comparison.arms).length} kinds of positions. Right answers about documents as in training, in percent, mean over the kinds of questions: ${ranking(comparison, "seen")}. ${countVerdicts(verdicts)}.`;
 }

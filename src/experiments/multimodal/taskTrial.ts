@@ -115,7 +115,7 @@ export async function taskTrial(settings: TaskSettings, threads: number | undefi
   await using train = compileStep((state: State, batch: MultimodalBatch): [State, np.Array] => {
     const [loss, gradients] = valueAndGrad((params: MultimodalParams) =>
       multimodalLoss(params, batch, config),
-    )(tree.ref(state.params) as never) as unknown as [np.Array, Tree];
+    )(tree.ref(state.params)) as [np.Array, Tree];
     const [updates, inner] = optimizer.update(gradients, state.optimizer, tree.ref(state.params));
     return [{ params: applyUpdates(state.params, updates), optimizer: inner }, loss];
   }, options);
@@ -127,11 +127,11 @@ export async function taskTrial(settings: TaskSettings, threads: number | undefi
 
   const params = initMultimodalTransformer(random.key(seed), config) as Tree;
   const initial = { params: tree.ref(params), optimizer: optimizer.init(params) };
-  using state = await train.init(initial as never);
+  using state = await train.init(initial);
   const losses: number[] = [];
   let [part, partSteps] = [0, 0];
   for (let done = 1; done <= steps; done++) {
-    const loss = await train(state, batchOf(documentsOf("train", (done - 1) * batchSize), "train") as never);
+    const loss = await train(state, batchOf(documentsOf("train", (done - 1) * batchSize), "train"));
     part += (await loss.data())[0]!;
     partSteps++;
     if (Math.floor((done * curveParts) / steps) > Math.floor(((done - 1) * curveParts) / steps)) {
@@ -147,8 +147,8 @@ export async function taskTrial(settings: TaskSettings, threads: number | undefi
     const length = task.length(set);
     for (let from = 0; from < numDocuments; from += batchSize) {
       const documents = documentsOf(set, from);
-      const { params: trained } = state.leaves() as unknown as State;
-      const said = await (await answer(trained as never, batchOf(documents, set))).data();
+      const { params: trained } = state.leaves() as State;
+      const said = await (await answer(trained, batchOf(documents, set))).data();
       documents.forEach(({ questions }, row) => {
         for (const { kind, at, answer: wanted } of questions) {
           own[kind] ??= { right: 0, asked: 0 };

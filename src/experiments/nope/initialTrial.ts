@@ -56,10 +56,10 @@ function collisionProbability(batches: readonly Int32Array[], length: number): n
   return equal / pairs;
 }
 
-function tokenBatches(settings: InitialSettings): Int32Array<ArrayBuffer>[] {
+async function tokenBatches(settings: InitialSettings, home: string): Promise<Int32Array<ArrayBuffer>[]> {
   const { tokens, vocabSize, length, batchSize, numBatches, seed } = settings;
   if (tokens === "books") {
-    using data = openBooks();
+    using data = await openBooks(home);
     return evaluationBatches(data.validation, batchSize, length - 1, numBatches);
   }
   return Array.from({ length: numBatches }, (_, i) =>
@@ -72,6 +72,7 @@ function tokenBatches(settings: InitialSettings): Int32Array<ArrayBuffer>[] {
 /** `RMS(y_n)` in every layer and head of a random transformer without positions. */
 export async function initialTrial(
   settings: InitialSettings,
+  home: string,
   threads: number | undefined,
 ): Promise<InitialResult> {
   const { qkNorm, vocabSize, numLayers, modelDim, numHeads, length, batchSize, seed } = settings;
@@ -85,15 +86,15 @@ export async function initialTrial(
     maxLength: length,
   });
   const params = initTransformer(random.key(seed), config);
-  const batches = tokenBatches(settings);
+  const batches = await tokenBatches(settings, home);
   await using statistics = compileStateStatistics(config, threads);
   const measured = [];
   for (const tokens of batches) {
-    const own = tree.ref(params as never) as unknown as TransformerParams;
-    const result = await statistics.run(own as never, np.array(tokens, { shape: [batchSize, length] }));
+    const own = tree.ref(params) as TransformerParams;
+    const result = await statistics.run(own, np.array(tokens, { shape: [batchSize, length] }));
     measured.push(result.meanSquares);
   }
-  tree.dispose(params as never);
+  tree.dispose(params);
   const collision = collisionProbability(batches, length);
   return {
     ...rmsByPlace(measured),

@@ -25,7 +25,6 @@ import { uniformTrial } from "./uniformTrial.ts";
 
 await init();
 const home = mkdtempSync(path.join(tmpdir(), "rotor-nope-"));
-process.env.ROTOR_HOME = home;
 after(() => rmSync(home, { recursive: true }));
 
 const openText = () =>
@@ -132,9 +131,9 @@ test("equal tokens flatten the slope", async () => {
     seed: 1,
   } as const;
   const [independent, few, text] = await Promise.all([
-    initialTrial(settings, 1),
-    initialTrial({ ...settings, vocabSize: 4 }, 1),
-    initialTrial({ ...settings, tokens: "books", vocabSize: 257 }, 1),
+    initialTrial(settings, home, 1),
+    initialTrial({ ...settings, vocabSize: 4 }, home, 1),
+    initialTrial({ ...settings, tokens: "books", vocabSize: 257 }, home, 1),
   ]);
   // 64 sequences of 2,016 pairs each: a relative standard deviation of 9 % at 1/1000.
   assert.ok(Math.abs(independent.collision - 0.001) < 0.0004);
@@ -162,11 +161,11 @@ function smallModel(position: PositionKind, maxLength: number): TransformerConfi
 
 test("losses by place are the model's, and go on beyond the training's length where positions do", async () => {
   const options = { at: [0], lengthFactor: 2, sequences: 16 };
-  using data = openText();
+  using data = await openText();
   const config = smallModel("alibi", 16);
   const params = initTransformer(random.key(2), config);
   await using meter = new PositionMeter(options, config, 16, data.validation, 1);
-  const { losses, step, slopes, probes } = await meter.measure(await toEngine(tree.ref(params as never)), 7);
+  const { losses, step, slopes, probes } = await meter.measure(await toEngine(tree.ref(params)), 7);
   assert.equal(step, 7);
   assert.equal(losses.length, 32);
   assert.deepEqual([slopes.length, slopes[0]!.length, probes.length], [1, 2, 2]);
@@ -179,7 +178,7 @@ test("losses by place are the model's, and go on beyond the training's length wh
 
 test("a learned table has no losses beyond, and its places are in the embeddings; NoPE's aren't", async () => {
   const options = { at: [0], lengthFactor: 2, sequences: 64 };
-  using data = openText();
+  using data = await openText();
   const measure = async (position: PositionKind) => {
     const config = smallModel(position, 16);
     await using meter = new PositionMeter(options, config, 16, data.validation, 1);
@@ -201,8 +200,8 @@ test("a learned table has no losses beyond, and its places are in the embeddings
   assert.ok(Math.abs(none.probes[0]!.ordering.at(-1)! - 0.5) < 0.1);
 });
 
-test("a table of pairs knows what follows a byte, and is judged on held-out text", () => {
-  using data = openText();
+test("a table of pairs knows what follows a byte, and is judged on held-out text", async () => {
+  using data = await openText();
   const loss = bigramLoss(data, { batchSize: 4, length: 64, batches: 8 });
   // English: 2.9 nats without context, about 2.4 given one letter.
   assert.ok(loss > 2.2 && loss < 2.6, `${loss}`);
@@ -217,7 +216,7 @@ test("a table of pairs knows what follows a byte, and is judged on held-out text
     tokenizer: { vocabSize: 2 },
     train: source(alternating),
     validation: source([0, 1, 0, 0, 1]),
-  } as unknown as TokenDataset;
+  } as TokenDataset;
   const expected = -(3 * Math.log(10.5 / 11) + Math.log(0.5 / 11)) / 4;
   // Five digits are kept.
   assert.ok(Math.abs(bigramLoss(made, { batchSize: 1, length: 4, batches: 1 }) - expected) < 1e-4);

@@ -5,9 +5,11 @@ import {
   causalBias,
   initTransformer,
   mlp,
+  type RmsNormParams,
   resolveTransformerConfig,
   rmsNorm,
 } from "../../nn/index.ts";
+import { mapArrays } from "../../optim/index.ts";
 import { permutationSensitivity, rotaryTables, rotaryTablesRef } from "../../position/index.ts";
 
 export interface PermutationSettings {
@@ -52,9 +54,9 @@ export async function permutationTrial(settings: PermutationSettings): Promise<P
   });
   const params = initTransformer(random.key(seed), config);
   const wide = (array: np.Array) => array.astype(np.float64);
-  const blocks = tree.map(wide as never, params.blocks as never) as unknown as BlockParams[];
+  const blocks = mapArrays(wide, params.blocks) as BlockParams[];
   const table = wide(params.embedding);
-  tree.dispose([params.norm, params.head] as never);
+  tree.dispose([params.norm, params.head]);
   const bias =
     mask === "causal" ? wide(causalBias(length)) : np.zeros([length, length], { dtype: np.float64 });
   const places = Array.from({ length }, (_, n) => n);
@@ -62,12 +64,12 @@ export async function permutationTrial(settings: PermutationSettings): Promise<P
   const tables = rotary === null ? null : { ...rotary, cos: wide(rotary.cos), sin: wide(rotary.sin) };
   const lastOutput = (tokens: readonly number[]) => {
     let x = table.ref.slice(np.array([...tokens], { dtype: np.int32 })).reshape([1, length, modelDim]);
-    for (const block of tree.ref(blocks as never) as unknown as BlockParams[]) {
-      const h = rmsNorm(x.ref, block.attentionNorm as never, config.normEps);
+    for (const block of tree.ref(blocks) as BlockParams[]) {
+      const h = rmsNorm(x.ref, block.attentionNorm as RmsNormParams, config.normEps);
       x = x.add(
         attention(h, block.attention, config, bias.ref, tables === null ? null : rotaryTablesRef(tables)),
       );
-      x = x.ref.add(mlp(rmsNorm(x, block.mlpNorm as never, config.normEps), block.mlp, config.mlp));
+      x = x.ref.add(mlp(rmsNorm(x, block.mlpNorm as RmsNormParams, config.normEps), block.mlp, config.mlp));
     }
     return x.slice(0, length - 1).dataSync() as Float64Array;
   };
@@ -77,7 +79,7 @@ export async function permutationTrial(settings: PermutationSettings): Promise<P
     const order = Array.from(keys, (_, n) => n).sort((a, b) => keys[a]! - keys[b]!);
     sensitivities.push(await permutationSensitivity(lastOutput, places, order));
   }
-  tree.dispose([blocks, table, bias] as never);
-  if (tables !== null) tree.dispose([tables.cos, tables.sin] as never);
+  tree.dispose([blocks, table, bias]);
+  if (tables !== null) tree.dispose([tables.cos, tables.sin]);
   return { smallest: Math.min(...sensitivities), largest: Math.max(...sensitivities) };
 }

@@ -1,6 +1,6 @@
 import { nn, numpy as np } from "@jax-js/jax";
 import { Matrix } from "ml-matrix";
-import { compile } from "../../compile/index.ts";
+import { compile, type EngineTree } from "../../compile/index.ts";
 import { evaluationBatches, type TokenSource } from "../../data/index.ts";
 import { type TransformerConfig, type TransformerParams, transformer } from "../../nn/index.ts";
 import { fitLinearProbe, orderingAccuracy, predictLinearProbe, rSquared } from "./linearProbe.ts";
@@ -105,18 +105,18 @@ export class PositionMeter implements AsyncDisposable {
   }
 
   /** @param params - arrays of the engine */
-  async measure(params: unknown, step: number): Promise<PositionMeasures> {
+  async measure(params: EngineTree<TransformerParams>, step: number): Promise<PositionMeasures> {
     const losses: Float64Array[] = [];
     for (const tokens of this.#long) {
       const shape = [batchSize, tokens.length / batchSize];
-      const result = await this.#losses(params as never, np.array(tokens, { shape }) as never);
-      losses.push(Float64Array.from((await (result as np.Array).data()) as Float32Array));
+      const result = await this.#losses(params, np.array(tokens, { shape }));
+      losses.push(Float64Array.from((await result.data()) as Float32Array));
     }
     const meanSquares: StateStatistics["meanSquares"][] = [];
     const states: (readonly Float32Array[])[] = [];
     for (const tokens of this.#short) {
       const shape = [batchSize, this.#length];
-      const measured = await this.#statistics.run(params as never, np.array(tokens, { shape }));
+      const measured = await this.#statistics.run(params, np.array(tokens, { shape }));
       meanSquares.push(measured.meanSquares);
       states.push(measured.states);
     }

@@ -37,7 +37,7 @@ export function compileStateStatistics(config: TransformerConfig, threads: numbe
   );
   return {
     async run(params: EngineTree<TransformerParams>, tokens: np.Array): Promise<StateStatistics> {
-      const { meanSquares, states } = (await compiled(params as never, tokens as never)) as {
+      const { meanSquares, states } = (await compiled(params, tokens)) as {
         meanSquares: np.Array[];
         states: np.Array[];
       };

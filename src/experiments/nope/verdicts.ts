@@ -1,5 +1,6 @@
 import type { Verdict } from "../experiment.ts";
 import { formatInterval, type Interval, interval } from "../statistics.ts";
+import { settleWithSeeds } from "../toSettle.ts";
 import { roundingBound } from "./permutationTrial.ts";
 import { groupsPerLength } from "./positionMeasures.ts";
 import type { InitialGroup } from "./results.ts";
@@ -157,6 +158,7 @@ function probeVerdicts(results: NopeResults): Verdict[] {
         "a probe puts n + 1 after n less often in the last octave of n than in the first; half is chance",
       found: `n = 1: ${formatInterval(interval(near))}, last octave ${formatInterval(interval(far))}`,
       verdict: above(fall),
+      toSettle: settleWithSeeds([{ interval: fall }]),
     },
   ];
 }
@@ -186,12 +188,17 @@ function lossVerdicts(results: NopeResults): Verdict[] {
       expected: "NoPE's validation loss minus each encoding's, same seed, is above 0",
       found: gaps.map(([kind, gap]) => `${encodings[kind]} ${formatInterval(gap)}`).join(", "),
       verdict: all(gaps.map(([, gap]) => above(gap))),
+      toSettle: settleWithSeeds(gaps.map(([kind, gap]) => ({ name: encodings[kind], interval: gap }))),
     },
     {
       claim: "ALiBi and T5's bias go on beyond the length of the training (arXiv 2108.12409)",
       expected: "loss between 2 and 4 times that length at most 0.05 nats above that of its second half",
       found: `ALiBi ${formatInterval(alibi)}, T5 ${formatInterval(t5)}`,
       verdict: all([alibi, t5].map((value) => opposite(above(value, 0.05)))),
+      toSettle: settleWithSeeds([
+        { name: "ALiBi", interval: alibi, bound: 0.05 },
+        { name: "T5", interval: t5, bound: 0.05 },
+      ]),
     },
     {
       claim: "RoPE and sinusoidal positions don't (arXiv 2108.12409)",

@@ -1,5 +1,5 @@
 import { type numpy as np, random } from "@jax-js/jax";
-import type { QuantizerConfig } from "../../train/index.ts";
+import type { QuantizerConfig } from "../../config/index.ts";
 
 /** Size of a latent vector, but for FSQ, whose size is its number of levels. */
 export const dim = 8;

@@ -1,12 +1,8 @@
+import { buildOptimizer, parseAutoencoderConfig, resolveAutoencoder } from "../../config/index.ts";
 import type { ImageDataset } from "../../data/index.ts";
 import type { VectorQuantizer } from "../../quantize/index.ts";
-import {
-  autoencoderTaskOn,
-  buildOptimizer,
-  parseAutoencoderConfig,
-  resolveAutoencoder,
-  StepRunner,
-} from "../../train/index.ts";
+import { autoencoderTaskOn } from "../../tasks/index.ts";
+import { StepRunner } from "../../train/index.ts";
 import { type Method, type MethodName, methods } from "./methods.ts";
 
 /** What decides a trial. */

@@ -1,5 +1,6 @@
 import type { Verdict } from "../experiment.ts";
 import type { Interval } from "../statistics.ts";
+import { settleWithSeeds } from "../toSettle.ts";
 import type { MethodName } from "./methods.ts";
 import { logLossRatio, type Quantity, type SimVqResults, stepsToReachVq, summary } from "./results.ts";
 
@@ -72,6 +73,17 @@ function usageVerdicts(results: SimVqResults): Verdict[] {
             .map((method) => above(usage("SimVQ (W only)")(size), 2 * usage(method)(size).mean)),
         ),
       ),
+      toSettle: settleWithSeeds(
+        sizes.flatMap((size) =>
+          (["VQ (STE)", "VQ (STE), SimVQ's start"] as const)
+            .filter((method) => results.triedAt(method, size))
+            .map((method) => ({
+              name: `${method}, ${sizeText(size)}`,
+              interval: usage("SimVQ (W only)")(size),
+              bound: 2 * usage(method)(size).mean,
+            })),
+        ),
+      ),
     },
   ];
 }
@@ -96,6 +108,13 @@ function sizeVerdicts(results: SimVqResults): Verdict[] {
       expected: "VQ (STE)'s error falls by less than 5 % with each step in size",
       found: `error ${shown("VQ (STE)")}; ${list(results.sizes, (size) => psnr(results, "VQ (STE)", size))}`,
       verdict: all(gains("VQ (STE)").map(({ ratio }) => above(ratio, Math.log(0.95)))),
+      toSettle: settleWithSeeds(
+        gains("VQ (STE)").map(({ to, ratio }) => ({
+          name: sizeText(to),
+          interval: ratio,
+          bound: Math.log(0.95),
+        })),
+      ),
     },
   ];
 }
@@ -126,6 +145,14 @@ function comparisonVerdicts(results: SimVqResults): Verdict[] {
           above(against("SimVQ, diagonal", "SimVQ (W only)")(size), 0),
         ]),
       ),
+      toSettle: settleWithSeeds(
+        sizes.flatMap((size) =>
+          (["VQ (STE)", "SimVQ (W only)"] as const).map((other) => ({
+            name: `against ${other}, ${sizeText(size)}`,
+            interval: against("SimVQ, diagonal", other)(size),
+          })),
+        ),
+      ),
     },
     {
       claim: "The table may stay frozen: training W alone is enough (Su-10519; SimVQ)",
@@ -133,6 +160,13 @@ function comparisonVerdicts(results: SimVqResults): Verdict[] {
       found: `${errors("SimVQ (both)", "SimVQ (W only)")}; usage with both ${usage("SimVQ (both)")}`,
       verdict: all(
         sizes.map((size) => above(against("SimVQ (both)", "SimVQ (W only)")(size), Math.log(0.95))),
+      ),
+      toSettle: settleWithSeeds(
+        sizes.map((size) => ({
+          name: sizeText(size),
+          interval: against("SimVQ (both)", "SimVQ (W only)")(size),
+          bound: Math.log(0.95),
+        })),
       ),
     },
     {
@@ -155,6 +189,16 @@ function comparisonVerdicts(results: SimVqResults): Verdict[] {
             summary(results, "VQ (STE)", size, "usage").mean,
           ),
           below(against("rotation trick", "VQ (STE)")(size), 0),
+        ]),
+      ),
+      toSettle: settleWithSeeds(
+        sizes.flatMap((size) => [
+          {
+            name: `usage, ${sizeText(size)}`,
+            interval: summary(results, "rotation trick", size, "usage"),
+            bound: summary(results, "VQ (STE)", size, "usage").mean,
+          },
+          { name: `error, ${sizeText(size)}`, interval: against("rotation trick", "VQ (STE)")(size) },
         ]),
       ),
     },

@@ -7,7 +7,7 @@ type Method = (this: np.Array) => unknown;
  * `fullLower` of jax-js, and every argument's `aval` is read; arrays that were never an argument or a result are not seen.
  */
 export function withLiveArrays<T>(fn: () => T): { result: T; alive: np.Array[] } {
-  const arrays = np.Array.prototype as unknown as object;
+  const arrays = np.Array.prototype as object;
   const tracers = Object.getPrototypeOf(arrays) as { fullLower: Method };
   const aval = Object.getOwnPropertyDescriptor(arrays, "aval")!;
   const { fullLower } = tracers;

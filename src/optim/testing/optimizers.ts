@@ -2,30 +2,35 @@ import {
   accumulate,
   adabelief,
   adam,
+  adamuon,
   adamw,
+  adopt,
   chain,
   clipBySpectralNorm,
   clipByValue,
+  dion,
   exponentialMovingAverage,
   type GradientTransformation,
   lion,
   muon,
+  muonClip,
+  normuon,
+  type OptimizerName,
   pbsgd,
   rmsprop,
+  scheduleFreeAdamw,
   sgd,
   shampoo,
   signum,
+  soap,
   tiger,
 } from "../index.ts";
 
-/** Every optimizer, with options that give it a state and use all its parts: a new one is one row. */
-export const optimizers: Readonly<Record<string, GradientTransformation>> = {
-  "sgd with momentum": sgd({ learningRate: 0.05, momentum: 0.9, weightDecay: 0.1 }),
-  "sgd with nesterov": sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true }),
+/** Every optimizer, with options that give it a state and use all its parts: a new one doesn't compile without. */
+export const namedOptimizers: Readonly<Record<OptimizerName, GradientTransformation>> = {
+  sgd: sgd({ learningRate: 0.05, momentum: 0.9, weightDecay: 0.1 }),
   signum: signum({ learningRate: 0.01, weightDecay: 0.1 }),
-  "signum, softened": signum({ learningRate: 0.01, eps: 0.1 }),
   rmsprop: rmsprop({ learningRate: 0.01, momentum: 0.5, weightDecay: 0.1 }),
-  "rmsprop, centered": rmsprop({ learningRate: 0.01, centered: true, epsRoot: 1e-4 }),
   adam: adam({ learningRate: 0.03, weightDecay: 0.1 }),
   adamw: adamw({ learningRate: 0.03, epsRoot: 1e-4 }),
   adabelief: adabelief({ learningRate: 0.03, weightDecay: 0.1 }),
@@ -33,11 +38,26 @@ export const optimizers: Readonly<Record<string, GradientTransformation>> = {
   tiger: tiger({ learningRate: 0.02 }),
   pbsgd: pbsgd({ learningRate: 0.02, momentum: 0.5, weightDecay: 0.1 }),
   muon: muon({ learningRate: 0.02, weightDecay: 0.1 }),
+  // A larger ridge needs fewer products.
+  shampoo: shampoo({ learningRate: 0.02, weightDecay: 0.1, eps: 1e-2 }),
+  adopt: adopt({ learningRate: 0.03, weightDecay: 0.1 }),
+  soap: soap({ learningRate: 0.02, frequency: 2, eps: 1e-2 }),
+  "schedule-free-adamw": scheduleFreeAdamw({ learningRate: 0.03, weightDecay: 0.1 }),
+  normuon: normuon({ learningRate: 0.02, weightDecay: 0.1 }),
+  adamuon: adamuon({ learningRate: 0.02 }),
+  dion: dion({ learningRate: 0.02, rankFraction: 0.5 }),
+  muonclip: muonClip({ learningRate: 0.02 }),
+};
+
+/** The same with other options, and what is chained with them. */
+export const optimizers: Readonly<Record<string, GradientTransformation>> = {
+  ...namedOptimizers,
+  "sgd with nesterov": sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true }),
+  "signum, softened": signum({ learningRate: 0.01, eps: 0.1 }),
+  "rmsprop, centered": rmsprop({ learningRate: 0.01, centered: true, epsRoot: 1e-4 }),
   "muon, split": muon({
     split: (path, [rows = 0]) => ({ axis: 0, sizes: path === "tall" ? [1, rows - 1] : Array(rows).fill(1) }),
   }),
-  // A larger ridge needs fewer products.
-  shampoo: shampoo({ learningRate: 0.02, weightDecay: 0.1, eps: 1e-2 }),
   "shampoo, averaged": shampoo({ learningRate: 0.01, b2: 0.9, eps: 1e-2 }),
   "adamw, cautious decay": adamw({
     learningRate: 0.03,

@@ -19,7 +19,8 @@ export const reference = JSON.parse(
 export const every = Object.keys(reference.shapes);
 export const matrices = ["tall", "wide"];
 
-function values(shape: readonly number[], phase: number): number[] {
+/** Numbers without a pattern that a step would notice, the same as in the script. */
+export function values(shape: readonly number[], phase: number): number[] {
   const count = shape.reduce((a, b) => a * b, 1);
   return Array.from(
     { length: count },

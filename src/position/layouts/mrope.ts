@@ -11,7 +11,7 @@ export interface MropeOptions {
   readonly tokensPerSecond?: number | null;
   /**
    * Where text goes on after a grid that began at `start`: `"all-axes"`, the default, after the largest coordinate of any axis (the paper;
-   * Transformers 4); `"grid"`, at `start + max(h, w)` whatever the times are (Transformers 5).
+   * Transformers 4); `"grid"`, at `start + max(h, w)` whatever the times are (Transformers 5, which yet generates after the largest coordinate).
    */
   readonly advance?: "all-axes" | "grid";
 }
@@ -23,6 +23,14 @@ export interface MropeOptions {
  * @throws ConfigError if `tokensPerSecond` is not positive
  *
  * Source: Qwen2-VL, arXiv 2409.12191, section 2.1; Qwen2.5-VL, arXiv 2502.13923, section 2.1.2; Transformers, `get_rope_index`.
+ *
+ * @example
+ * ```ts
+ * const video = parseDocument("video:2x1x2@0.5 text:1");
+ * positionIds(layoutPositions(mrope(), video)); // => [[0, 0, 1, 1, 2], [0, 0, 0, 0, 2], [0, 1, 0, 1, 2]]
+ * // Qwen2.5-VL counts time by seconds.
+ * positionIds(layoutPositions(mrope({ tokensPerSecond: 8 }), video))[0]; // => [0, 0, 4, 4, 5]
+ * ```
  */
 export function mrope({ tokensPerSecond = null, advance = "all-axes" }: MropeOptions = {}): Layout {
   if (tokensPerSecond !== null && !(tokensPerSecond > 0 && Number.isFinite(tokensPerSecond))) {
@@ -33,12 +41,13 @@ export function mrope({ tokensPerSecond = null, advance = "all-axes" }: MropeOpt
   }
   const name = tokensPerSecond === null ? "mrope" : "mrope-seconds";
   const rule = { name, axes, video: true };
-  return framewiseLayout(rule, ({ index, height, width, secondsPerFrame }, start, target) => {
+  const layout = framewiseLayout(rule, ({ index, height, width, secondsPerFrame }, start, target) => {
     const time = tokensPerSecond === null ? index : truncatedTime(index, secondsPerFrame, tokensPerSecond);
     const values = meshFrame(start + time, height, width, start, target);
     const size = advance === "grid" ? Math.max(height, width) : Math.max(height, width, time + 1);
-    return { values, next: start + size };
+    return { values, next: start + size, largest: start + Math.max(height, width, time + 1) - 1 };
   });
+  return advance === "grid" ? { ...layout, generation: "largest" } : layout;
 }
 
 function meshFrame(time: number, height: number, width: number, start: number, target: Float64Array) {
@@ -64,6 +73,12 @@ function truncatedTime(index: number, secondsPerFrame: number, tokensPerSecond: 
  * `interleaved-sections` for them.
  *
  * Source: Qwen3-VL, arXiv 2511.21631; Transformers, `get_rope_index`.
+ *
+ * @example
+ * ```ts
+ * const video = parseDocument("video:2x1x2 text:1");
+ * positionIds(layoutPositions(mropeInterleaved(), video)); // => [[0, 0, 2, 2, 4], [0, 0, 2, 2, 4], [0, 1, 2, 3, 4]]
+ * ```
  */
 export function mropeInterleaved(): Layout {
   return framewiseLayout(

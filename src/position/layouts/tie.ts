@@ -18,6 +18,12 @@ const axesOf = (dimensions: 2 | 3) => (dimensions === 2 ? ["h", "w"] : ["t", "h"
  * @param dimensions - 2 for text and images, 3 with video (an image is one frame). Default 2.
  *
  * Source: Su-10352.
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:2 image:2x3 text:1");
+ * positionIds(layoutPositions(tie(), document))[1]; // => [0, 1, 2.75, 4.5, 6.25, 2.75, 4.5, 6.25, 8]
+ * ```
  */
 export function tie(dimensions: 2 | 3 = 2): Layout {
   const rule = {
@@ -41,6 +47,12 @@ export function tie(dimensions: 2 | 3 = 2): Layout {
  * @param dimensions - 2 for text and images, 3 with video of known length. Default 2.
  *
  * Source: Su-10352.
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:2 image:2x3 text:1");
+ * positionIds(layoutPositions(tieV2(), document)); // => [[0, 1, 4, 4, 4, 5, 5, 5, 8], [0, 1, 3.5, 4.5, 5.5, 3.5, 4.5, 5.5, 8]]
+ * ```
  */
 export function tieV2(dimensions: 2 | 3 = 2): Layout {
   const name = dimensions === 2 ? "tie-v2" : "tie-v2-3d";
@@ -56,6 +68,12 @@ export function tieV2(dimensions: 2 | 3 = 2): Layout {
  * `L + N`: the same as `tieV2`, which counts from the last one before.
  *
  * Source: Tencent-Hunyuan/HunyuanImage-3.0, `build_2d_rope` (2025-10).
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:2 image:2x3 text:1");
+ * positionIds(layoutPositions(hunyuanImage3(), document))[1]; // => [0, 1, 3, 4, 5, 3, 4, 5, 8]
+ * ```
  */
 export function hunyuanImage3(): Layout {
   const rule = { name: "hunyuan-image-3", axes: axesOf(2), video: false };
@@ -71,6 +89,12 @@ export function hunyuanImage3(): Layout {
  * Ours, for video whose length nobody knows yet: frame `k` is laid as a tie-v2 image that begins at `L_k = L + k·h·w`, its time is the
  * centre `L_k + (hw + 1)/2`. Nothing of a frame depends on later ones; a layout that is symmetric over the whole video can't have
  * that (Su-10352).
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:1 video:2x1x2 text:1");
+ * positionIds(layoutPositions(streaming(), document))[0]; // => [0, 1.5, 1.5, 3.5, 3.5, 5]
+ * ```
  */
 export function streaming(): Layout {
   return framewiseLayout(
@@ -78,6 +102,33 @@ export function streaming(): Layout {
     ({ index, height, width }, start, target) => {
       const first = start + index * height * width;
       return placed({ frames: 1, height, width }, first, target, 3, centred(first));
+    },
+  );
+}
+
+/**
+ * Ours, for streams: an image is laid as in tie-v2; frame `k` of a video, from 0, lies where its first frame does, `k` later in time, and text
+ * goes on at `L + N + 1` after all `N = f·h·w` tokens. It keeps every property but one: a video of several frames isn't symmetric. No layout
+ * can keep that too: let nothing of a frame depend on later ones, and the first patch lie `a` behind the text before. If the text after
+ * always lies `a` behind the last patch, it moves with each frame as that patch does, which in RoPE-3D is by 1 in time and by 0 in rows and
+ * columns; but text lies at one number on all axes. {@link streaming} gives up RoPE-3D instead, {@link tieV2} in 3D causality.
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:1 video:2x1x2 text:1");
+ * positionIds(layoutPositions(tieStream(), document))[0]; // => [0, 1.5, 1.5, 2.5, 2.5, 5]
+ * ```
+ */
+export function tieStream(): Layout {
+  return framewiseLayout(
+    { name: "tie-stream", axes: axesOf(3), video: true },
+    ({ index, height, width }, start, target) => {
+      const tokens = height * width;
+      const [time, rows, columns] = [1, height, width].map((size) => centred(start)(size, tokens));
+      return {
+        values: mesh([{ ...time!, start: time!.start + index }, rows!, columns!], target),
+        next: start + (index + 1) * tokens,
+      };
     },
   );
 }

@@ -8,6 +8,12 @@ import { framewiseLayout, type Layout, mesh } from "../layout.ts";
  * @throws ConfigError if δ is out of range
  *
  * Source: V2PE, arXiv 2412.09616, eq. 5.
+ *
+ * @example
+ * ```ts
+ * const document = parseDocument("text:2 image:1x2 text:1");
+ * positionIds(layoutPositions(v2pe(1 / 4), document)); // => [[0, 1, 1.25, 1.5, 2.5]]
+ * ```
  */
 export function v2pe(delta = 1 / 16): Layout {
   if (!(delta > 0 && delta <= 1)) throw new ConfigError(`v2pe: delta ${delta}: expected a number in (0, 1]`);

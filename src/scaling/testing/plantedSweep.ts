@@ -1,4 +1,4 @@
-import normal from "@stdlib/random-base-normal";
+import { normalSampler } from "../../numbers/index.ts";
 import type { SweepRow } from "../index.ts";
 
 export interface PlantedSweep {
@@ -20,7 +20,7 @@ export function plantedSweep(
   best: (batchSize: number, epsilon: number) => number,
   { batchSizes, epsilons, steps = 4, seeds = 1, noise, seed, excess }: PlantedSweep,
 ): SweepRow[] {
-  const draw = normal.factory(0, 1, { seed });
+  const draw = normalSampler(seed);
   const rows: SweepRow[] = [];
   for (const epsilon of epsilons ?? [0]) {
     for (const batchSize of batchSizes) {

@@ -1,4 +1,4 @@
-import normal from "@stdlib/random-base-normal";
+import { normalSampler } from "../../numbers/index.ts";
 
 /** A quadratic loss `½wᵀHw` at a point w, with gradient noise of covariance Σ per sample. */
 export interface Quadratic {
@@ -25,7 +25,7 @@ export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 /** A random positive definite matrix: `AAᵀ/n + floor·I`, plus `common` times a matrix of ones. */
 export function randomPositive(n: number, seed: number, { floor = 0.1, common = 0 } = {}): Float64Array {
-  const draw = normal.factory(0, 1, { seed });
+  const draw = normalSampler(seed);
   const a = Float64Array.from({ length: n * n }, () => draw());
   return Float64Array.from({ length: n * n }, (_, index) => {
     const [i, j] = [Math.floor(index / n), index % n];
@@ -60,7 +60,7 @@ function cholesky(matrix: Float64Array): Float64Array {
 export function drawGradients(problem: Quadratic, batchSize: number, count: number, seed: number) {
   const gradient = multiply(problem.hessian, problem.point);
   const factor = cholesky(problem.covariance);
-  const draw = normal.factory(0, 1, { seed });
+  const draw = normalSampler(seed);
   const scale = 1 / Math.sqrt(batchSize);
   return Array.from({ length: count }, () => {
     const noise = multiply(

@@ -17,6 +17,8 @@ export class BucketServer implements AsyncDisposable {
   readonly objects = new Map<string, Buffer>();
   /** Answers that are sent before any other, for trouble. */
   readonly failures: number[] = [];
+  /** Answers listings in the place of the true one. */
+  listing: (() => string) | null = null;
   readonly environment: Record<string, string>;
   readonly #server: Server;
 
@@ -60,7 +62,8 @@ export class BucketServer implements AsyncDisposable {
       this.objects.delete(key);
       return [204, ""];
     }
-    if (url.searchParams.get("list-type") === "2") return [200, this.#list(url.searchParams)];
+    if (url.searchParams.get("list-type") === "2")
+      return [200, this.listing === null ? this.#list(url.searchParams) : this.listing()];
     const object = this.objects.get(key);
     return object === undefined ? [404, "<Error><Code>NoSuchKey</Code></Error>"] : [200, object];
   }

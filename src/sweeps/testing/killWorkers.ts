@@ -21,8 +21,31 @@ export interface KillOptions {
   readonly trials: number;
   /** Number of workers that are killed. */
   readonly kills: number;
-  /** Is called once, when a third of the trials has ended. */
-  readonly disturb?: () => Promise<void>;
+  /** Number of workers that are stopped for a moment, as by Ctrl-Z. Default 0. */
+  readonly stops?: number;
+  /** Of the moments. Default 7. */
+  readonly seed?: number;
+  /** Are called one after the other while the last two thirds of the trials run. */
+  readonly disturb?: readonly (() => Promise<void>)[];
+}
+
+/** What workers went through. None of their trials was lost or recorded twice, else there are no figures. */
+export interface KillFigures {
+  readonly trials: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly disturbances: number;
+  /** Trials that were begun more than once. */
+  readonly interrupted: number;
+}
+
+/** Whole numbers below a bound, from a seed. */
+export function randomBelow(seed: number): (below: number) => number {
+  let state = (seed % 2147483646) + 1;
+  return (below) => {
+    state = (state * 48271) % 2147483647;
+    return state % below;
+  };
 }
 
 /** Trials whose learning rates differ, so that each has a loss of its own. */
@@ -34,15 +57,11 @@ function plan(count: number): PlannedTrial[] {
 }
 
 /** Runs a sweep of short trials with two workers at a time, the first of which are killed, and checks its results one by one. */
-export async function killWorkers(options: KillOptions): Promise<void> {
-  const { store, home, leaseSeconds, trials, kills } = options;
+export async function killWorkers(options: KillOptions): Promise<KillFigures> {
+  const { store, home, leaseSeconds, trials, kills, stops = 0, disturb = [] } = options;
   const { id } = await store.createSweep(exampleSweep({ attempts: 20 }), plan(trials));
   const log = path.join(home, "recorded.txt");
-  let random = 7;
-  const next = (below: number) => {
-    random = (random * 48271) % 2147483647;
-    return random % below;
-  };
+  const next = randomBelow(options.seed ?? 7);
   const errors: string[] = [];
   const living = new Set<ChildProcess>();
   const start = () => {
@@ -71,8 +90,7 @@ export async function killWorkers(options: KillOptions): Promise<void> {
       return left();
     }
   };
-  let killed = 0;
-  let disturbed = options.disturb === undefined;
+  let [killed, stopped, disturbed] = [0, 0, 0];
   try {
     while ((await left()) > 0) {
       if (killed < kills) {
@@ -81,15 +99,20 @@ export async function killWorkers(options: KillOptions): Promise<void> {
         // From their first trials on, so that workers are killed at their work and not while they start.
         await Promise.all(pair.map(({ begun }) => begun));
         await sleep(next(120));
+        const patient = pair[next(2)]!.child;
+        if (stopped < stops && patient.kill("SIGSTOP")) {
+          stopped++;
+          await sleep(next(300));
+          patient.kill("SIGCONT");
+          await sleep(next(60));
+        }
         for (const { child } of pair) if (child.exitCode === null && child.kill("SIGKILL")) killed++;
         while (living.size > 0) await sleep(5);
         continue;
       }
       while (living.size < 2) start();
-      if (!disturbed && (await left()) < (2 * trials) / 3) {
-        disturbed = true;
-        await options.disturb!();
-      }
+      const share = (2 * trials * (disturb.length - disturbed)) / (3 * disturb.length);
+      if (disturbed < disturb.length && (await left()) < share) await disturb[disturbed++]!();
       await sleep(100);
     }
   } finally {
@@ -98,7 +121,7 @@ export async function killWorkers(options: KillOptions): Promise<void> {
   }
   assert.deepEqual(errors, []);
   assert.ok(killed >= kills, `${killed} of ${kills} kills`);
-  assert.ok(disturbed, "the trials ended before they were disturbed");
+  assert.equal(disturbed, disturb.length, "the trials ended before they were disturbed");
   const ended = await store.listTrials(id);
   assert.equal(ended.length, trials);
   for (const { number, status, outcome, values } of ended) {
@@ -113,4 +136,6 @@ export async function killWorkers(options: KillOptions): Promise<void> {
   const said = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
   assert.equal(new Set(said).size, said.length);
   assert.ok(said.length > trials - kills - 1 - 2 * kills, `${said.length} of ${trials}`);
+  const interrupted = ended.filter(({ attempts }) => attempts > 1).length;
+  return { trials, kills: killed, stops: stopped, disturbances: disturbed, interrupted };
 }

@@ -1,4 +1,4 @@
-import type { TrainConfig } from "../../train/index.ts";
+import type { TrainConfig } from "../../config/index.ts";
 import type { PlannedTrial } from "../planTrials.ts";
 import type { SweepDefinition } from "../sweepFile.ts";
 import type { NewSweep, TrialOutcome } from "../trialStore.ts";

@@ -1,6 +1,7 @@
 // A worker process whose trials take a tenth of a second: the real queue and worker, a descent of a few steps in place of a training run.
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { patiently } from "../../runs/index.ts";
 import { openTrialStore } from "../openTrialStore.ts";
 import { SweepWorker } from "../sweepWorker.ts";
 import type { TrialExecutor } from "../trialExecutor.ts";
@@ -35,7 +36,8 @@ const executor = (): TrialExecutor => ({
   async [Symbol.asyncDispose]() {},
 });
 
-await using store = await openTrialStore(home, Number(lease));
+// As every command does, it waits for a database that is away when it begins.
+await using store = await patiently(() => openTrialStore(home, { leaseSeconds: Number(lease) }));
 const worker = new SweepWorker({
   store,
   executors: [executor(), executor()],

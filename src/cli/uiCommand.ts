@@ -1,0 +1,38 @@
+import { isLoopbackHost, startUi } from "../ui/index.ts";
+import { ensurePage } from "./ensurePage.ts";
+import { out, warn } from "./print.ts";
+
+export interface UiFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly home: string;
+}
+
+/** Resolves when a person presses Ctrl-C, a manager asks for an end, or the command that started this one has ended. */
+function untilStopped(isBeside: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    process.on("SIGTERM", () => resolve());
+    // Beside a training, Ctrl-C is the training's: it saves a checkpoint yet, and the page shows it.
+    process.on("SIGINT", () => {
+      if (!isBeside) resolve();
+    });
+    if (isBeside) process.on("disconnect", () => resolve());
+  });
+}
+
+/** `rotor ui`: serves the page until Ctrl-C. */
+export async function uiCommand({ host, port, home }: UiFlags): Promise<number> {
+  await ensurePage();
+  const isBeside = process.send !== undefined;
+  await using ui = await startUi({ home, host, port });
+  if (isBeside) process.send!({ address: ui.address });
+  else {
+    out(`${ui.address}  shows ${home}; Ctrl-C ends it`);
+    if (!isLoopbackHost(host))
+      warn(
+        "whoever has this address sees all runs: it travels unencrypted, so only use it in a network that you trust, or through ssh -L",
+      );
+  }
+  await untilStopped(isBeside);
+  return 0;
+}

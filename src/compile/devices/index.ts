@@ -1,0 +1,4 @@
+export { type DeviceTraits, deviceTraits } from "./deviceTraits.ts";
+export { fuseAlike } from "./fuseAlike.ts";
+export { hostNodes } from "./hostNodes.ts";
+export { substituteOperators } from "./substitute.ts";

@@ -1,0 +1,5 @@
+export { checkSeed, maxSeed } from "./checkSeed.ts";
+export { erf } from "./erf.ts";
+export { chiSampler, normalSampler } from "./normalSampler.ts";
+export { studentQuantile } from "./studentQuantile.ts";
+export { uniformSampler } from "./uniformSampler.ts";

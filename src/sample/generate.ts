@@ -1,0 +1,97 @@
+import type { EngineLeaves, EnginePlacement } from "../compile/index.ts";
+import { mix, promptTokens, StreamDecoder, type Tokenizer } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
+import { checkSeed } from "../numbers/index.ts";
+import { DecodeStep } from "./decodeStep.ts";
+import { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
+
+export interface GenerateOptions extends SamplingOptions {
+  readonly prompt: string;
+  readonly numTokens: number;
+  readonly seed: number;
+  readonly threads?: number;
+}
+
+/** Keys and values that the arrays of jax-js can hold with room to spare. */
+const maxCacheBytes = 2 ** 31;
+
+/** Tokens of a prompt that go through the model at once. A shorter rest goes one by one, which needs no graph of its own. */
+const promptBlock = 32;
+
+/** Generates text with a model, one token after the other, keeping keys and values of the past in the engine. */
+export class Generator {
+  readonly #config: TransformerConfig;
+  readonly #tokenizer: Tokenizer;
+  readonly #step: DecodeStep;
+
+  constructor(config: TransformerConfig, tokenizer: Tokenizer, placement: EnginePlacement = {}) {
+    this.#config = config;
+    this.#tokenizer = tokenizer;
+    this.#step = new DecodeStep(config, placement);
+  }
+
+  /**
+   * Yields pieces of text after the prompt; ends early with the end-of-text token.
+   *
+   * @throws ConfigError if an option is out of range, the cache would be too large, or the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
+   *   beyond it, with a larger cache
+   */
+  async *generate(
+    params: EngineLeaves<TransformerParams>,
+    { prompt, numTokens, seed, ...sampling }: GenerateOptions,
+  ): AsyncGenerator<string> {
+    checkSampling(sampling);
+    checkSeed("seed", seed);
+    if (!Number.isInteger(numTokens) || numTokens < 0)
+      throw new ConfigError(`numTokens ${numTokens}: expected an integer ≥ 0`);
+    const tokenizer = this.#tokenizer;
+    const prefix = promptTokens(tokenizer, prompt);
+    const { maxLength, position: encoding } = this.#config;
+    const length = prefix.length + numTokens;
+    if (encoding === "learned" && length > maxLength) {
+      throw new ConfigError(
+        `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
+      );
+    }
+    const { numLayers, numKvHeads, headDim } = this.#config;
+    const places = Math.max(length, maxLength);
+    const cacheBytes = 8 * numLayers * numKvHeads * headDim * places;
+    if (cacheBytes > maxCacheBytes) {
+      throw new ConfigError(
+        `${numTokens} tokens to generate: keys and values of ${places} places would take ${(cacheBytes / 2 ** 30).toPrecision(3)} GiB, expected at most ${maxCacheBytes / 2 ** 30}`,
+      );
+    }
+    using cache = await this.#step.cache(1, places);
+    const decoder = new StreamDecoder(tokenizer);
+    // All of the prompt but its last token, whose logits are the first to be drawn from.
+    let position = 0;
+    const step = async (ids: readonly number[]) => {
+      const tokens = Int32Array.from(ids);
+      const logits = await this.#step.logits(cache, params, tokens, position, ids.length);
+      position += ids.length;
+      return logits;
+    };
+    while (prefix.length - 1 - position >= promptBlock)
+      await step(prefix.slice(position, position + promptBlock));
+    while (position < prefix.length - 1) await step([prefix[position]!]);
+    for (let token = prefix.at(-1)!; position + 1 < length; ) {
+      const drawn = mix(seed, position) / 2 ** 32;
+      token = sampleToken(await step([token]), sampling, drawn);
+      if (token === tokenizer.endOfText) break;
+      yield decoder.push(token);
+    }
+    yield decoder.end();
+  }
+
+  /** The whole text at once. */
+  async text(params: EngineLeaves<TransformerParams>, options: GenerateOptions): Promise<string> {
+    let text = "";
+    for await (const piece of this.generate(params, options)) text += piece;
+    return text;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#step.dispose();
+  }
+}

@@ -1,0 +1,3 @@
+export { openSweepFiles } from "./openSweepFiles.ts";
+export { readBytes } from "./readBytes.ts";
+export { type TimedScalar, writeTensorboardEvents } from "./writeTensorboardEvents.ts";

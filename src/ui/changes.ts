@@ -1,0 +1,65 @@
+import type { ServerResponse } from "node:http";
+import type { UiContext } from "./context.ts";
+
+/** Milliseconds between looks at the stores; only while somebody listens. */
+const interval = 250;
+/** Milliseconds after which a quiet connection says that it is there. */
+const quiet = 15_000;
+
+/** Tells every open page, by server-sent events, that the runs or the sweeps have changed. */
+export class Changes implements Disposable {
+  readonly #context: UiContext;
+  readonly #listeners = new Set<ServerResponse>();
+  #timer: NodeJS.Timeout | null = null;
+  #last: { runs: string; sweeps: string } | null = null;
+  #counts = { runs: 0, sweeps: 0 };
+  #saidAt = 0;
+
+  constructor(context: UiContext) {
+    this.#context = context;
+  }
+
+  listen(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    this.#listeners.add(response);
+    this.#last ??= this.#context.stamp();
+    response.write(this.#message());
+    response.on("close", () => {
+      this.#listeners.delete(response);
+      if (this.#listeners.size > 0 || this.#timer === null) return;
+      clearInterval(this.#timer);
+      this.#timer = null;
+      this.#last = null;
+    });
+    this.#timer ??= setInterval(() => this.#look(), interval);
+  }
+
+  #message(): string {
+    return `data: ${JSON.stringify(this.#counts)}\n\n`;
+  }
+
+  #look(): void {
+    const now = this.#context.stamp();
+    const before = this.#last ?? now;
+    this.#last = now;
+    const changed = { runs: now.runs !== before.runs, sweeps: now.sweeps !== before.sweeps };
+    if (changed.runs || changed.sweeps) {
+      this.#counts = {
+        runs: this.#counts.runs + Number(changed.runs),
+        sweeps: this.#counts.sweeps + Number(changed.sweeps),
+      };
+      this.#say(this.#message());
+    } else if (performance.now() - this.#saidAt > quiet) this.#say(": here\n\n");
+  }
+
+  #say(text: string): void {
+    this.#saidAt = performance.now();
+    for (const response of this.#listeners) response.write(text);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    for (const response of this.#listeners) response.end();
+    this.#listeners.clear();
+  }
+}

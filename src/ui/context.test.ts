@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, test } from "node:test";
+import { RunStore, runStoreFile } from "../runs/index.ts";
+import { UiContext } from "./context.ts";
+import type { PageFiles } from "./pageFiles.ts";
+
+let home = "";
+beforeEach(() => {
+  home = mkdtempSync(path.join(tmpdir(), "rotor-ui-"));
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+const newRun = { name: "x", config: {}, seed: 0, codeVersion: "0" };
+const page = { read: () => null } as unknown as PageFiles;
+
+test("a store that is missing, just being made, deleted and made anew is seen as it is", async () => {
+  await using context = new UiContext(home, page);
+  assert.deepEqual(context.runs.listRuns(), []);
+  // A trainer has made the file, but not its tables yet.
+  {
+    using database = new DatabaseSync(runStoreFile(home));
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 0; VACUUM");
+  }
+  assert.deepEqual(context.runs.listRuns(), []);
+  const before = context.stamp().runs;
+  {
+    using store = new RunStore(home);
+    store.createRun(newRun);
+    assert.equal(context.runs.listRuns().length, 1);
+    assert.notEqual(context.stamp().runs, before);
+    const between = context.stamp().runs;
+    store.createRun(newRun);
+    assert.equal(context.runs.listRuns().length, 2);
+    assert.notEqual(context.stamp().runs, between);
+  }
+  for (const ending of ["", "-wal", "-shm"]) rmSync(runStoreFile(home) + ending, { force: true });
+  assert.deepEqual(context.runs.listRuns(), []);
+});

@@ -1,0 +1,29 @@
+import { route } from "../route.ts";
+import type { MetricsView } from "../views.ts";
+import { runOf } from "./run.ts";
+
+/** Metrics of a run: `?name=loss&after=100` gives the steps after 100, and how many there were up to it. */
+export const metricsRoute = route({
+  method: "GET",
+  path: "/api/runs/:run/metrics",
+  answer(context, { params, query }): MetricsView {
+    const { runs: store } = context;
+    const { id } = runOf(context, params.run!);
+    const names = query.getAll("name");
+    const afters = query.getAll("after").map(Number);
+    return Object.fromEntries(
+      names.map((name, i) => {
+        const after = Number.isInteger(afters[i]) ? afters[i]! : -1;
+        const rows = store.metric(id, name, after);
+        return [
+          name,
+          {
+            steps: rows.map(({ step }) => step),
+            values: rows.map(({ value }) => value),
+            before: after < 0 ? 0 : store.countMetric(id, name, after),
+          },
+        ];
+      }),
+    );
+  },
+});

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, before, beforeEach, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "../errors.ts";
+import { RunStore, runStoreFile } from "../runs/index.ts";
+import { startUi } from "./server.ts";
+
+before(() => {
+  const script = fileURLToPath(new URL("../../scripts/buildPage.ts", import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [script, "--if-changed"], { encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+});
+
+let home = "";
+beforeEach(() => {
+  home = mkdtempSync(path.join(tmpdir(), "rotor-ui-"));
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+/** A request with headers that a browser would not let a page choose. */
+function ask(
+  address: string,
+  headers: Record<string, string> = {},
+  method = "GET",
+  body?: string,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(address, { method, headers }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (more: string) => {
+        text += more;
+      });
+      response.on("end", () => resolve({ status: response.statusCode!, headers: response.headers, text }));
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
+
+const newRun = { name: "x", config: {}, seed: 0, codeVersion: "0" };
+const json = { "content-type": "application/json" };
+
+test("only the page itself is answered, under the names of this machine", async () => {
+  await using ui = await startUi({ home, port: 0 });
+  const { origin, port } = new URL(ui.address);
+  const page = await ask(ui.address);
+  assert.equal(page.status, 200);
+  const policy = String(page.headers["content-security-policy"]);
+  assert.match(policy, /default-src 'none'; script-src 'self'; style-src 'self';/);
+  assert.ok(!policy.includes("unsafe"));
+  assert.equal(page.headers["x-content-type-options"], "nosniff");
+  assert.ok(!/<script>|<style>| on\w+=/.test(page.text), "nothing inline");
+
+  const runs = `${origin}/api/runs`;
+  assert.equal((await ask(runs)).status, 200);
+  assert.equal((await ask(runs, { host: `localhost:${port}` })).status, 200);
+  // A name that somebody turned to this machine, and another port.
+  assert.equal((await ask(runs, { host: `evil.example:${port}` })).status, 421);
+  assert.equal((await ask(runs, { host: "127.0.0.1:1" })).status, 421);
+  assert.equal((await ask(runs, { origin: "http://evil.example" })).status, 403);
+  assert.equal((await ask(runs, { origin: `http://localhost:${port}` })).status, 403);
+  assert.equal((await ask(runs, { "sec-fetch-site": "cross-site" })).status, 403);
+  assert.equal(
+    (await ask(runs, { "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate" })).status,
+    403,
+  );
+  // A link from elsewhere leads to the page.
+  assert.equal(
+    (await ask(ui.address, { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).status,
+    200,
+  );
+});
+
+test("tags and notes are all that is written, by the page alone, and as they should be", async () => {
+  let id = "";
+  {
+    using store = new RunStore(home);
+    id = store.createRun(newRun).id;
+    store.setStatus(id, "finished", null, { step: 3 });
+  }
+  await using ui = await startUi({ home, port: 0 });
+  const { origin } = new URL(ui.address);
+  const place = `${origin}/api/runs/${id}/annotation`;
+  const body = JSON.stringify({ tags: ["a", "a", "<b>"], note: "n" });
+  assert.equal((await ask(place, json, "POST", body)).status, 403);
+  assert.equal((await ask(place, { ...json, origin: "http://evil.example" }, "POST", body)).status, 403);
+  assert.equal((await ask(place, { origin, "content-type": "text/plain" }, "POST", body)).status, 400);
+  assert.equal((await ask(place, { ...json, origin }, "POST", "{")).status, 400);
+  for (const wrong of [
+    { tags: [""], note: "" },
+    { tags: [], note: 1 },
+    { tags: [], note: "", status: "failed" },
+  ])
+    assert.equal((await ask(place, { ...json, origin }, "POST", JSON.stringify(wrong))).status, 400);
+  assert.equal(
+    (await ask(`${origin}/api/runs/none/annotation`, { ...json, origin }, "POST", body)).status,
+    404,
+  );
+  assert.equal((await ask(place, { ...json, origin }, "POST", body)).status, 200);
+  using store = new RunStore(home, { readOnly: true });
+  const { tags, note, status, summary } = store.getRun(id);
+  assert.deepEqual(
+    { tags, note, status, summary },
+    { tags: ["a", "<b>"], note: "n", status: "finished", summary: { step: 3 } },
+  );
+  for (const method of ["PUT", "DELETE", "POST"])
+    assert.equal((await ask(`${origin}/api/runs/${id}`, { origin }, method)).status, 404);
+});
+
+test("files are those of runs, by the names that they have", async () => {
+  let directory = "";
+  let id = "";
+  {
+    using store = new RunStore(home);
+    ({ id, directory } = store.createRun(newRun));
+  }
+  writeFileSync(path.join(home, "secret-00000001.png"), "secret");
+  mkdirSync(path.join(directory, "pictures"));
+  writeFileSync(path.join(directory, "pictures", "digits-00000010.png"), "png");
+  writeFileSync(path.join(directory, "pictures", "other.txt"), "other");
+  symlinkSync(path.join(home, "secret-00000001.png"), path.join(directory, "pictures", "link-00000020.png"));
+  await using ui = await startUi({ home, port: 0 });
+  const { origin } = new URL(ui.address);
+  const of = (name: string) => ask(`${origin}/api/runs/${id}/pictures/${name}`);
+  const found = await of("digits-00000010.png");
+  assert.deepEqual([found.status, found.headers["content-type"], found.text], [200, "image/png", "png"]);
+  for (const name of [
+    "other.txt",
+    "link-00000020.png",
+    "..%2F..%2F..%2Fsecret-00000001.png",
+    "%2e%2e",
+    "digits-00000010.png%00",
+    "%E0%A4%A",
+  ])
+    assert.equal((await of(name)).status, 404, name);
+  for (const place of [
+    "/../package.json",
+    "/%2e%2e/rotor.sqlite",
+    "/api/runs/../../rotor.sqlite",
+    "/api/runs/..%2f..",
+  ])
+    assert.equal((await ask(`${origin}${place}`)).status, 404, place);
+});
+
+test("elsewhere than on loopback a token is asked for, once", async () => {
+  await using ui = await startUi({ home, host: "0.0.0.0", port: 0 });
+  const address = new URL(ui.address);
+  // What is printed can be opened elsewhere.
+  assert.notEqual(address.hostname, "0.0.0.0");
+  assert.match(address.search, /^\?token=[\w-]{32}$/);
+  assert.equal((await ask(`${address.origin}/`)).status, 401);
+  assert.equal((await ask(`${address.origin}/api/runs`)).status, 401);
+  assert.equal((await ask(`${address.origin}/?token=wrong`)).status, 401);
+  const signed = await ask(address.href);
+  assert.deepEqual([signed.status, signed.headers.location], [303, "/"]);
+  const set = String(signed.headers["set-cookie"]);
+  assert.match(set, /HttpOnly; SameSite=Lax/);
+  const cookie = set.split(";")[0]!;
+  assert.equal((await ask(`${address.origin}/api/runs`, { cookie })).status, 200);
+  assert.equal((await ask(`${address.origin}/api/runs`, { cookie: `${cookie.slice(0, -1)}~` })).status, 401);
+  assert.equal(
+    (await ask(`${address.origin}/api/runs`, { cookie, host: `evil.example:${address.port}` })).status,
+    421,
+  );
+});
+
+test("a port in use, and a store of a newer version, are said in a line", async () => {
+  await using ui = await startUi({ home, port: 0 });
+  const { origin, port } = new URL(ui.address);
+  await assert.rejects(startUi({ home, port: Number(port) }), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.match(error.message, /^ui 127\.0\.0\.1:\d+: the port is in use/);
+    return true;
+  });
+  // Two servers of one home, side by side.
+  await using other = await startUi({ home, port: 0 });
+  assert.equal((await ask(`${new URL(other.address).origin}/api/runs`)).status, 200);
+  {
+    using database = new DatabaseSync(runStoreFile(home));
+    database.exec("PRAGMA user_version = 99");
+  }
+  const { status, text } = await ask(`${origin}/api/runs`);
+  assert.equal(status, 409);
+  const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+  assert.equal(error.code, "ROTOR_RUN_STORE");
+  assert.match(error.message, /has version 99, this Rotor knows 4: update Rotor/);
+});

@@ -1,0 +1,138 @@
+import type { RunEvent, RunStatus } from "../runs/index.ts";
+import type { TrialRecord } from "../sweeps/index.ts";
+
+/** A run as the table of runs shows it. */
+export interface RunView {
+  readonly id: string;
+  readonly name: string;
+  readonly status: RunStatus;
+  readonly message: string | null;
+  readonly task: string;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly codeVersion: string;
+  readonly seed: number;
+  readonly summary: Readonly<Record<string, number>>;
+  readonly tags: readonly string[];
+  readonly note: string;
+  readonly trial: string | null;
+  /** Sweep of its trial, or null. */
+  readonly sweep: string | null;
+  readonly step: number;
+  /** Null if the configuration doesn't say it. */
+  readonly numSteps: number | null;
+  /** Seconds that it will take yet; null if it doesn't run, or nobody knows. */
+  readonly secondsLeft: number | null;
+  readonly learningRate: number | null;
+  readonly batchSize: number | null;
+  readonly optimizer: string | null;
+}
+
+export interface RunsView {
+  readonly home: string;
+  /** Newest first. */
+  readonly runs: readonly RunView[];
+  /** How many there are, of which these are the newest. */
+  readonly count: number;
+  /** The last that a person started. */
+  readonly latest: string | null;
+  /** What is wrong with the store, in one line each. */
+  readonly problems: readonly string[];
+}
+
+/** A few points of a curve, evenly spaced. */
+export type SparksView = Readonly<Record<string, readonly number[]>>;
+
+/** Time of training steps against steps, without pauses. */
+export interface ClockView {
+  readonly steps: readonly number[];
+  readonly seconds: readonly number[];
+  readonly itemsPerSecond: readonly number[];
+}
+
+export interface DifferenceView {
+  readonly path: string;
+  /** JSON; null where there is nothing. */
+  readonly values: readonly (string | null)[];
+}
+
+export interface RunDetailView {
+  readonly run: RunView;
+  readonly config: unknown;
+  /** What differs from the preset that is nearest; null if none is of its task. */
+  readonly preset: { readonly name: string; readonly differences: readonly DifferenceView[] } | null;
+  readonly metricNames: readonly string[];
+  readonly item: string;
+  readonly itemsPerStep: number | null;
+  readonly flopsPerStep: number | null;
+  readonly clock: ClockView;
+  /** Without those of the clock. */
+  readonly events: readonly RunEvent[];
+  readonly checkpoints: readonly number[];
+  readonly samples: readonly { readonly step: number; readonly text: string }[];
+  readonly pictures: readonly { readonly step: number; readonly file: string }[];
+  readonly histograms: readonly { readonly step: number; readonly file: string }[];
+}
+
+/** Points of a metric; `before` counts those up to the step that was asked for, so that a reader sees when they were made anew. */
+export interface SeriesView {
+  readonly steps: readonly number[];
+  readonly values: readonly number[];
+  readonly before: number;
+}
+
+export type MetricsView = Readonly<Record<string, SeriesView>>;
+
+export interface CompareView {
+  readonly by: "loss" | "bitsPerByte" | null;
+  readonly notes: readonly string[];
+  readonly runs: readonly (RunView & {
+    readonly itemsPerStep: number | null;
+    readonly flopsPerStep: number | null;
+    readonly item: string;
+    readonly clock: ClockView;
+  })[];
+  readonly differences: readonly DifferenceView[];
+  /** Metrics that all of them have. */
+  readonly commonMetrics: readonly string[];
+}
+
+export interface SweepView {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly codeVersion: string;
+  readonly counts: Readonly<Record<TrialRecord["status"], number>>;
+  readonly parameters: readonly string[];
+  readonly isAdaptive: boolean;
+}
+
+export interface SweepsView {
+  readonly location: string;
+  readonly sweeps: readonly SweepView[];
+  readonly problems: readonly string[];
+}
+
+export interface TrialView {
+  readonly id: string;
+  readonly number: number;
+  readonly round: number;
+  readonly status: TrialRecord["status"];
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+  readonly worker: string | null;
+  readonly step: number;
+  readonly numSteps: number;
+  readonly loss: number | null;
+  readonly validationLoss: number | null;
+  readonly message: string | null;
+  readonly run: string | null;
+  readonly attempts: number;
+}
+
+export interface SweepDetailView extends SweepView {
+  readonly learningRatePath: string;
+  readonly trials: readonly TrialView[];
+  /** The results as `rotor sweep export` writes them; null before the first. */
+  readonly csv: string | null;
+}

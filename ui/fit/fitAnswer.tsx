@@ -1,0 +1,322 @@
+import { useState } from "preact/hooks";
+import { number } from "../core/format.ts";
+import { Scroller, Section } from "../core/parts.tsx";
+import { texts, useText } from "../core/text.ts";
+import { LinePlot, type PlotSeries } from "../plots/linePlot.tsx";
+import { ParallelPlot } from "../plots/parallelPlot.tsx";
+import { SweepMap } from "../plots/sweepMap.tsx";
+import type { FitView } from "./fitView.ts";
+import { useFit } from "./useFit.ts";
+
+const words = texts({
+  en: {
+    fitting: "Fitting …",
+    noFit: "No fit:",
+    answer: "Answer",
+    batch: "batch size",
+    rate: "learning rate",
+    loss: "loss",
+    at: "At batch sizes",
+    atHint: "numbers, with commas between",
+    columns: {
+      batch: "Batch size",
+      best: "Best learning rate",
+      from: "From",
+      to: "To",
+      loss: "Loss",
+      remark: "",
+    },
+    interval: (share: number) => `${Math.round(100 * share)} % interval`,
+    extrapolated: (factor: number) => `${number(factor, 2)} times outside of what was tried`,
+    predicted: "Predictions",
+    measured: "Best of each batch size",
+    kinds: {
+      interior: "",
+      bracketed: "between its neighbours",
+      above: "at the upper edge: add larger learning rates",
+      below: "at the lower edge: add smaller learning rates",
+      unresolved: "too noisy to tell",
+    },
+    laws: "Laws",
+    lawColumns: { law: "Law", support: "Support", formula: "Formula" },
+    map: "Map",
+    curves: "Loss against learning rate, by batch size",
+    fitted: (batch: string) => `batch ${batch}, fit`,
+    runsOf: (batch: string) => `batch ${batch}`,
+    parallel: "All options of the runs",
+    next: "Runs to do next",
+    nextColumns: { batch: "Batch size", rates: "Learning rates", why: "Why", left: "Uncertainty left" },
+    notes: "Notes",
+  },
+  zh: {
+    fitting: "拟合中……",
+    noFit: "无法拟合：",
+    answer: "答案",
+    batch: "批量",
+    rate: "学习率",
+    loss: "损失",
+    at: "批量为",
+    atHint: "数字，以逗号分隔",
+    columns: { batch: "批量", best: "最佳学习率", from: "下限", to: "上限", loss: "损失", remark: "" },
+    interval: (share: number) => `${Math.round(100 * share)} % 区间`,
+    extrapolated: (factor: number) => `超出所试范围 ${number(factor, 2)} 倍`,
+    predicted: "预测",
+    measured: "各批量的最佳值",
+    kinds: {
+      interior: "",
+      bracketed: "介于相邻值之间",
+      above: "位于上边缘：请增加更大的学习率",
+      below: "位于下边缘：请增加更小的学习率",
+      unresolved: "噪声过大，无法判断",
+    },
+    laws: "定律",
+    lawColumns: { law: "定律", support: "支持度", formula: "公式" },
+    map: "图",
+    curves: "各批量下损失对学习率",
+    fitted: (batch: string) => `批量 ${batch}，拟合`,
+    runsOf: (batch: string) => `批量 ${batch}`,
+    parallel: "各训练的全部选项",
+    next: "接下来的训练",
+    nextColumns: { batch: "批量", rates: "学习率", why: "原因", left: "剩余不确定度" },
+    notes: "说明",
+  },
+});
+
+/** Losses above this are drawn at the edge: a few that blew up would hide the minimum. */
+function clipOf(losses: readonly number[]): number {
+  const sorted = losses.toSorted((a, b) => a - b);
+  const quarter = sorted[Math.floor(0.75 * (sorted.length - 1))] ?? 0;
+  return quarter + 1.5 * (quarter - (sorted[0] ?? 0));
+}
+
+function Curves({ fit }: { readonly fit: FitView }) {
+  const t = useText(words);
+  const clip = clipOf(fit.runs.flatMap(({ loss }) => loss ?? []));
+  const series: PlotSeries[] = fit.optima.flatMap(({ batchSize }, style) => {
+    const runs = fit.runs
+      .filter((run) => run.batchSize === batchSize && run.loss !== null && run.loss <= clip)
+      .sort((a, b) => a.learningRate - b.learningRate);
+    const fitted = (fit.curves[style] ?? []).filter(([, loss]) => loss <= clip);
+    const shown = number(batchSize);
+    return [
+      {
+        name: t.runsOf(shown),
+        style,
+        isPoints: true,
+        x: runs.map(({ learningRate }) => learningRate),
+        y: runs.map(({ loss }) => loss!),
+      },
+      { name: t.fitted(shown), style, x: fitted.map(([rate]) => rate), y: fitted.map(([, loss]) => loss) },
+    ];
+  });
+  return <LinePlot title={t.curves} xLabel={t.rate} yLabel={t.loss} series={series} isLogX height={340} />;
+}
+
+function Rates({
+  title,
+  rows,
+}: {
+  readonly title: string;
+  readonly rows: readonly {
+    batchSize: number;
+    value: number;
+    low: number;
+    high: number;
+    loss?: number;
+    remark: string;
+  }[];
+}) {
+  const t = useText(words);
+  const open = (value: number) => (value >= 1e300 ? "∞" : number(value, 3));
+  return (
+    <Scroller kind="scroll" label={title}>
+      <table>
+        <caption>{title}</caption>
+        <thead>
+          <tr>
+            {[t.columns.batch, t.columns.best, t.columns.from, t.columns.to, t.columns.loss].map((name) => (
+              <th key={name} scope="col" class="number">
+                {name}
+              </th>
+            ))}
+            <td />
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ batchSize, value, low, high, loss, remark }) => (
+            <tr key={batchSize}>
+              <th scope="row" class="number">
+                {number(batchSize)}
+              </th>
+              <td class="number">
+                <strong>{number(value, 3)}</strong>
+              </td>
+              <td class="number">{number(low, 3)}</td>
+              <td class="number">{open(high)}</td>
+              <td class="number">{number(loss)}</td>
+              <td>{remark}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroller>
+  );
+}
+
+/** Everything that a table of runs says: the answer with its interval, the map, the laws, what to do next. Made here, in the browser. */
+export function FitAnswer({
+  id,
+  content,
+  name,
+}: {
+  readonly id: string;
+  readonly content: string;
+  readonly name: string;
+}) {
+  const t = useText(words);
+  const [text, setText] = useState("");
+  const at = text
+    .split(/[,\s]+/)
+    .map(Number)
+    .filter((value) => value > 0 && Number.isFinite(value));
+  const fit = useFit(id, content, name, at);
+  if (fit === null) return <p role="status">{t.fitting}</p>;
+  if ("problem" in fit)
+    return (
+      <p class="notice">
+        {t.noFit} {fit.problem}
+      </p>
+    );
+  const settings = [...new Set(fit.runs.flatMap((run) => Object.keys(run.settings)))];
+  const losses = fit.runs.flatMap(({ loss }) => loss ?? []).sort((a, b) => a - b);
+  return (
+    <>
+      <Section title={t.answer}>
+        <label>
+          {t.at}{" "}
+          <input
+            value={text}
+            placeholder={fit.predictions.map(({ batchSize }) => batchSize).join(", ")}
+            title={t.atHint}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </label>
+        {fit.predictions.length > 0 && (
+          <Rates
+            title={`${t.predicted}, ${t.interval(fit.confidence)}`}
+            rows={fit.predictions.map((one) => ({
+              ...one,
+              remark: one.extrapolation > 1.001 ? t.extrapolated(one.extrapolation) : "",
+            }))}
+          />
+        )}
+        <Rates
+          title={`${t.measured}, ${t.interval(fit.confidence)}`}
+          rows={fit.optima.map((one) => ({ ...one, remark: t.kinds[one.kind] }))}
+        />
+      </Section>
+      <Section title={t.map}>
+        <SweepMap fit={fit} name={name} />
+        <Curves fit={fit} />
+      </Section>
+      {fit.laws.length > 0 && (
+        <Section title={t.laws}>
+          <Scroller kind="scroll" label={t.laws}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t.lawColumns.law}</th>
+                  <th scope="col" class="number">
+                    {t.lawColumns.support}
+                  </th>
+                  <th scope="col">{t.lawColumns.formula}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {fit.laws.map((law) => (
+                  <tr key={law.name}>
+                    <th scope="row">{law.name}</th>
+                    <td class="number">{Math.round(100 * law.weight)} %</td>
+                    <td>
+                      <code>{law.formula}</code>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroller>
+        </Section>
+      )}
+      {fit.nextRuns.length > 0 && (
+        <Section title={t.next}>
+          <Scroller kind="scroll" label={t.next}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col" class="number">
+                    {t.nextColumns.batch}
+                  </th>
+                  <th scope="col">{t.nextColumns.rates}</th>
+                  <th scope="col">{t.nextColumns.why}</th>
+                  <th scope="col" class="number">
+                    {t.nextColumns.left}
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {fit.nextRuns.map(({ batchSize, learningRates, reason, remainingVariance }) => (
+                  <tr key={`${batchSize} ${reason}`}>
+                    <th scope="row" class="number">
+                      {number(batchSize)}
+                    </th>
+                    <td>{learningRates.map((rate) => number(rate)).join(", ")}</td>
+                    <td>{reason}</td>
+                    <td class="number">
+                      {remainingVariance !== null && `${Math.round(100 * Math.sqrt(remainingVariance))} %`}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroller>
+        </Section>
+      )}
+      {settings.length > 0 && (
+        <Section title={t.parallel} isOpen={false}>
+          <ParallelPlot
+            title={t.parallel}
+            axes={[
+              { name: t.batch, isLog: true },
+              { name: t.rate, isLog: true },
+              ...settings.map((key) => ({ name: key, isLog: false })),
+              { name: t.loss, isLog: false },
+            ]}
+            lines={fit.runs.map((run, i) => ({
+              key: String(i),
+              label: `${t.loss} ${number(run.loss)}`,
+              values: [
+                run.batchSize,
+                run.learningRate,
+                ...settings.map((key) => run.settings[key] ?? null),
+                run.loss,
+              ],
+              rank:
+                run.loss === null || losses.length < 2
+                  ? null
+                  : losses.indexOf(run.loss) / (losses.length - 1),
+            }))}
+          />
+        </Section>
+      )}
+      {fit.warnings.length > 0 && (
+        <Section title={t.notes}>
+          <ul>
+            {fit.warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        </Section>
+      )}
+    </>
+  );
+}

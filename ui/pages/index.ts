@@ -1,0 +1,9 @@
+import { comparePage } from "./compare.tsx";
+import type { PageRow } from "./pageRow.ts";
+import { runPage } from "./run.tsx";
+import { runsPage } from "./runs.tsx";
+import { sweepPage } from "./sweep.tsx";
+import { sweepsPage } from "./sweeps.tsx";
+
+/** All pages, in the order of the list at the top. */
+export const pages: readonly PageRow[] = [runsPage, runPage, comparePage, sweepsPage, sweepPage];
