@@ -124,7 +124,8 @@ export class RunStore {
         database = new DatabaseSync(":memory:");
         migrate(database, runMigrations, this.#what);
       }
-      return [database, () => database.close(), false];
+      // In memory, it never sees what a trainer makes of the file.
+      return [database, () => database.close(), readOnly];
     };
     [this.#database, this.#close, this.isCopy] = this.#guard(open);
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -20,7 +20,17 @@ const page = { read: () => null } as unknown as PageFiles;
 test("a store that is missing, just being made, deleted and made anew is seen as it is", async () => {
   await using context = new UiContext(home, page);
   assert.deepEqual(context.runs.listRuns(), []);
-  // A trainer has made the file, but not its tables yet.
+  // A trainer has made the file, then its format, but not its tables yet.
+  writeFileSync(runStoreFile(home), "");
+  assert.deepEqual(context.runs.listRuns(), []);
+  {
+    await using early = new UiContext(home, page);
+    assert.deepEqual(early.runs.listRuns(), []);
+    using store = new RunStore(home);
+    store.createRun(newRun);
+    assert.equal(early.runs.listRuns().length, 1);
+  }
+  for (const ending of ["", "-wal", "-shm"]) rmSync(runStoreFile(home) + ending, { force: true });
   {
     using database = new DatabaseSync(runStoreFile(home));
     database.exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 0; VACUUM");
