@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { matchPath } from "../src/ui/matchPath.ts";
 import { forgetAsked, shared, sharePage } from "./core/api.ts";
 import { moment, save } from "./core/format.ts";
 import { useLive } from "./core/live.ts";
-import { currentHash, matchPlace, usePlace } from "./core/router.ts";
+import { currentHash, usePlace } from "./core/router.ts";
 import { changeSettings, useSettings } from "./core/settings.ts";
 import { texts, useText } from "./core/text.ts";
 import { pages } from "./pages/index.ts";
@@ -38,7 +39,7 @@ const words = texts({
 /** The first page whose path it is; an empty path is the first page's. */
 function findPage(path: string): { readonly row: PageRow; readonly params: Record<string, string> } | null {
   for (const row of pages) {
-    const params = path === "/" && row === pages[0] ? {} : matchPlace(row.path, path);
+    const params = path === "/" && row === pages[0] ? {} : matchPath(row.path, path);
     if (params !== null) return { row, params };
   }
   return null;

@@ -6,8 +6,9 @@ import { RunStore } from "../runs/index.ts";
 import { Changes } from "./changes.ts";
 import { UiContext } from "./context.ts";
 import { cookieName, isLoopback, judge, reachedAt, securityHeaders } from "./guard.ts";
+import { matchPath } from "./matchPath.ts";
 import { PageFiles } from "./pageFiles.ts";
-import { FileAnswer, matchPath, NotFoundError, type Route, type UiRequest } from "./route.ts";
+import { FileAnswer, NotFoundError, type Route, type UiRequest } from "./route.ts";
 import { routes } from "./routes/index.ts";
 
 export interface UiOptions {

@@ -1,7 +1,8 @@
 import type { ClockView } from "../../src/ui/views.ts";
 
 /** What curves are drawn against. */
-export type AxisName = "steps" | "items" | "time" | "flops";
+export const axisNames = ["steps", "items", "time", "flops"] as const;
+export type AxisName = (typeof axisNames)[number];
 
 /** What is known of a run's steps. */
 export interface StepUnits {

@@ -30,18 +30,6 @@ export function usePlace(): Place {
   return placeOf(hash);
 }
 
-/** The parts that a pattern such as `/run/:run` names, or null. */
-export function matchPlace(pattern: string, path: string): Record<string, string> | null {
-  const [wanted, given] = [pattern.split("/"), path.split("/")];
-  if (wanted.length !== given.length) return null;
-  const params: Record<string, string> = {};
-  for (const [i, part] of wanted.entries()) {
-    if (part.startsWith(":")) params[part.slice(1)] = decodeURIComponent(given[i]!);
-    else if (part !== given[i]) return null;
-  }
-  return params;
-}
-
 export const runHref = (id: string) => `#/run/${encodeURIComponent(id)}`;
 export const sweepHref = (id: string) => `#/sweep/${encodeURIComponent(id)}`;
 export const compareHref = (ids: readonly string[]) =>

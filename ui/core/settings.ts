@@ -53,8 +53,6 @@ export function changeSettings(change: Partial<Settings>): void {
 darkness.addEventListener("change", () => changeSettings({}));
 apply();
 
-export const currentSettings = () => settings;
-
 export function useSettings(): Settings & { readonly ground: "light" | "dark" } {
   const [, redraw] = useState(0);
   useEffect(() => {

@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { number } from "../core/format.ts";
-import { Scroller, Section } from "../core/parts.tsx";
 import { texts, useText } from "../core/text.ts";
+import { Section } from "../parts/section.tsx";
+import { Table } from "../parts/table.tsx";
 import { LinePlot, type PlotSeries } from "../plots/linePlot.tsx";
 import { ParallelPlot } from "../plots/parallelPlot.tsx";
 import { SweepMap } from "../plots/sweepMap.tsx";
@@ -24,7 +25,6 @@ const words = texts({
       from: "From",
       to: "To",
       loss: "Loss",
-      remark: "",
     },
     interval: (share: number) => `${Math.round(100 * share)} % interval`,
     extrapolated: (factor: number) => `${number(factor, 2)} times outside of what was tried`,
@@ -57,7 +57,7 @@ const words = texts({
     loss: "损失",
     at: "批量为",
     atHint: "数字，以逗号分隔",
-    columns: { batch: "批量", best: "最佳学习率", from: "下限", to: "上限", loss: "损失", remark: "" },
+    columns: { batch: "批量", best: "最佳学习率", from: "下限", to: "上限", loss: "损失" },
     interval: (share: number) => `${Math.round(100 * share)} % 区间`,
     extrapolated: (factor: number) => `超出所试范围 ${number(factor, 2)} 倍`,
     predicted: "预测",
@@ -127,39 +127,37 @@ function Rates({
   }[];
 }) {
   const t = useText(words);
-  const open = (value: number) => (value >= 1e300 ? "∞" : number(value, 3));
   return (
-    <Scroller kind="scroll" label={title}>
-      <table>
-        <caption>{title}</caption>
-        <thead>
-          <tr>
-            {[t.columns.batch, t.columns.best, t.columns.from, t.columns.to, t.columns.loss].map((name) => (
-              <th key={name} scope="col" class="number">
-                {name}
-              </th>
-            ))}
-            <td />
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ batchSize, value, low, high, loss, remark }) => (
-            <tr key={batchSize}>
-              <th scope="row" class="number">
-                {number(batchSize)}
-              </th>
-              <td class="number">
-                <strong>{number(value, 3)}</strong>
-              </td>
-              <td class="number">{number(low, 3)}</td>
-              <td class="number">{open(high)}</td>
-              <td class="number">{number(loss)}</td>
-              <td>{remark}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroller>
+    <Table
+      label={title}
+      caption={title}
+      columns={[
+        {
+          key: "batch",
+          label: t.columns.batch,
+          isNumber: true,
+          isHeading: true,
+          cell: ({ batchSize }) => number(batchSize),
+        },
+        {
+          key: "best",
+          label: t.columns.best,
+          isNumber: true,
+          cell: ({ value }) => <strong>{number(value, 3)}</strong>,
+        },
+        { key: "from", label: t.columns.from, isNumber: true, cell: ({ low }) => number(low, 3) },
+        {
+          key: "to",
+          label: t.columns.to,
+          isNumber: true,
+          cell: ({ high }) => (high >= 1e300 ? "∞" : number(high, 3)),
+        },
+        { key: "loss", label: t.columns.loss, isNumber: true, cell: ({ loss }) => number(loss) },
+        { key: "remark", label: "", cell: ({ remark }) => remark },
+      ]}
+      rows={rows}
+      rowKey={({ batchSize }) => batchSize}
+    />
   );
 }
 
@@ -221,64 +219,56 @@ export function FitAnswer({
       </Section>
       {fit.laws.length > 0 && (
         <Section title={t.laws}>
-          <Scroller kind="scroll" label={t.laws}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t.lawColumns.law}</th>
-                  <th scope="col" class="number">
-                    {t.lawColumns.support}
-                  </th>
-                  <th scope="col">{t.lawColumns.formula}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {fit.laws.map((law) => (
-                  <tr key={law.name}>
-                    <th scope="row">{law.name}</th>
-                    <td class="number">{Math.round(100 * law.weight)} %</td>
-                    <td>
-                      <code>{law.formula}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroller>
+          <Table
+            label={t.laws}
+            columns={[
+              { key: "law", label: t.lawColumns.law, isHeading: true, cell: ({ name: law }) => law },
+              {
+                key: "support",
+                label: t.lawColumns.support,
+                isNumber: true,
+                cell: ({ weight }) => `${Math.round(100 * weight)} %`,
+              },
+              {
+                key: "formula",
+                label: t.lawColumns.formula,
+                cell: ({ formula }) => <code>{formula}</code>,
+              },
+            ]}
+            rows={fit.laws}
+            rowKey={({ name: law }) => law}
+          />
         </Section>
       )}
       {fit.nextRuns.length > 0 && (
         <Section title={t.next}>
-          <Scroller kind="scroll" label={t.next}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col" class="number">
-                    {t.nextColumns.batch}
-                  </th>
-                  <th scope="col">{t.nextColumns.rates}</th>
-                  <th scope="col">{t.nextColumns.why}</th>
-                  <th scope="col" class="number">
-                    {t.nextColumns.left}
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {fit.nextRuns.map(({ batchSize, learningRates, reason, remainingVariance }) => (
-                  <tr key={`${batchSize} ${reason}`}>
-                    <th scope="row" class="number">
-                      {number(batchSize)}
-                    </th>
-                    <td>{learningRates.map((rate) => number(rate)).join(", ")}</td>
-                    <td>{reason}</td>
-                    <td class="number">
-                      {remainingVariance !== null && `${Math.round(100 * Math.sqrt(remainingVariance))} %`}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroller>
+          <Table
+            label={t.next}
+            columns={[
+              {
+                key: "batch",
+                label: t.nextColumns.batch,
+                isNumber: true,
+                isHeading: true,
+                cell: ({ batchSize }) => number(batchSize),
+              },
+              {
+                key: "rates",
+                label: t.nextColumns.rates,
+                cell: ({ learningRates }) => learningRates.map((rate) => number(rate)).join(", "),
+              },
+              { key: "why", label: t.nextColumns.why, cell: ({ reason }) => reason },
+              {
+                key: "left",
+                label: t.nextColumns.left,
+                isNumber: true,
+                cell: ({ remainingVariance: left }) =>
+                  left !== null && `${Math.round(100 * Math.sqrt(left))} %`,
+              },
+            ]}
+            rows={fit.nextRuns}
+            rowKey={({ batchSize, reason }) => `${batchSize} ${reason}`}
+          />
         </Section>
       )}
       {settings.length > 0 && (

@@ -1,14 +1,21 @@
 import { useMemo, useState } from "preact/hooks";
-import type { CompareView, RunsView } from "../../src/ui/views.ts";
+import type { CompareView, DifferenceView, RunsView } from "../../src/ui/views.ts";
 import { shared } from "../core/api.ts";
-import { type AxisName, alongAxis, hasAxis } from "../core/axis.ts";
+import { alongAxis } from "../core/axis.ts";
 import { number } from "../core/format.ts";
 import { meanOver } from "../core/meanOver.ts";
-import { Pending, Progress, Scroller, Section, StateMark } from "../core/parts.tsx";
 import { compareHref, runHref } from "../core/router.ts";
 import { smooth } from "../core/smooth.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData, useMetrics } from "../core/useData.ts";
+import { Choice } from "../parts/choice.tsx";
+import { CurveControls, useCurveView } from "../parts/curveControls.tsx";
+import { Notices } from "../parts/notices.tsx";
+import { Pending } from "../parts/pending.tsx";
+import { Progress } from "../parts/progress.tsx";
+import { Section } from "../parts/section.tsx";
+import { StateMark } from "../parts/stateMark.tsx";
+import { Table, type TableColumn } from "../parts/table.tsx";
 import { LinePlot, type PlotSeries } from "../plots/linePlot.tsx";
 import { pageRow } from "./pageRow.ts";
 
@@ -19,11 +26,6 @@ const words = texts({
     choose: "Choose …",
     none: "Choose runs here, or in the table of runs.",
     remove: (name: string) => `Remove ${name}`,
-    axis: "Against",
-    axes: { steps: "steps", items: "tokens or images", time: "time", flops: "FLOPs" },
-    seconds: "seconds of training",
-    smoothing: "Smoothing",
-    window: (steps: number) => `${steps} steps`,
     seeds: "Mean and band over seeds",
     seedsHint:
       "Runs whose options differ in the seed alone are one curve: their mean, and a band from the least to the greatest",
@@ -52,11 +54,6 @@ const words = texts({
     choose: "选择……",
     none: "在此处或在训练列表中选择训练。",
     remove: (name: string) => `移除 ${name}`,
-    axis: "横轴",
-    axes: { steps: "步数", items: "词元或图像", time: "时间", flops: "FLOPs" },
-    seconds: "训练秒数",
-    smoothing: "平滑",
-    window: (steps: number) => `${steps} 步`,
     seeds: "按种子取均值与区间",
     seedsHint: "仅种子不同的训练合为一条曲线：其均值，以及最小到最大的区间",
     seedsOf: (count: number) => `${count} 个种子`,
@@ -110,8 +107,8 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
   const { data, error } = useData<CompareView>(
     `/api/compare?${ids.map((id) => `run=${encodeURIComponent(id)}`).join("&")}`,
   );
-  const [axis, setAxis] = useState<AxisName>("steps");
-  const [window, setWindow] = useState(20);
+  const view = useCurveView(data?.runs ?? []);
+  const { axis, axisLabel, window } = view;
   const [isTogether, setTogether] = useState(false);
   const [other, setOther] = useState("gradNorm");
   const isBits = data?.by === "bitsPerByte";
@@ -160,42 +157,62 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
   const training = useMemo(() => curves("loss", true), [metrics, groups, key, Object.values(metrics)]);
 
   if (data === null) return <Pending error={error} />;
-  const label = { ...t.axes, time: t.seconds, items: data.runs[0]!.item, flops: "FLOPs" }[axis];
-  const axes = (["steps", "items", "time", "flops"] as const).filter((name) =>
-    data.runs.every((run) => hasAxis(name, run)),
-  );
   const bits = curves("bitsPerByte", false);
+  const runColumns: readonly TableColumn<ComparedRun>[] = [
+    {
+      key: "run",
+      label: t.columns.run,
+      isHeading: true,
+      cell: (run) => (
+        <>
+          <a href={runHref(run.id)}>{nameOf(run, data.runs)}</a> <span class="quiet">{run.id}</span>
+        </>
+      ),
+    },
+    { key: "state", label: t.columns.state, cell: ({ status }) => <StateMark state={status} /> },
+    { key: "step", label: t.columns.step, isNumber: true, cell: (run) => <Progress run={run} /> },
+    ...(data.by === "loss"
+      ? [
+          {
+            key: "training",
+            label: t.columns.training,
+            isNumber: true,
+            cell: ({ summary }: ComparedRun) => number(summary.loss),
+          },
+          {
+            key: "validation",
+            label: t.columns.validation,
+            isNumber: true,
+            cell: ({ summary }: ComparedRun) => number(summary.validationLoss),
+          },
+        ]
+      : []),
+    {
+      key: "bits",
+      label: t.columns.bits,
+      isNumber: true,
+      cell: ({ summary }) => number(summary.bitsPerByte),
+    },
+    {
+      key: "remove",
+      label: "",
+      cell: (run) =>
+        shared === null && (
+          <a
+            href={compareHref(ids.filter((id) => id !== run.id))}
+            aria-label={t.remove(nameOf(run, data.runs))}
+          >
+            ×
+          </a>
+        ),
+    },
+  ];
   return (
     <>
       {error !== null && <Pending error={error} />}
-      {data.notes.map((note) => (
-        <p key={note} class="notice">
-          {note}
-        </p>
-      ))}
+      <Notices lines={data.notes} />
       <div class="controls">
-        <label>
-          {t.axis}{" "}
-          <select value={axis} onChange={(event) => setAxis(event.currentTarget.value as AxisName)}>
-            {axes.map((name) => (
-              <option key={name} value={name}>
-                {name === "items" ? data.runs[0]!.item : t.axes[name]}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          {t.smoothing}{" "}
-          <input
-            type="range"
-            min="0"
-            max="10"
-            step="0.25"
-            value={Math.log2(window)}
-            onInput={(event) => setWindow(2 ** Number(event.currentTarget.value))}
-          />{" "}
-          {t.window(Math.round(window))}
-        </label>
+        <CurveControls view={view} />
         <label title={t.seedsHint}>
           <input type="checkbox" checked={isTogether} onChange={() => setTogether(!isTogether)} /> {t.seeds}
         </label>
@@ -206,7 +223,7 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
             <div class="wide">
               <LinePlot
                 title={t.training}
-                xLabel={label}
+                xLabel={axisLabel}
                 yLabel={t.training}
                 series={training}
                 cursor="compare"
@@ -215,7 +232,7 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
             </div>
             <LinePlot
               title={t.validation}
-              xLabel={label}
+              xLabel={axisLabel}
               yLabel={t.validation}
               series={curves("validationLoss", false)}
               cursor="compare"
@@ -229,7 +246,7 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
             <div class="wide">
               <LinePlot
                 title={t.bits}
-                xLabel={label}
+                xLabel={axisLabel}
                 yLabel={t.bits}
                 series={bits}
                 cursor="compare"
@@ -238,21 +255,17 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
             </div>
           ))}
         <div>
-          <label>
-            {t.others}{" "}
-            <select value={other} onChange={(event) => setOther(event.currentTarget.value)}>
-              {data.commonMetrics
-                .filter((name) => !(isBits && (name === "loss" || name === "validationLoss")))
-                .map((name) => (
-                  <option key={name} value={name}>
-                    {name}
-                  </option>
-                ))}
-            </select>
-          </label>
+          <Choice
+            label={t.others}
+            value={other}
+            names={data.commonMetrics.filter(
+              (name) => !(isBits && (name === "loss" || name === "validationLoss")),
+            )}
+            onChange={setOther}
+          />
           <LinePlot
             title={other}
-            xLabel={label}
+            xLabel={axisLabel}
             yLabel={other}
             series={curves(other, false)}
             cursor="compare"
@@ -260,96 +273,30 @@ function Compared({ ids }: { readonly ids: readonly string[] }) {
         </div>
       </div>
       <Section title={t.runs}>
-        <Scroller kind="scroll" label={t.runs}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.columns.run}</th>
-                <th scope="col">{t.columns.state}</th>
-                <th scope="col" class="number">
-                  {t.columns.step}
-                </th>
-                {data.by === "loss" && (
-                  <>
-                    <th scope="col" class="number">
-                      {t.columns.training}
-                    </th>
-                    <th scope="col" class="number">
-                      {t.columns.validation}
-                    </th>
-                  </>
-                )}
-                <th scope="col" class="number">
-                  {t.columns.bits}
-                </th>
-                <td />
-              </tr>
-            </thead>
-            <tbody>
-              {data.runs.map((run) => (
-                <tr key={run.id}>
-                  <th scope="row">
-                    <a href={runHref(run.id)}>{nameOf(run, data.runs)}</a> <span class="quiet">{run.id}</span>
-                  </th>
-                  <td>
-                    <StateMark state={run.status} />
-                  </td>
-                  <td class="number">
-                    <Progress run={run} />
-                  </td>
-                  {data.by === "loss" && (
-                    <>
-                      <td class="number">{number(run.summary.loss)}</td>
-                      <td class="number">{number(run.summary.validationLoss)}</td>
-                    </>
-                  )}
-                  <td class="number">{number(run.summary.bitsPerByte)}</td>
-                  <td>
-                    {shared === null && (
-                      <a
-                        href={compareHref(ids.filter((id) => id !== run.id))}
-                        aria-label={t.remove(nameOf(run, data.runs))}
-                      >
-                        ×
-                      </a>
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroller>
+        <Table label={t.runs} columns={runColumns} rows={data.runs} rowKey={({ id }) => id} />
       </Section>
       <Section title={t.differences}>
         {data.differences.length === 0 ? (
           <p>{t.equal}</p>
         ) : (
-          <Scroller kind="scroll" label={t.differences}>
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">{t.option}</th>
-                  {data.runs.map((run) => (
-                    <th key={run.id} scope="col">
-                      {nameOf(run, data.runs)}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {data.differences.map(({ path, values }) => (
-                  <tr key={path}>
-                    <th scope="row">
-                      <code>{path}</code>
-                    </th>
-                    {values.map((value, i) => (
-                      <td key={data.runs[i]!.id}>{value ?? "–"}</td>
-                    ))}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroller>
+          <Table
+            label={t.differences}
+            columns={[
+              {
+                key: "option",
+                label: t.option,
+                isHeading: true,
+                cell: ({ path }: DifferenceView) => <code>{path}</code>,
+              },
+              ...data.runs.map((run, i) => ({
+                key: run.id,
+                label: nameOf(run, data.runs),
+                cell: ({ values }: DifferenceView) => values[i] ?? "–",
+              })),
+            ]}
+            rows={data.differences}
+            rowKey={({ path }) => path}
+          />
         )}
       </Section>
     </>

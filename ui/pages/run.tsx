@@ -1,14 +1,24 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
-import type { RunDetailView, RunView } from "../../src/ui/views.ts";
+import { useMemo, useState } from "preact/hooks";
+import type { RunEvent } from "../../src/runs/index.ts";
+import type { DifferenceView, RunDetailView, RunView } from "../../src/ui/views.ts";
 import { ApiError, fileAddress, postJson, shared } from "../core/api.ts";
-import { type AxisName, alongAxis, hasAxis } from "../core/axis.ts";
+import { alongAxis } from "../core/axis.ts";
 import { compactNumber, duration, moment, number } from "../core/format.ts";
-import { Pending, Progress, Scroller, Section, StateMark } from "../core/parts.tsx";
 import { compareHref, sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { smooth } from "../core/smooth.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData, useMetrics } from "../core/useData.ts";
+import { Choice } from "../parts/choice.tsx";
+import { CurveControls, useCurveView } from "../parts/curveControls.tsx";
+import { Facts } from "../parts/facts.tsx";
+import { Notices } from "../parts/notices.tsx";
+import { Pending } from "../parts/pending.tsx";
+import { Progress } from "../parts/progress.tsx";
+import { Scroller } from "../parts/scroller.tsx";
+import { Section } from "../parts/section.tsx";
+import { StateMark } from "../parts/stateMark.tsx";
+import { Table } from "../parts/table.tsx";
 import { HeatMap } from "../plots/heatMap.tsx";
 import { LinePlot, type PlotSeries } from "../plots/linePlot.tsx";
 import { pageRow } from "./pageRow.ts";
@@ -16,11 +26,8 @@ import { pageRow } from "./pageRow.ts";
 const words = texts({
   en: {
     title: "Run",
-    axis: "Against",
-    axes: { steps: "steps", time: "time", flops: "FLOPs" },
+    stepsAxis: "steps",
     seconds: "seconds of training",
-    smoothing: "Smoothing",
-    window: (steps: number) => `${steps} steps`,
     loss: "Loss",
     training: "training",
     validation: "validation",
@@ -83,11 +90,8 @@ const words = texts({
   },
   zh: {
     title: "训练",
-    axis: "横轴",
-    axes: { steps: "步数", time: "时间", flops: "FLOPs" },
+    stepsAxis: "步数",
     seconds: "训练秒数",
-    smoothing: "平滑",
-    window: (steps: number) => `${steps} 步`,
     loss: "损失",
     training: "训练",
     validation: "验证",
@@ -278,24 +282,20 @@ function Spectra({ run, names }: { readonly run: string; readonly names: readonl
   }, [metrics, quantity, matrices]);
   return (
     <>
-      <label>
-        {t.quantity}{" "}
-        <select value={quantity} onChange={(event) => setQuantity(event.currentTarget.value)}>
-          {hasRatio && <option value="ratio">{t.quantities.ratio}</option>}
-          {quantities.map((name) => (
-            <option key={name} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label={t.quantity}
+        value={quantity}
+        names={[...(hasRatio ? ["ratio"] : []), ...quantities]}
+        wordOf={(name) => (name === "ratio" ? t.quantities.ratio : name)}
+        onChange={setQuantity}
+      />
       {map === null ? (
         <Pending error={null} />
       ) : (
         <HeatMap
           title={quantity === "ratio" ? t.quantities.ratio : quantity}
           rowLabel={t.matrix}
-          columnLabel={t.axes.steps}
+          columnLabel={t.stepsAxis}
           rows={matrices}
           columns={map.columns}
           values={map.rows}
@@ -344,15 +344,11 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
   const { language } = useSettings();
   const id = params.run!;
   const { data, error } = useData<RunDetailView>(`/api/runs/${encodeURIComponent(id)}`);
-  const [axis, setAxis] = useState<AxisName>("steps");
-  const [window, setWindow] = useState(20);
+  const view = useCurveView(data === null ? [] : [data]);
+  const { axis, axisLabel, window } = view;
   const plain = data?.metricNames.filter((name) => !name.includes("/")) ?? [];
   const metrics = useMetrics([id], plain)[id] ?? {};
   const spectra = data?.metricNames.filter((name) => name.includes("/")) ?? [];
-  useEffect(() => {
-    if (data !== null && !hasAxis(axis, data)) setAxis("steps");
-  }, [data, axis]);
-
   const place = (steps: readonly number[]) => (data === null ? steps : alongAxis(steps, axis, data));
   const lossSeries = useMemo((): PlotSeries[] => {
     const { loss, validationLoss } = metrics;
@@ -371,7 +367,21 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
 
   if (data === null) return <Pending error={error} />;
   const { run, item, clock } = data;
-  const axisLabel = { steps: t.axes.steps, items: item, time: t.seconds, flops: "FLOPs" }[axis];
+  const validation = metrics.validationLoss?.values.at(-1);
+  const [speed, seconds] = [clock.itemsPerSecond.at(-1), clock.seconds.at(-1)];
+  const eventText = (event: RunEvent) => {
+    switch (event.kind) {
+      case "note":
+        return event.message;
+      case "start":
+      case "checkpoint":
+        return t.kinds[event.kind](event.step);
+      case "end":
+        return `${t.kinds.end(event.status, event.step)}${event.message === null ? "" : `: ${event.message}`}`;
+      default:
+        return null;
+    }
+  };
   const others = plain.filter(
     (name) => !["loss", "validationLoss", "covarianceTrace", "gradientSquared"].includes(name),
   );
@@ -381,67 +391,39 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
         {run.name} <span class="quiet">{run.id}</span>
       </h1>
       {error !== null && <Pending error={error} />}
-      {run.message !== null && <p class="notice">{run.message}</p>}
-      <dl class="facts">
-        <div>
-          <dt>
-            <StateMark state={run.status} />
-          </dt>
-          <dd>
-            <Progress run={run} />
-          </dd>
-        </div>
-        <div>
-          <dt>{t.finalLoss}</dt>
-          <dd>{number(run.summary.loss ?? metrics.loss?.values.at(-1))}</dd>
-        </div>
-        {metrics.validationLoss !== undefined && (
-          <div>
-            <dt>{t.validationLoss}</dt>
-            <dd>
-              {number(metrics.validationLoss.values.at(-1))} <span class="quiet">{t.unit[run.task]}</span>
-            </dd>
-          </div>
-        )}
-        {clock.itemsPerSecond.length > 0 && (
-          <div>
-            <dt>{t.perSecond(item)}</dt>
-            <dd>{compactNumber(clock.itemsPerSecond.at(-1)!)}</dd>
-          </div>
-        )}
-        {clock.seconds.length > 0 && (
-          <div>
-            <dt>{t.seconds}</dt>
-            <dd>{duration(clock.seconds.at(-1)!)}</dd>
-          </div>
-        )}
-        <div>
-          <dt>{t.begun}</dt>
-          <dd>{moment(run.createdAt, language)}</dd>
-        </div>
-        <div>
-          <dt>{t.version}</dt>
-          <dd>{run.codeVersion}</dd>
-        </div>
-        <div>
-          <dt>{t.seed}</dt>
-          <dd>{run.seed}</dd>
-        </div>
-        {run.sweep !== null && (
-          <div>
-            <dt>{t.sweep}</dt>
-            <dd>
-              <a href={sweepHref(run.sweep)}>{run.sweep}</a>
-            </dd>
-          </div>
-        )}
-        {data.checkpoints.length > 0 && (
-          <div>
-            <dt>{t.checkpoints}</dt>
-            <dd>{data.checkpoints.slice(-4).join(", ")}</dd>
-          </div>
-        )}
-      </dl>
+      <Notices lines={run.message === null ? [] : [run.message]} />
+      <Facts
+        facts={[
+          { key: "state", name: <StateMark state={run.status} />, value: <Progress run={run} /> },
+          {
+            key: "loss",
+            name: t.finalLoss,
+            value: number(run.summary.loss ?? metrics.loss?.values.at(-1)),
+          },
+          validation === undefined
+            ? null
+            : {
+                key: "validation",
+                name: t.validationLoss,
+                value: (
+                  <>
+                    {number(validation)} <span class="quiet">{t.unit[run.task]}</span>
+                  </>
+                ),
+              },
+          speed === undefined ? null : { key: "speed", name: t.perSecond(item), value: compactNumber(speed) },
+          seconds === undefined ? null : { key: "seconds", name: t.seconds, value: duration(seconds) },
+          { key: "begun", name: t.begun, value: moment(run.createdAt, language) },
+          { key: "version", name: t.version, value: run.codeVersion },
+          { key: "seed", name: t.seed, value: run.seed },
+          run.sweep === null
+            ? null
+            : { key: "sweep", name: t.sweep, value: <a href={sweepHref(run.sweep)}>{run.sweep}</a> },
+          data.checkpoints.length === 0
+            ? null
+            : { key: "checkpoints", name: t.checkpoints, value: data.checkpoints.slice(-4).join(", ") },
+        ]}
+      />
       <Annotation run={run} />
       {shared === null && (
         <p>
@@ -450,30 +432,7 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
       )}
       <Section title={t.curves}>
         <div class="controls">
-          <label>
-            {t.axis}{" "}
-            <select value={axis} onChange={(event) => setAxis(event.currentTarget.value as AxisName)}>
-              {(["steps", "items", "time", "flops"] as const)
-                .filter((name) => hasAxis(name, data))
-                .map((name) => (
-                  <option key={name} value={name}>
-                    {name === "items" ? item : t.axes[name]}
-                  </option>
-                ))}
-            </select>
-          </label>
-          <label>
-            {t.smoothing}{" "}
-            <input
-              type="range"
-              min="0"
-              max="10"
-              step="0.25"
-              value={Math.log2(window)}
-              onInput={(event) => setWindow(2 ** Number(event.currentTarget.value))}
-            />{" "}
-            {t.window(Math.round(window))}
-          </label>
+          <CurveControls view={view} />
         </div>
         <div class="plots">
           <div class="wide">
@@ -561,26 +520,21 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
           ) : (
             <>
               <p>{t.differs(data.preset.name)}</p>
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">{t.option}</th>
-                    <th scope="col">{data.preset.name}</th>
-                    <th scope="col">{t.here}</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {data.preset.differences.map(({ path, values }) => (
-                    <tr key={path}>
-                      <th scope="row">
-                        <code>{path}</code>
-                      </th>
-                      <td>{values[0] ?? "–"}</td>
-                      <td>{values[1] ?? "–"}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+              <Table
+                label={t.differs(data.preset.name)}
+                columns={[
+                  {
+                    key: "option",
+                    label: t.option,
+                    isHeading: true,
+                    cell: ({ path }: DifferenceView) => <code>{path}</code>,
+                  },
+                  { key: "preset", label: data.preset.name, cell: ({ values }) => values[0] ?? "–" },
+                  { key: "here", label: t.here, cell: ({ values }) => values[1] ?? "–" },
+                ]}
+                rows={data.preset.differences}
+                rowKey={({ path }) => path}
+              />
             </>
           ))}
         <details>
@@ -590,28 +544,15 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
       </Section>
       {data.events.length > 0 && (
         <Section title={t.events} isOpen={data.events.length <= 30}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.when}</th>
-                <th scope="col">{t.what}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.events.toReversed().map((event, i) => (
-                <tr key={data.events.length - i}>
-                  <td>{moment(event.time, language)}</td>
-                  <td>
-                    {event.kind === "note" && event.message}
-                    {event.kind === "start" && t.kinds.start(event.step)}
-                    {event.kind === "checkpoint" && t.kinds.checkpoint(event.step)}
-                    {event.kind === "end" &&
-                      `${t.kinds.end(event.status, event.step)}${event.message === null ? "" : `: ${event.message}`}`}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <Table
+            label={t.events}
+            columns={[
+              { key: "when", label: t.when, cell: ({ time }: RunEvent) => moment(time, language) },
+              { key: "what", label: t.what, cell: eventText },
+            ]}
+            rows={data.events.toReversed()}
+            rowKey={(_, place) => data.events.length - place}
+          />
         </Section>
       )}
     </>

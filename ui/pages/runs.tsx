@@ -2,11 +2,17 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { RunsView, RunView, SparksView } from "../../src/ui/views.ts";
 import { getJson, postJson, shared, sharedAnswers } from "../core/api.ts";
 import { moment, number } from "../core/format.ts";
-import { Pending, Progress, Scroller, Spark, StateMark } from "../core/parts.tsx";
 import { compareHref, runHref, sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
+import { Choice } from "../parts/choice.tsx";
+import { Notices } from "../parts/notices.tsx";
+import { Pending } from "../parts/pending.tsx";
+import { Progress } from "../parts/progress.tsx";
+import { Scroller } from "../parts/scroller.tsx";
+import { Spark } from "../parts/spark.tsx";
+import { StateMark } from "../parts/stateMark.tsx";
 import { pageRow } from "./pageRow.ts";
 
 const words = texts({
@@ -338,11 +344,7 @@ function Runs() {
     <>
       <h1>{t.title}</h1>
       {error !== null && <Pending error={error} />}
-      {data.problems.map((problem) => (
-        <p key={problem} class="notice" role="alert">
-          {problem}
-        </p>
-      ))}
+      <Notices lines={data.problems} isAlert />
       <div class="controls">
         <label>
           {t.search}{" "}
@@ -356,16 +358,13 @@ function Runs() {
             }}
           />
         </label>
-        <label>
-          {t.group}{" "}
-          <select value={grouping} onChange={(event) => setGrouping(event.currentTarget.value as Grouping)}>
-            {(Object.keys(t.groups) as Grouping[]).map((name) => (
-              <option key={name} value={name}>
-                {t.groups[name]}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Choice
+          label={t.group}
+          value={grouping}
+          names={Object.keys(t.groups) as Grouping[]}
+          wordOf={(name) => t.groups[name]}
+          onChange={setGrouping}
+        />
         <span class="quiet" role="status">
           {t.shown(
             groups.reduce((sum, group) => sum + group.runs.length, 0),

@@ -1,10 +1,13 @@
 import type { SweepDetailView, TrialView } from "../../src/ui/views.ts";
 import { number } from "../core/format.ts";
-import { Pending, Scroller, Section, StateMark } from "../core/parts.tsx";
 import { runHref } from "../core/router.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
 import { FitAnswer } from "../fit/fitAnswer.tsx";
+import { Pending } from "../parts/pending.tsx";
+import { Section } from "../parts/section.tsx";
+import { StateMark } from "../parts/stateMark.tsx";
+import { Table, type TableColumn } from "../parts/table.tsx";
 import { pageRow } from "./pageRow.ts";
 
 const words = texts({
@@ -52,6 +55,52 @@ function Sweep({ params }: { readonly params: Readonly<Record<string, string>> }
   const { counts, trials } = data;
   const done = counts.finished + counts.diverged + counts.failed;
   const workers = [...new Set(trials.filter(isRunning).flatMap(({ worker }) => worker ?? []))];
+  const columns: readonly TableColumn<TrialView>[] = [
+    {
+      key: "number",
+      label: t.columns.number,
+      isNumber: true,
+      isHeading: true,
+      cell: (trial) => trial.number,
+    },
+    ...data.parameters.map((path) => ({
+      key: path,
+      label: path.split(".").at(-1)!,
+      hint: path,
+      isNumber: true,
+      cell: ({ values: { [path]: value } }: TrialView) =>
+        typeof value === "number" ? number(value) : JSON.stringify(value),
+    })),
+    {
+      key: "state",
+      label: t.columns.state,
+      cell: ({ status, message }) => (
+        <>
+          <StateMark state={status} />
+          {message !== null && <span class="quiet note">{message}</span>}
+        </>
+      ),
+    },
+    {
+      key: "step",
+      label: t.columns.step,
+      isNumber: true,
+      cell: ({ step, numSteps }) => `${step} / ${numSteps}`,
+    },
+    { key: "loss", label: t.columns.loss, isNumber: true, cell: ({ loss }) => number(loss) },
+    {
+      key: "validation",
+      label: t.columns.validation,
+      isNumber: true,
+      cell: ({ validationLoss }) => number(validationLoss),
+    },
+    { key: "worker", label: t.columns.worker, isQuiet: true, cell: ({ worker }) => worker },
+    {
+      key: "run",
+      label: t.columns.run,
+      cell: ({ run }) => run !== null && <a href={runHref(run)}>{run.slice(-4)}</a>,
+    },
+  ];
   // Those that run first, then those that ended.
   const order = trials.toSorted((a, b) => Number(isRunning(b)) - Number(isRunning(a)) || a.number - b.number);
   return (
@@ -71,62 +120,7 @@ function Sweep({ params }: { readonly params: Readonly<Record<string, string>> }
         <FitAnswer id={data.id} content={data.csv} name={data.name} />
       )}
       <Section title={t.trials} isOpen={trials.length <= 60 || counts.running > 0}>
-        <Scroller kind="scroll" label={t.trials}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col" class="number">
-                  {t.columns.number}
-                </th>
-                {data.parameters.map((path) => (
-                  <th key={path} scope="col" class="number" title={path}>
-                    {path.split(".").at(-1)}
-                  </th>
-                ))}
-                <th scope="col">{t.columns.state}</th>
-                <th scope="col" class="number">
-                  {t.columns.step}
-                </th>
-                <th scope="col" class="number">
-                  {t.columns.loss}
-                </th>
-                <th scope="col" class="number">
-                  {t.columns.validation}
-                </th>
-                <th scope="col">{t.columns.worker}</th>
-                <th scope="col">{t.columns.run}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {order.map((trial) => (
-                <tr key={trial.id}>
-                  <th scope="row" class="number">
-                    {trial.number}
-                  </th>
-                  {data.parameters.map((path) => {
-                    const value = trial.values[path];
-                    return (
-                      <td key={path} class="number">
-                        {typeof value === "number" ? number(value) : JSON.stringify(value)}
-                      </td>
-                    );
-                  })}
-                  <td>
-                    <StateMark state={trial.status} />
-                    {trial.message !== null && <span class="quiet note">{trial.message}</span>}
-                  </td>
-                  <td class="number">
-                    {trial.step} / {trial.numSteps}
-                  </td>
-                  <td class="number">{number(trial.loss)}</td>
-                  <td class="number">{number(trial.validationLoss)}</td>
-                  <td class="quiet">{trial.worker}</td>
-                  <td>{trial.run !== null && <a href={runHref(trial.run)}>{trial.run.slice(-4)}</a>}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroller>
+        <Table label={t.trials} columns={columns} rows={order} rowKey={({ id: trial }) => trial} />
       </Section>
     </>
   );

@@ -1,10 +1,12 @@
-import type { SweepsView } from "../../src/ui/views.ts";
+import type { SweepsView, SweepView } from "../../src/ui/views.ts";
 import { moment } from "../core/format.ts";
-import { Pending, Scroller } from "../core/parts.tsx";
 import { sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
+import { Notices } from "../parts/notices.tsx";
+import { Pending } from "../parts/pending.tsx";
+import { Table } from "../parts/table.tsx";
 import { pageRow } from "./pageRow.ts";
 
 const words = texts({
@@ -51,48 +53,41 @@ function Sweeps() {
     <>
       <h1>{t.title}</h1>
       {error !== null && <Pending error={error} />}
-      {data.problems.map((problem) => (
-        <p key={problem} class="notice" role="alert">
-          {problem}
-        </p>
-      ))}
+      <Notices lines={data.problems} isAlert />
       {data.sweeps.length === 0 ? (
         <p>
           {t.none} <code>rotor sweep sweep.yaml</code>
         </p>
       ) : (
-        <Scroller kind="scroll" label={t.title}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.columns.name}</th>
-                {counted.map((name) => (
-                  <th key={name} scope="col" class="number">
-                    {t.columns[name]}
-                  </th>
-                ))}
-                <th scope="col">{t.columns.parameters}</th>
-                <th scope="col">{t.columns.begun}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.sweeps.map((sweep) => (
-                <tr key={sweep.id}>
-                  <th scope="row">
-                    <a href={sweepHref(sweep.id)}>{sweep.name}</a> <span class="quiet id">{sweep.id}</span>
-                  </th>
-                  {counted.map((name) => (
-                    <td key={name} class="number">
-                      {sweep.counts[name]}
-                    </td>
-                  ))}
-                  <td>{sweep.parameters.join(", ")}</td>
-                  <td>{moment(sweep.createdAt, language)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroller>
+        <Table
+          label={t.title}
+          columns={[
+            {
+              key: "name",
+              label: t.columns.name,
+              isHeading: true,
+              cell: ({ id, name }: SweepView) => (
+                <>
+                  <a href={sweepHref(id)}>{name}</a> <span class="quiet id">{id}</span>
+                </>
+              ),
+            },
+            ...counted.map((name) => ({
+              key: name,
+              label: t.columns[name],
+              isNumber: true,
+              cell: ({ counts }: SweepView) => counts[name],
+            })),
+            {
+              key: "parameters",
+              label: t.columns.parameters,
+              cell: ({ parameters }) => parameters.join(", "),
+            },
+            { key: "begun", label: t.columns.begun, cell: ({ createdAt }) => moment(createdAt, language) },
+          ]}
+          rows={data.sweeps}
+          rowKey={({ id }) => id}
+        />
       )}
       <p class="quiet">{t.where(data.location)}</p>
     </>

@@ -3,6 +3,8 @@ import { groundColours, sequentialColour } from "../../src/palette.ts";
 import { csv, escapeXml, number, save } from "../core/format.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
+import { PlotFrame } from "./plotFrame.tsx";
+import { useWidth } from "./useWidth.ts";
 
 export interface HeatMapProps {
   readonly title: string;
@@ -44,8 +46,8 @@ export function HeatMap(props: HeatMapProps) {
   const { ground } = useSettings();
   const [isLog, setLog] = useState(props.isLog ?? false);
   const [pointed, setPointed] = useState<readonly [number, number] | null>(null);
-  const [width, setWidth] = useState(0);
   const holder = useRef<HTMLDivElement>(null);
+  const width = useWidth(holder);
   const canvas = useRef<HTMLCanvasElement>(null);
   const ends = useMemo(() => range(values, isLog), [values, isLog]);
   const share = (value: number) => {
@@ -57,12 +59,6 @@ export function HeatMap(props: HeatMapProps) {
   const height = rows.length * rowHeight + bottom;
   const left = Math.min(labelWidth, width * 0.4);
   const cell = columns.length === 0 ? 0 : (width - left) / columns.length;
-
-  useEffect(() => {
-    const observer = new ResizeObserver(() => setWidth(Math.floor(holder.current!.clientWidth)));
-    observer.observe(holder.current!);
-    return () => observer.disconnect();
-  }, []);
 
   useEffect(() => {
     const element = canvas.current!;
@@ -156,21 +152,17 @@ export function HeatMap(props: HeatMapProps) {
   const [low, high] = ends ?? [Number.NaN, Number.NaN];
   const summary = `${title}: ${rows.length} × ${columns.length}, ${t.from} ${number(low)} ${t.to} ${number(high)}`;
   return (
-    <figure class="plot wide">
-      <figcaption>
-        <span class="plot-title">{title}</span>
-        <span class="plot-tools">
-          <label>
-            <input type="checkbox" checked={isLog} onChange={() => setLog(!isLog)} /> {t.log}
-          </label>
-          <button type="button" onClick={exportSvg}>
-            SVG
-          </button>
-          <button type="button" onClick={exportCsv}>
-            CSV
-          </button>
-        </span>
-      </figcaption>
+    <PlotFrame
+      title={title}
+      isWide
+      exportSvg={exportSvg}
+      exportCsv={exportCsv}
+      tools={
+        <label>
+          <input type="checkbox" checked={isLog} onChange={() => setLog(!isLog)} /> {t.log}
+        </label>
+      }
+    >
       <div ref={holder} class="plot-canvas">
         <canvas
           ref={canvas}
@@ -194,6 +186,6 @@ export function HeatMap(props: HeatMapProps) {
           <span key={i} style={{ background: sequentialColour(i / 31) }} />
         ))}
       </div>
-    </figure>
+    </PlotFrame>
   );
 }

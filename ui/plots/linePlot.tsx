@@ -6,8 +6,10 @@ import { csv, number, save } from "../core/format.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
 import { alignCurves, type Curve, placeOf } from "./decimate.ts";
+import { PlotFrame } from "./plotFrame.tsx";
 import { plotSvg } from "./plotSvg.ts";
 import { ticks } from "./ticks.ts";
+import { useWidth } from "./useWidth.ts";
 
 export interface PlotSeries extends Curve {
   readonly name: string;
@@ -96,19 +98,12 @@ export function LinePlot(props: LinePlotProps) {
   const [zoom, setZoom] = useState<Range | null>(null);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [at, setAt] = useState<number | null>(null);
-  const [width, setWidth] = useState(0);
   const holder = useRef<HTMLDivElement>(null);
+  const width = useWidth(holder);
   const plot = useRef<UPlot | null>(null);
   const shown = useMemo(() => series.filter(({ name }) => !hidden.has(name)), [series, hidden]);
   const whole = useMemo(() => extent(series, isLogX), [series, isLogX]);
   const range = zoom ?? whole;
-
-  useEffect(() => {
-    const element = holder.current!;
-    const observer = new ResizeObserver(() => setWidth(Math.floor(element.clientWidth)));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
 
   const drawn = useMemo(() => {
     if (range === null) return null;
@@ -277,10 +272,12 @@ export function LinePlot(props: LinePlotProps) {
   };
 
   return (
-    <figure class="plot">
-      <figcaption>
-        <span class="plot-title">{title}</span>
-        <span class="plot-tools">
+    <PlotFrame
+      title={title}
+      exportSvg={exportSvg}
+      exportCsv={exportCsv}
+      tools={
+        <>
           <label>
             <input type="checkbox" checked={isLogX} onChange={() => setLogX(!isLogX)} /> {t.logX}
           </label>
@@ -292,14 +289,9 @@ export function LinePlot(props: LinePlotProps) {
               {t.whole}
             </button>
           )}
-          <button type="button" onClick={exportSvg}>
-            SVG
-          </button>
-          <button type="button" onClick={exportCsv}>
-            CSV
-          </button>
-        </span>
-      </figcaption>
+        </>
+      }
+    >
       {range === null && <p class="quiet">{t.empty}</p>}
       <div
         ref={holder}
@@ -349,6 +341,6 @@ export function LinePlot(props: LinePlotProps) {
           );
         })}
       </ul>
-    </figure>
+    </PlotFrame>
   );
 }

@@ -1,6 +1,9 @@
+import { useRef } from "preact/hooks";
 import { groundColours, sequentialColour } from "../../src/palette.ts";
 import { number } from "../core/format.ts";
 import { useSettings } from "../core/settings.ts";
+import { PlotFrame } from "./plotFrame.tsx";
+import { saveElement } from "./saveElement.ts";
 
 export interface ParallelAxis {
   readonly name: string;
@@ -27,6 +30,7 @@ export function ParallelPlot({
   readonly lines: readonly ParallelLine[];
 }) {
   const { ground } = useSettings();
+  const picture = useRef<SVGSVGElement>(null);
   const colours = groundColours[ground];
   const [width, height, top, bottom, side] = [Math.max(420, 150 * axes.length), 300, 30, 14, 80];
   const x = (axis: number) => side + ((width - 2 * side) * axis) / Math.max(1, axes.length - 1);
@@ -55,11 +59,16 @@ export function ParallelPlot({
   const y = (axis: number, value: number | string) =>
     top + (height - top - bottom) * (1 - scales[axis]!.share(value));
   return (
-    <figure class="plot wide">
-      <figcaption>
-        <span class="plot-title">{title}</span>
-      </figcaption>
-      <svg class="picture" viewBox={`0 0 ${width} ${height}`} role="img" aria-label={title} font-size="11">
+    <PlotFrame title={title} isWide exportSvg={() => saveElement(title, picture.current!, colours.ground)}>
+      <svg
+        ref={picture}
+        class="picture"
+        viewBox={`0 0 ${width} ${height}`}
+        role="img"
+        aria-label={title}
+        font-family="system-ui, sans-serif"
+        font-size="11"
+      >
         <title>{title}</title>
         {lines
           .toSorted((a, b) => (b.rank ?? 2) - (a.rank ?? 2))
@@ -94,6 +103,6 @@ export function ParallelPlot({
           </g>
         ))}
       </svg>
-    </figure>
+    </PlotFrame>
   );
 }

@@ -4,6 +4,8 @@ import { csv, number, save } from "../core/format.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
 import type { FitView } from "../fit/fitView.ts";
+import { PlotFrame } from "./plotFrame.tsx";
+import { saveElement } from "./saveElement.ts";
 import { ticks } from "./ticks.ts";
 
 const words = texts({
@@ -81,19 +83,7 @@ export function SweepMap({ fit, name }: { readonly fit: FitView; readonly name: 
   const summary = fit.optima
     .map(({ batchSize, value }) => `${t.batch} ${number(batchSize)}: ${t.rate} ${number(value, 3)}`)
     .join("; ");
-  const exportSvg = () => {
-    const text = new XMLSerializer().serializeToString(picture.current!);
-    save(
-      `${name}-map.svg`,
-      "image/svg+xml",
-      text
-        .replace("<svg ", `<svg xmlns="http://www.w3.org/2000/svg" style="background:${colours.ground}" `)
-        .replace(
-          /( xmlns="http:\/\/www\.w3\.org\/2000\/svg")([^>]*) xmlns="http:\/\/www\.w3\.org\/2000\/svg"/,
-          "$1$2",
-        ),
-    );
-  };
+  const exportSvg = () => saveElement(`${name}-map`, picture.current!, colours.ground);
   const exportCsv = () =>
     save(
       `${name}.csv`,
@@ -104,18 +94,7 @@ export function SweepMap({ fit, name }: { readonly fit: FitView; readonly name: 
       ]),
     );
   return (
-    <figure class="plot wide">
-      <figcaption>
-        <span class="plot-title">{t.title}</span>
-        <span class="plot-tools">
-          <button type="button" onClick={exportSvg}>
-            SVG
-          </button>
-          <button type="button" onClick={exportCsv}>
-            CSV
-          </button>
-        </span>
-      </figcaption>
+    <PlotFrame title={t.title} isWide exportSvg={exportSvg} exportCsv={exportCsv}>
       <svg
         ref={picture}
         class="picture"
@@ -255,6 +234,6 @@ export function SweepMap({ fit, name }: { readonly fit: FitView; readonly name: 
           </li>
         ))}
       </ul>
-    </figure>
+    </PlotFrame>
   );
 }
