@@ -6,26 +6,11 @@ import { test } from "node:test";
 import { startOf } from "../../runs/index.ts";
 import type { TrialStore } from "../trialStore.ts";
 import { exampleOutcome, examplePlan, exampleSweep } from "./plans.ts";
-import type { StoreContract } from "./trialStoreContract.ts";
+import type { StoreContract } from "./storeContract.ts";
+import { watchFor } from "./watchFor.ts";
 
 /** A worker of another machine, of which only heartbeats tell. */
 const remote = (name: string) => `elsewhere:1:${name}`;
-
-/** Looks at a store as often as a waiting worker does, for some seconds of its clock. */
-export async function watchFor(
-  store: TrialStore,
-  clock: { seconds: number },
-  seconds: number,
-  meanwhile = async () => {},
-): Promise<void> {
-  const step = store.leaseSeconds / 10;
-  for (let passed = 0; passed < seconds; passed += step) {
-    await store.look();
-    clock.seconds += step;
-    await meanwhile();
-  }
-  await store.look();
-}
 
 /** A process of this machine that does nothing, and its name as a worker. */
 function idleProcess(): { child: ChildProcess; worker: string } {

@@ -3,17 +3,9 @@ import { hostname } from "node:os";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunStoreError } from "../../errors.ts";
-import type { TrialStore } from "../trialStore.ts";
-import { watchFor } from "./leaseContract.ts";
 import { exampleOutcome, examplePlan, exampleSweep } from "./plans.ts";
-
-export interface StoreContract {
-  readonly name: string;
-  /** Opens the same store again and again, as several processes do. @param now - seconds of a clock */
-  readonly open: (now?: () => number) => Promise<TrialStore>;
-  /** Sets the store's own clock an hour ahead of all that happened, if it has one. */
-  readonly age?: () => Promise<void>;
-}
+import type { StoreContract } from "./storeContract.ts";
+import { watchFor } from "./watchFor.ts";
 
 /** A worker of a process that lives. */
 const worker = (name: string) => `${hostname()}:${process.pid}:${name}`;
