@@ -1,14 +1,16 @@
 import { placementOf } from "../compile/index.ts";
 import { writeOutput } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, OutputError } from "../errors.ts";
 import {
   type CheckpointChoice,
   type CheckpointMeasurement,
   measureRun,
   type RunMeasurement,
+  saveMeasurements,
 } from "../measure/index.ts";
 import type { Assumption, CheckpointOptimum, Estimate } from "../scaling/index.ts";
 import { importOwnTask } from "../tasks/index.ts";
+import { followingProcess } from "./followingProcess.ts";
 import { compactNumber, short, table } from "./format.ts";
 import type { PlacementFlags } from "./placementFor.ts";
 import { clearLine, out, print, warn, withoutStyle } from "./print.ts";
@@ -189,6 +191,16 @@ function textOf(measured: RunMeasurement): string {
   ].join("\n\n");
 }
 
+/** For the page: in the run's folder, if that can be written; what was measured is told in any case. */
+function keep(measured: RunMeasurement): void {
+  try {
+    saveMeasurements(measured);
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+    warn(`the measurement isn't kept for the page: ${error.message}`);
+  }
+}
+
 /**
  * `rotor measure`: what one or several checkpoints of a run say of its learning rate.
  *
@@ -200,6 +212,7 @@ export async function measureCommand(reference: string, flags: MeasureFlags): Pr
   if (secondMoment !== undefined && secondMoment !== "rescaled" && secondMoment !== "stored")
     throw new ConfigError(`--second-moment ${secondMoment}: expected rescaled or stored`);
   const isLive = process.stderr.isTTY === true;
+  const follower = followingProcess();
   const measured = await measureRun({
     run: reference,
     home: flags.home,
@@ -215,11 +228,13 @@ export async function measureCommand(reference: string, flags: MeasureFlags): Pr
     seed: flags.seed,
     onNote: warn,
     onProgress(step, done, total) {
+      follower?.tell({ step, done, total });
       if (isLive)
         print(`${clearLine}step ${step}: ${done} of ${total} gradients and products`, process.stderr);
     },
   });
   if (isLive) print(clearLine, process.stderr);
+  keep(measured);
   const text = textOf(measured);
   if (flags.html !== undefined || flags.svg !== undefined) {
     // Loaded only here: the plots' library takes time to load.

@@ -1,23 +1,14 @@
 import type { Plot } from "../experiments/index.ts";
-import type { CheckpointMeasurement, RunMeasurement } from "../measure/index.ts";
+import { hasLearningRate, measuredCurve, type RunMeasurement } from "../measure/index.ts";
 import { seriesColours } from "../palette.ts";
 import type { Basis, Estimate } from "../scaling/index.ts";
 import { reportPage } from "./reportPage.ts";
-
-/** Batch sizes of the table's range, evenly spaced in logarithm. */
-function grid({ optima }: CheckpointMeasurement, count: number): number[] {
-  const [low, high] = [Math.log(optima[0]!.batchSize), Math.log(optima.at(-1)!.batchSize)];
-  return Array.from({ length: count }, (_, i) => Math.exp(low + ((high - low) * i) / Math.max(1, count - 1)));
-}
-
-const hasRate = ({ learningRate }: { readonly learningRate: Estimate }) =>
-  learningRate.value > 0 && Number.isFinite(learningRate.value);
 
 /** Best learning rate against batch size: what was measured with intervals, the curve through it, the approximation. */
 export function measurePlot({ checkpoints, run }: RunMeasurement): Plot {
   const series = checkpoints.flatMap((measured) => {
     const name = checkpoints.length === 1 ? "" : `step ${measured.step}: `;
-    const points = measured.optima.filter((own) => own.basis === "measured" && hasRate(own));
+    const points = measured.optima.filter((own) => own.basis === "measured" && hasLearningRate(own));
     const approximation = measured.optima.filter((own) => own.approximation !== null);
     return [
       {
@@ -33,10 +24,10 @@ export function measurePlot({ checkpoints, run }: RunMeasurement): Plot {
       },
       {
         name: `${name}η*`,
-        points: grid(measured, 41)
-          .map((batchSize) => measured.predict(batchSize))
-          .filter(hasRate)
-          .map(({ batchSize, learningRate }) => ({ x: batchSize, y: learningRate.value })),
+        points: measuredCurve(measured, 41).map(({ batchSize, learningRate }) => ({
+          x: batchSize,
+          y: learningRate.value,
+        })),
       },
       ...(checkpoints.length > 1 || approximation.length === 0
         ? []
@@ -69,12 +60,15 @@ function pageData({ checkpoints }: RunMeasurement) {
     step: measured.step,
     confidence: measured.confidence,
     points: measured.optima
-      .filter((own) => (own.basis as Basis) === "measured" && hasRate(own))
+      .filter((own) => (own.basis as Basis) === "measured" && hasLearningRate(own))
       .map((own) => [own.batchSize, own.learningRate.value, ...ends(own)]),
-    curve: grid(measured, 81)
-      .map((batchSize) => measured.predict(batchSize))
-      .filter(hasRate)
-      .map((own) => [own.batchSize, own.learningRate.value, ...ends(own), own.lossDecrease.value, own.basis]),
+    curve: measuredCurve(measured, 81).map((own) => [
+      own.batchSize,
+      own.learningRate.value,
+      ...ends(own),
+      own.lossDecrease.value,
+      own.basis,
+    ]),
     approximation: measured.optima
       .filter(({ approximation }) => approximation !== null)
       .map(({ batchSize, approximation }) => [batchSize, approximation]),

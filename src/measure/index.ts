@@ -25,6 +25,7 @@ export {
   measureCheckpoint,
   type QuadraticTrial,
 } from "./measureCheckpoint.ts";
+export { hasLearningRate, measuredCurve } from "./measuredCurve.ts";
 export type { BatchLevel, MeasureOptions, MeasurePlan } from "./measurePlan.ts";
 export {
   type CheckpointMeasurement,
@@ -33,6 +34,7 @@ export {
   type RunMeasurement,
 } from "./measureRun.ts";
 export { type MomentumMatrix, momentumMatrices } from "./momentumMatrices.ts";
+export { saveMeasurements } from "./saveMeasurements.ts";
 export {
   type DirectionNoise,
   type UpdateDirection,

@@ -27,3 +27,9 @@ export {
 } from "./runRecord.ts";
 export { type NewRun, RunStore, type RunStoreOptions, runStoreFile } from "./runStore.ts";
 export { guardSqlite, isDamage, openForChange, openForReading, transaction } from "./sqliteDatabase.ts";
+export {
+  measurementFile,
+  measurementsFolder,
+  readMeasurements,
+  type StoredMeasurement,
+} from "./storedMeasurements.ts";

@@ -6,13 +6,16 @@ const interval = 250;
 /** Milliseconds after which a quiet connection says that it is there. */
 const quiet = 15_000;
 
-/** Tells every open page, by server-sent events, that the runs or the sweeps have changed. */
+/** What pages are told of. */
+const subjects = ["runs", "sweeps", "measurements"] as const;
+
+/** Tells every open page, by server-sent events, that the runs, the sweeps or the measurements have changed. */
 export class Changes implements Disposable {
   readonly #context: UiContext;
   readonly #listeners = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | null = null;
-  #last: { runs: string; sweeps: string } | null = null;
-  #counts = { runs: 0, sweeps: 0 };
+  #last: ReturnType<UiContext["stamp"]> | null = null;
+  readonly #counts = { runs: 0, sweeps: 0, measurements: 0 };
   #saidAt = 0;
 
   constructor(context: UiContext) {
@@ -42,12 +45,9 @@ export class Changes implements Disposable {
     const now = this.#context.stamp();
     const before = this.#last ?? now;
     this.#last = now;
-    const changed = { runs: now.runs !== before.runs, sweeps: now.sweeps !== before.sweeps };
-    if (changed.runs || changed.sweeps) {
-      this.#counts = {
-        runs: this.#counts.runs + Number(changed.runs),
-        sweeps: this.#counts.sweeps + Number(changed.sweeps),
-      };
+    const changed = subjects.filter((subject) => now[subject] !== before[subject]);
+    if (changed.length > 0) {
+      for (const subject of changed) this.#counts[subject]++;
       this.#say(this.#message());
     } else if (performance.now() - this.#saidAt > quiet) this.#say(": here\n\n");
   }

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { RunStore, runStoreFile } from "../runs/index.ts";
 import { openTrialStore, SqliteTrialStore, sweepStoreFile, type TrialStore } from "../sweeps/index.ts";
+import { MeasureJob } from "./measureJob.ts";
 import type { PageFiles } from "./pageFiles.ts";
 
 /** What tells a file from another one of its name, and from what it was. */
@@ -12,6 +13,9 @@ function stampOf(file: string): string {
     })
     .join(" ");
 }
+
+/** Pages that are open at once, about. */
+const mostWatched = 8;
 
 /** One that a trainer is just making, or of an earlier version, is read from a copy, which is made anew when the file changes. */
 const isCopy = (store: TrialStore) => store instanceof SqliteTrialStore && store.isCopy;
@@ -26,12 +30,17 @@ export class UiContext implements AsyncDisposable {
   readonly home: string;
   /** The page itself, as it was built. */
   readonly page: PageFiles;
+  /** The measurement that a person started from the page. */
+  readonly measureJob: MeasureJob;
   #runs: { readonly store: RunStore; readonly identity: string } | null = null;
   #trials: { readonly store: TrialStore; readonly identity: string } | null = null;
+  /** Folders of measurements that a page has asked for, the last ones. */
+  readonly #watched = new Set<string>();
 
   constructor(home: string, page: PageFiles) {
     this.home = home;
     this.page = page;
+    this.measureJob = new MeasureJob(home);
   }
 
   /** @throws RunStoreError, DatabaseAwayError as the store */
@@ -62,8 +71,15 @@ export class UiContext implements AsyncDisposable {
     return store;
   }
 
-  /** Changes when the runs or the sweeps of this machine have changed. */
-  stamp(): { readonly runs: string; readonly sweeps: string } {
+  /** What changes in a folder, which need not be there, changes the stamp of the measurements. */
+  watch(folder: string): void {
+    this.#watched.delete(folder);
+    this.#watched.add(folder);
+    if (this.#watched.size > mostWatched) this.#watched.delete(this.#watched.values().next().value!);
+  }
+
+  /** Changes when the runs, the sweeps or what is measured on this machine have changed. */
+  stamp(): { readonly runs: string; readonly sweeps: string; readonly measurements: string } {
     let version = "";
     try {
       version = String(this.runs.dataVersion());
@@ -74,10 +90,12 @@ export class UiContext implements AsyncDisposable {
     return {
       runs: `${version} ${stampOf(runStoreFile(this.home))}`,
       sweeps: stampOf(sweepStoreFile(this.home)),
+      measurements: `${this.measureJob.version} ${[...this.#watched].map(stampOf).join(" ")}`,
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.measureJob[Symbol.asyncDispose]();
     this.#runs?.store[Symbol.dispose]();
     await this.#trials?.store[Symbol.asyncDispose]();
     this.#runs = null;

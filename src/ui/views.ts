@@ -1,4 +1,4 @@
-import type { RunEvent, RunStatus } from "../runs/index.ts";
+import type { RunEvent, RunStatus, StoredMeasurement } from "../runs/index.ts";
 import type { TrialRecord } from "../sweeps/index.ts";
 
 /** A run as the table of runs shows it. */
@@ -135,4 +135,25 @@ export interface SweepDetailView extends SweepView {
   readonly trials: readonly TrialView[];
   /** The results as `rotor sweep export` writes them; null before the first. */
   readonly csv: string | null;
+}
+
+/** A measurement that goes on, or how the last one ended. */
+export interface MeasureJobView {
+  readonly run: string;
+  readonly step: number;
+  /** Gradients and products with Hessians. */
+  readonly done: number;
+  /** Null until it is known. */
+  readonly total: number | null;
+  readonly status: "running" | "finished" | "failed" | "stopped";
+  /** Why it failed, in one line. */
+  readonly message: string | null;
+}
+
+export interface MeasurementsView {
+  readonly run: RunView;
+  readonly checkpoints: readonly number[];
+  readonly measurements: readonly StoredMeasurement[];
+  /** Of any run: there is one at a time. */
+  readonly job: MeasureJobView | null;
 }

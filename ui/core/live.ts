@@ -1,14 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
 import { shared } from "./api.ts";
 
-/** Grows when the runs, or the sweeps, have changed; `isConnected` is false while the server doesn't answer. */
+/** Grows when the runs, the sweeps or the measurements have changed; `isConnected` is false while the server doesn't answer. */
 export interface Live {
   readonly runs: number;
   readonly sweeps: number;
+  readonly measurements: number;
   readonly isConnected: boolean;
 }
 
-let live: Live = { runs: 0, sweeps: 0, isConnected: true };
+let live: Live = { runs: 0, sweeps: 0, measurements: 0, isConnected: true };
 const listeners = new Set<() => void>();
 
 function change(next: Partial<Live>): void {
@@ -24,9 +25,14 @@ if (shared === null) {
     connections++;
   });
   source.addEventListener("message", ({ data }) => {
-    const counts = JSON.parse(data as string) as { runs: number; sweeps: number };
+    const counts = JSON.parse(data as string) as Record<"runs" | "sweeps" | "measurements", number>;
     const before = connections * 1e9;
-    change({ runs: before + counts.runs, sweeps: before + counts.sweeps, isConnected: true });
+    change({
+      runs: before + counts.runs,
+      sweeps: before + counts.sweeps,
+      measurements: before + counts.measurements,
+      isConnected: true,
+    });
   });
   source.addEventListener("error", () => change({ isConnected: false }));
 }

@@ -34,3 +34,4 @@ export const runHref = (id: string) => `#/run/${encodeURIComponent(id)}`;
 export const sweepHref = (id: string) => `#/sweep/${encodeURIComponent(id)}`;
 export const compareHref = (ids: readonly string[]) =>
   `#/compare?${ids.map((id) => `run=${encodeURIComponent(id)}`).join("&")}`;
+export const measureHref = (id: string) => `#/measure?run=${encodeURIComponent(id)}`;

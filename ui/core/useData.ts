@@ -32,7 +32,10 @@ function useRequest(key: string, version: unknown, ask: () => Promise<void>): vo
 }
 
 /** What the server tells at a path, asked again whenever its subject changes; null asks nothing. */
-export function useData<T>(path: string | null, subject: "runs" | "sweeps" | "once" = "runs"): Data<T> {
+export function useData<T>(
+  path: string | null,
+  subject: "runs" | "sweeps" | "measurements" | "once" = "runs",
+): Data<T> {
   const live = useLive();
   const [known, setKnown] = useState<Data<T> & { readonly path: string | null }>({
     data: null,

@@ -4,7 +4,7 @@ import type { DifferenceView, RunDetailView, RunView } from "../../src/ui/views.
 import { ApiError, fileAddress, postJson, shared } from "../core/api.ts";
 import { alongAxis } from "../core/axis.ts";
 import { compactNumber, duration, moment, number } from "../core/format.ts";
-import { compareHref, sweepHref } from "../core/router.ts";
+import { compareHref, measureHref, sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { smooth } from "../core/smooth.ts";
 import { texts, useText } from "../core/text.ts";
@@ -86,6 +86,7 @@ const words = texts({
     finalLoss: "Training loss",
     validationLoss: "Validation loss",
     compare: "Compare with others",
+    measure: "Measure its learning rate",
     sweep: "Sweep",
   },
   zh: {
@@ -148,6 +149,7 @@ const words = texts({
     finalLoss: "训练损失",
     validationLoss: "验证损失",
     compare: "与其他训练比较",
+    measure: "测量其学习率",
     sweep: "扫描",
   },
 });
@@ -428,6 +430,12 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
       {shared === null && (
         <p>
           <a href={compareHref([run.id])}>{t.compare}</a>
+          {(run.task === "language" || run.task === "own") && (
+            <>
+              {" · "}
+              <a href={measureHref(run.id)}>{t.measure}</a>
+            </>
+          )}
         </p>
       )}
       <Section title={t.curves}>

@@ -14,7 +14,9 @@ export const measureRow = commandRow({
   declare(program, { done, homeOption }) {
     program
       .command("measure")
-      .description("measure at checkpoints of a run which learning rate is best, for every batch size")
+      .description(
+        "measure at checkpoints of a run which learning rate is best, for every batch size; the page shows it",
+      )
       .argument("<run>", "id, beginning of an id, name, or latest")
       .option(
         "--checkpoint <step|best|latest>",

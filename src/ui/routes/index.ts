@@ -1,6 +1,8 @@
 import type { Route } from "../route.ts";
 import { annotateRoute } from "./annotate.ts";
 import { compareRoute } from "./compare.ts";
+import { measureRoute, measureStopRoute } from "./measure.ts";
+import { measurementsRoute } from "./measurements.ts";
 import { metricsRoute } from "./metrics.ts";
 import { runRoute } from "./run.ts";
 import { runsRoute } from "./runs.ts";
@@ -21,5 +23,8 @@ export const routes = {
   compare: compareRoute,
   sweeps: sweepsRoute,
   sweep: sweepRoute,
+  measurements: measurementsRoute,
+  measure: measureRoute,
+  measureStop: measureStopRoute,
   share: shareRoute,
 } as const satisfies Record<string, Route>;
