@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, describe, test } from "node:test";
-import { RunStore } from "../src/runs/index.ts";
+import { measurementFile, RunStore, readMeasurements } from "../src/runs/index.ts";
 import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
 
 interface Estimate {
@@ -105,6 +105,26 @@ describe("rotor measure", () => {
       readFileSync(path.join(folder.path, "plot.svg"), "utf8"),
       /^<svg[\s\S]*step 10: η[\s\S]*<\/svg>\s*$/,
     );
+    // Kept for the page, with what isn't a measurement beside it left out.
+    using store = new RunStore(path.join(folder.path, ".rotor"), { readOnly: true });
+    const { directory } = store.getRun("latest");
+    writeFileSync(measurementFile(directory, 11), '{"version":1}');
+    writeFileSync(measurementFile(directory, 12), "{");
+    const kept = readMeasurements(directory);
+    assert.deepEqual(
+      kept.map(({ step, batchSize, optimizer, own }) => [step, batchSize, optimizer, own.batchSize]),
+      [
+        [10, 8, "adamw", 8],
+        [20, 8, "adamw", 8],
+      ],
+    );
+    const [, last] = kept as [unknown, (typeof kept)[number]];
+    assert.deepEqual(
+      last.optima.map(({ batchSize }) => batchSize),
+      [1, 8, 4096],
+    );
+    // The curve goes through the places of the table.
+    assert.deepEqual(last.curve[0]!.learningRate, last.optima[0]!.learningRate);
   });
 
   test("JSON: the same numbers from the same seed, others from another", async () => {

@@ -114,6 +114,18 @@ test("rotor ui: a training is seen live, stopped and resumed, and tagged", async
 
     assert.deepEqual(problems, []);
     assert.deepEqual(await faults(page), []);
+
+    // Its last checkpoint is measured by the real command, beside the server.
+    await page.getByRole("link", { name: "Measure its learning rate" }).click();
+    await page.getByText("Nothing has been measured yet").waitFor();
+    await page.getByLabel("Sequences").fill("8");
+    await page.getByRole("button", { name: "Measure", exact: true }).click();
+    await page.getByRole("img", { name: /^Best learning rate of one step/ }).waitFor();
+    await page.getByText(/^Step \d+ is measured\.$/).waitFor();
+    assert.equal(await page.locator("table", { hasText: "Checkpoints" }).locator("tbody tr").count(), 1);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(await faults(page), []);
+
     await page.goto(ui.address);
     await page.getByText("seen").waitFor();
     assert.deepEqual(await faults(page), []);

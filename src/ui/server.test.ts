@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
 import { RunStore, runStoreFile } from "../runs/index.ts";
 import { startUi } from "./server.ts";
+import type { MeasurementsView } from "./views.ts";
 
 before(() => {
   const script = fileURLToPath(new URL("../../scripts/buildPage.ts", import.meta.url));
@@ -196,4 +197,63 @@ test("a port in use, and a store of a newer version, are said in a line", async 
   const { error } = JSON.parse(text) as { error: { code: string; message: string } };
   assert.equal(error.code, "ROTOR_RUN_STORE");
   assert.match(error.message, /has version 99, this Rotor knows 4: update Rotor/);
+});
+
+/** A run with checkpoints of these steps, as far as the page looks at them. */
+function runWithCheckpoints(...steps: number[]) {
+  using store = new RunStore(home);
+  const run = store.createRun(newRun);
+  mkdirSync(path.join(run.directory, "checkpoints"), { recursive: true });
+  for (const step of steps)
+    for (const ending of ["safetensors", "json"])
+      writeFileSync(
+        path.join(run.directory, "checkpoints", `step-${String(step).padStart(8, "0")}.${ending}`),
+        "",
+      );
+  return run;
+}
+
+test("a measurement is started for a checkpoint that is there, one at a time, and stopped", async () => {
+  const { id } = runWithCheckpoints(10);
+  await using ui = await startUi({ home, port: 0 });
+  const { origin } = new URL(ui.address);
+  const post = async (place: string, body: unknown) => {
+    const { status, text } = await ask(
+      `${origin}${place}`,
+      { ...json, origin },
+      "POST",
+      JSON.stringify(body),
+    );
+    return { status, ...(JSON.parse(text) as { status?: string; error?: { message: string } }) };
+  };
+  const state = async () =>
+    JSON.parse((await ask(`${origin}/api/runs/${id}/measurements`)).text) as MeasurementsView;
+  const before = await state();
+  assert.deepEqual([before.checkpoints, before.measurements, before.job], [[10], [], null]);
+
+  const place = `/api/runs/${id}/measure`;
+  assert.equal((await ask(`${origin}${place}`, json, "POST", '{"step":10}')).status, 403);
+  for (const body of [{}, { step: "10" }, { step: 10, samples: 1 }, { step: 10, html: "/tmp/x" }])
+    assert.equal((await post(place, body)).error?.message.startsWith("measure: "), true);
+  assert.match((await post(place, { step: 11 })).error!.message, /has no checkpoint of step 11/);
+  assert.equal((await state()).job, null);
+
+  assert.equal((await post(place, { step: 10 })).status, "running");
+  const second = await post(place, { step: 10 });
+  assert.match(second.error!.message, /step 10 of run \S+ is being measured; expected one at a time/);
+  assert.equal((await post("/api/measure/stop", {})).status, "stopped");
+  assert.deepEqual((await state()).job, {
+    ...{ run: id, step: 10, done: 0, total: null },
+    ...{ status: "stopped", message: null },
+  });
+
+  // What the command says of a checkpoint that is none is what the page says.
+  await post(place, { step: 10 });
+  let job = (await state()).job!;
+  while (job.status === "running") {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    job = (await state()).job!;
+  }
+  assert.equal(job.status, "failed");
+  assert.match(job.message!, /^checkpoint .*step-00000010/);
 });

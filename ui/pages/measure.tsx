@@ -265,7 +265,11 @@ function Measure({ query }: { readonly query: URLSearchParams }) {
     <>
       <h1>{t.title}</h1>
       <p class="quiet">{t.intro}</p>
-      {shared === null && <Chooser id={id} />}
+      {shared === null && (
+        <p>
+          <Chooser id={id} />
+        </p>
+      )}
       {id !== null && <Measured key={id} id={id} />}
     </>
   );
