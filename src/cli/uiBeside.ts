@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
+import { mainFile } from "./mainFile.ts";
 import { print } from "./print.ts";
 
 /**
@@ -12,11 +12,8 @@ import { print } from "./print.ts";
  * @throws ConfigError if the page can't be served; nothing has been trained then
  */
 export async function uiBeside(home: string, port: number | true): Promise<AsyncDisposable> {
-  const main = fileURLToPath(
-    new URL(import.meta.url.endsWith(".ts") ? "main.ts" : "main.js", import.meta.url),
-  );
   const args = ["ui", "--home", home, ...(port === true ? [] : ["--port", String(port)])];
-  const child = fork(main, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+  const child = fork(mainFile, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
   let errors = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     errors += text;

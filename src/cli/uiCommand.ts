@@ -1,5 +1,6 @@
 import { isLoopbackHost, startUi } from "../ui/index.ts";
 import { ensurePage } from "./ensurePage.ts";
+import { measureBeside } from "./measureBeside.ts";
 import { out, warn } from "./print.ts";
 
 export interface UiFlags {
@@ -24,7 +25,12 @@ function untilStopped(isBeside: boolean): Promise<void> {
 export async function uiCommand({ host, port, home }: UiFlags): Promise<number> {
   await ensurePage();
   const isBeside = process.send !== undefined;
-  await using ui = await startUi({ home, host, port });
+  await using ui = await startUi({
+    home,
+    host,
+    port,
+    measure: (question) => measureBeside(home, question),
+  });
   if (isBeside) process.send!({ address: ui.address });
   else {
     out(`${ui.address}  shows ${home}; Ctrl-C ends it`);

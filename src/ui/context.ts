@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { RunStore, runStoreFile } from "../runs/index.ts";
 import { openTrialStore, SqliteTrialStore, sweepStoreFile, type TrialStore } from "../sweeps/index.ts";
-import { MeasureJob } from "./measureJob.ts";
+import { type LaunchMeasurement, MeasureJob } from "./measureJob.ts";
 import type { PageFiles } from "./pageFiles.ts";
 
 /** What tells a file from another one of its name, and from what it was. */
@@ -37,10 +37,10 @@ export class UiContext implements AsyncDisposable {
   /** Folders of measurements that a page has asked for, the last ones. */
   readonly #watched = new Set<string>();
 
-  constructor(home: string, page: PageFiles) {
+  constructor(home: string, page: PageFiles, launch: LaunchMeasurement | null = null) {
     this.home = home;
     this.page = page;
-    this.measureJob = new MeasureJob(home);
+    this.measureJob = new MeasureJob(launch);
   }
 
   /** @throws RunStoreError, DatabaseAwayError as the store */

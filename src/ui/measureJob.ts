@@ -1,7 +1,5 @@
-import { type ChildProcess, fork } from "node:child_process";
-import path from "node:path";
+import type { ChildProcess } from "node:child_process";
 import { ConfigError } from "../errors.ts";
-import { commandFile } from "./commandFile.ts";
 import type { MeasureJobView } from "./views.ts";
 
 /** What a measurement is asked to do; the command has its defaults. */
@@ -12,19 +10,26 @@ export interface MeasureQuestion {
   readonly probes?: number | undefined;
 }
 
+/**
+ * Starts a measurement in a process of its own, which sends `{ done, total }` through a channel, says in the last line of its standard error why it
+ * failed, and ends when the channel is cut.
+ */
+export type LaunchMeasurement = (question: MeasureQuestion) => ChildProcess;
+
 /** The last characters of what a command says of an error. */
 const keptErrors = 4000;
 
-/** Runs `rotor measure` beside the server, one at a time; it ends with the server. */
+/** Runs measurements beside the server, one at a time; it ends with the server. */
 export class MeasureJob implements AsyncDisposable {
-  readonly #home: string;
+  readonly #launch: LaunchMeasurement | null;
   #child: ChildProcess | null = null;
   #ended: Promise<void> = Promise.resolve();
   #view: MeasureJobView | null = null;
   #version = 0;
 
-  constructor(home: string) {
-    this.#home = home;
+  /** @param launch - null for a server that can't measure */
+  constructor(launch: LaunchMeasurement | null) {
+    this.#launch = launch;
   }
 
   /** How the last one that was started goes, or went; null before the first. */
@@ -42,17 +47,15 @@ export class MeasureJob implements AsyncDisposable {
     this.#version++;
   }
 
-  /** @throws ConfigError while another one runs */
-  start({ run, step, samples, probes }: MeasureQuestion): void {
+  /** @throws ConfigError while another one runs, or where nothing is measured */
+  start(question: MeasureQuestion): void {
+    const { run, step } = question;
     if (this.#view?.status === "running")
       throw new ConfigError(
         `measure: step ${this.#view.step} of run ${this.#view.run} is being measured; expected one at a time: wait, or stop it`,
       );
-    const args = ["measure", run, "--checkpoint", String(step), "--home", path.resolve(this.#home), "--json"];
-    if (samples !== undefined) args.push("--samples", String(samples));
-    if (probes !== undefined) args.push("--probes", String(probes));
-    // The channel tells of progress, and the command ends when it is cut.
-    const child = fork(commandFile, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+    if (this.#launch === null) throw new ConfigError("measure: this server measures nothing");
+    const child = this.#launch(question);
     this.#child = child;
     this.#view = { run, step, done: 0, total: null, status: "running", message: null };
     this.#version++;
@@ -61,6 +64,7 @@ export class MeasureJob implements AsyncDisposable {
       errors = (errors + text).slice(-keptErrors);
     });
     child.on("message", (message) => {
+      if (this.#child !== child || this.#view?.status !== "running") return;
       const { done, total } = message as { done: number; total: number };
       this.#change({ done, total });
     });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -9,8 +9,9 @@ import { afterEach, before, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "../errors.ts";
 import { RunStore, runStoreFile } from "../runs/index.ts";
+import type { MeasureQuestion } from "./measureJob.ts";
 import { startUi } from "./server.ts";
-import type { MeasurementsView } from "./views.ts";
+import type { MeasureJobView, MeasurementsView } from "./views.ts";
 
 before(() => {
   const script = fileURLToPath(new URL("../../scripts/buildPage.ts", import.meta.url));
@@ -214,8 +215,23 @@ function runWithCheckpoints(...steps: number[]) {
 }
 
 test("a measurement is started for a checkpoint that is there, one at a time, and stopped", async () => {
-  const { id } = runWithCheckpoints(10);
-  await using ui = await startUi({ home, port: 0 });
+  const { id } = runWithCheckpoints(10, 20);
+  // One says how far it is and goes on until it is ended; the other fails.
+  const programs: Record<number, string> = {
+    10: 'process.send({ done: 1, total: 2 }); process.on("disconnect", () => {})',
+    20: 'console.error("a note\\nrotor: the data is gone"); process.exitCode = 1',
+  };
+  const asked: MeasureQuestion[] = [];
+  await using ui = await startUi({
+    home,
+    port: 0,
+    measure(question) {
+      asked.push(question);
+      return spawn(process.execPath, ["-e", programs[question.step]!], {
+        stdio: ["ignore", "ignore", "pipe", "ipc"],
+      });
+    },
+  });
   const { origin } = new URL(ui.address);
   const post = async (place: string, body: unknown) => {
     const { status, text } = await ask(
@@ -229,7 +245,7 @@ test("a measurement is started for a checkpoint that is there, one at a time, an
   const state = async () =>
     JSON.parse((await ask(`${origin}/api/runs/${id}/measurements`)).text) as MeasurementsView;
   const before = await state();
-  assert.deepEqual([before.checkpoints, before.measurements, before.job], [[10], [], null]);
+  assert.deepEqual([before.checkpoints, before.measurements, before.job], [[10, 20], [], null]);
 
   const place = `/api/runs/${id}/measure`;
   assert.equal((await ask(`${origin}${place}`, json, "POST", '{"step":10}')).status, 403);
@@ -238,22 +254,26 @@ test("a measurement is started for a checkpoint that is there, one at a time, an
   assert.match((await post(place, { step: 11 })).error!.message, /has no checkpoint of step 11/);
   assert.equal((await state()).job, null);
 
-  assert.equal((await post(place, { step: 10 })).status, "running");
-  const second = await post(place, { step: 10 });
+  const jobWhen = async (isWanted: (job: MeasureJobView) => boolean) => {
+    for (;;) {
+      const { job } = await state();
+      if (job !== null && isWanted(job)) return job;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  assert.equal((await post(place, { step: 10, samples: 16 })).status, "running");
+  const second = await post(place, { step: 20 });
   assert.match(second.error!.message, /step 10 of run \S+ is being measured; expected one at a time/);
+  const going = await jobWhen(({ total }) => total !== null);
+  assert.deepEqual([going.status, going.done, going.total], ["running", 1, 2]);
   assert.equal((await post("/api/measure/stop", {})).status, "stopped");
-  assert.deepEqual((await state()).job, {
-    ...{ run: id, step: 10, done: 0, total: null },
-    ...{ status: "stopped", message: null },
+  assert.equal((await post(place, { step: 20 })).status, "running");
+  assert.deepEqual(await jobWhen(({ status }) => status !== "running"), {
+    ...{ run: id, step: 20, done: 0, total: null },
+    ...{ status: "failed", message: "the data is gone" },
   });
-
-  // What the command says of a checkpoint that is none is what the page says.
-  await post(place, { step: 10 });
-  let job = (await state()).job!;
-  while (job.status === "running") {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    job = (await state()).job!;
-  }
-  assert.equal(job.status, "failed");
-  assert.match(job.message!, /^checkpoint .*step-00000010/);
+  assert.deepEqual(asked, [
+    { run: id, step: 10, samples: 16 },
+    { run: id, step: 20 },
+  ]);
 });

@@ -7,6 +7,7 @@ import { Changes } from "./changes.ts";
 import { UiContext } from "./context.ts";
 import { cookieName, isLoopback, judge, reachedAt, securityHeaders } from "./guard.ts";
 import { matchPath } from "./matchPath.ts";
+import type { LaunchMeasurement } from "./measureJob.ts";
 import { PageFiles } from "./pageFiles.ts";
 import { FileAnswer, NotFoundError, type Route, type UiRequest } from "./route.ts";
 import { routes } from "./routes/index.ts";
@@ -18,6 +19,8 @@ export interface UiOptions {
   readonly host?: string;
   /** 0 for any that is free. Default 7860. */
   readonly port?: number;
+  /** How a person's measurement is started. Default: none can be. */
+  readonly measure?: LaunchMeasurement;
 }
 
 export interface RunningUi extends AsyncDisposable {
@@ -85,9 +88,9 @@ class UiServer {
   readonly #options: ServerOptions;
   readonly #table: readonly Route[];
 
-  constructor(options: ServerOptions, home: string, files: PageFiles) {
+  constructor(options: ServerOptions, context: UiContext) {
     this.#options = options;
-    this.#context = new UiContext(home, files);
+    this.#context = context;
     this.#changes = new Changes(this.#context);
     this.#table = Object.values(routes);
   }
@@ -197,12 +200,13 @@ export async function startUi({
   home,
   host = "127.0.0.1",
   port = defaultUiPort,
+  measure,
 }: UiOptions): Promise<RunningUi> {
   const files = new PageFiles();
   const token = isLoopback(host) ? null : randomBytes(24).toString("base64url");
   settleStore(home);
   const options = { host, port, token };
-  const ui = new UiServer(options, home, files);
+  const ui = new UiServer(options, new UiContext(home, files, measure));
   const server = createServer((request, response) => void ui.answer(request, response));
   try {
     options.port = await listen(server, host, port);
