@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** When the newest of the files that the page is made of was changed. */
 function newestSource(): number {
   let newest = 0;
-  for (const folder of ["ui", "src/scaling", "src/ui"]) {
+  for (const folder of ["ui", "src/scaling", "src/ui", "src/cli"]) {
     for (const name of readdirSync(path.join(root, folder), { recursive: true }) as string[]) {
       if (name === "dist" || name.startsWith(`dist${path.sep}`)) continue;
       newest = Math.max(
@@ -17,7 +17,12 @@ function newestSource(): number {
       );
     }
   }
-  for (const file of ["src/palette.ts", "src/compactNumber.ts", "package-lock.json"])
+  for (const file of [
+    "src/palette.ts",
+    "src/compactNumber.ts",
+    "src/sweepFiles/nameSettings.ts",
+    "package-lock.json",
+  ])
     newest = Math.max(newest, statSync(path.join(root, file)).mtimeMs);
   return newest;
 }

@@ -112,6 +112,24 @@ test("another folder is imported through its index", () => {
   }
 });
 
+test("what the page of rotor ui is made of uses nothing of Node", () => {
+  const root = path.dirname(source);
+  const seen = new Set<string>();
+  const visit = (file: string) => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const text = readFileSync(file, "utf8");
+    // Types leave nothing behind.
+    for (const [, target] of text.matchAll(/^(?:import|export) (?!type )[^;]*?"([^"]+)";$/gm)) {
+      assert.ok(!target!.startsWith("node:"), `${path.relative(root, file)} imports ${target}`);
+      if (/^\..*\.tsx?$/.test(target!)) visit(path.join(path.dirname(file), target!));
+    }
+  };
+  visit(path.join(root, "ui/main.tsx"));
+  visit(path.join(root, "ui/fit/fitWorker.ts"));
+  assert.ok(seen.has(path.join(source, "cli/fitSource.ts")) && seen.has(path.join(root, "ui/app.tsx")));
+});
+
 /** Files that import each other in a circle, in its order; null if there is none. */
 function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | null {
   const finished = new Set<string>();

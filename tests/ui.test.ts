@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { launchChromium } from "./chromium.ts";
 import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
@@ -136,6 +138,114 @@ test("rotor ui: a training is seen live, stopped and resumed, and tagged", async
 
 const hostile = "<img src=x onerror=alert(1)>";
 
+/** Losses of a law: the best learning rate at batch size B is 0.02/√(1 + 16/B). The losses' column is named as no markup may be; another holds them negated. */
+function tableOfRuns(): string {
+  const rows = [4, 8, 16, 32].flatMap((batch) =>
+    Array.from({ length: 9 }, (_, i) => {
+      const rate = 0.001 * 2 ** i;
+      const distance = Math.log(rate / (0.02 / Math.sqrt(1 + 16 / batch)));
+      const loss = 2 + 0.1 * (Math.expm1(distance) - distance) + 0.004 * Math.sin(7 * i + batch);
+      return [
+        [batch, rate, loss, -loss, "adam"],
+        [batch, rate, loss + 0.3, -loss - 0.3, "muon"],
+      ].map((cells) => cells.join());
+    }).flat(),
+  );
+  return `size,step size,${hostile},merit,optimizer\n${rows.join("\n")}\n`;
+}
+
+/** Equal but for the last digits: browsers and Node may be of different versions of V8. */
+function assertClose(actual: unknown, expected: unknown, place = ""): void {
+  if (typeof actual === "number" && typeof expected === "number")
+    assert.ok(
+      Math.abs(actual - expected) <= 1e-6 * Math.max(1e-3, Math.abs(expected)),
+      `${place}: ${actual}`,
+    );
+  else if (
+    typeof actual === "object" &&
+    actual !== null &&
+    typeof expected === "object" &&
+    expected !== null
+  ) {
+    assert.deepEqual(Object.keys(actual), Object.keys(expected), place);
+    for (const [key, value] of Object.entries(actual))
+      assertClose(value, (expected as Record<string, unknown>)[key], `${place}.${key}`);
+  } else assert.deepEqual(actual, expected, place);
+}
+
+/** Drops tables upon the page, which is told what they lack, and compares with the commands that it names. @returns the last page, saved */
+async function fitDroppedTables(
+  page: Page,
+  folder: string,
+  address: string,
+  saved: (name: string) => Promise<string>,
+): Promise<string> {
+  const drop = async (name: string, data: Uint8Array | string) => {
+    writeFileSync(path.join(folder, name), data);
+    const transfer = await page.evaluateHandle(
+      ([file, base64]) => {
+        const bytes = Uint8Array.from(atob(base64!), (letter) => letter.charCodeAt(0));
+        const made = new DataTransfer();
+        made.items.add(new File([bytes], file!));
+        return made;
+      },
+      [name, Buffer.from(data).toString("base64")],
+    );
+    await page.dispatchEvent("main", "drop", { dataTransfer: transfer });
+  };
+  const write = async (label: string, text: string) => {
+    await page.getByLabel(label).fill(text);
+    await page.keyboard.press("Enter");
+  };
+  const sameAsCommand = async (command: string) => {
+    await page.getByText(command, { exact: true }).waitFor();
+    await page.locator('div[aria-busy="false"]').waitFor();
+    const words = execFileSync("sh", ["-c", `printf '%s\\n' ${command}`], { encoding: "utf8" });
+    const { stdout, stderr } = await rotor(folder, ...words.trim().split("\n").slice(1), "--json");
+    assert.equal(stderr, "");
+    assertClose(JSON.parse(readFileSync(await saved("JSON"), "utf8")), JSON.parse(stdout));
+  };
+  await page.goto(`${address}#/sweeps`);
+  await page.getByText("Open a table of runs").waitFor();
+  const sent: string[] = [];
+  page.on("request", (request) =>
+    sent.push(`${request.method()} ${new URL(request.url()).pathname} ${request.postData()}`),
+  );
+  const table = tableOfRuns();
+  await drop("results.csv", table);
+  await page.getByText('no column for batch size, loss; found "size", "step size", "<img').waitFor();
+  await write("Batch size (--batch)", "size");
+  await write("Loss (--loss)", hostile);
+  await write("Rows (--where)", "optimizer=muon");
+  await sameAsCommand(`rotor fit results.csv --batch size --loss '${hostile}' --where optimizer=muon`);
+  await page.getByRole("img", { name: /Losses by learning rate/ }).waitFor();
+
+  await drop("results.sqlite", "SQLite format 3\0");
+  await page
+    .getByText("results.sqlite: is a SQLite store, which is read by rotor fit results.sqlite")
+    .waitFor();
+  await drop("results.csv.gz", gzipSync(table));
+  await page.getByText("no column for batch size, loss; found").waitFor();
+  await write("Batch size (--batch)", "size");
+  await write("Loss (--loss)", "merit");
+  await page.getByLabel("Better is (--minimize, --maximize)").selectOption("maximize");
+  await write("Groups (--by)", "optimizer");
+  await write("At batch sizes (--at)", "optimizer=muon,batch=64");
+  const command =
+    "rotor fit results.csv.gz --batch size --loss merit --maximize --by optimizer --at optimizer=muon,batch=64";
+  await sameAsCommand(command);
+  await page
+    .locator("label", { hasText: /^Group / })
+    .locator("select")
+    .selectOption("optimizer muon");
+  assert.equal(await page.locator("img").count(), 0);
+  // Nothing was asked of anybody, not even of the page's own server.
+  assert.deepEqual(sent, []);
+  const file = await saved("Save page");
+  assert.deepEqual(sent, ['POST /api/share {"place":"#/fit","answers":[],"files":[]}']);
+  return file;
+}
+
 test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that load nothing", async (t) => {
   const browser = await launchChromium(t);
   if (browser === null) return;
@@ -237,6 +347,9 @@ test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that l
     await page.getByRole("heading", { name: "答案" }).waitFor();
     await page.locator(".settings select").selectOption("dark");
     await check("a sweep in Chinese, dark, on a phone");
+    await page.getByRole("button", { name: "English" }).click();
+    const fitted = await fitDroppedTables(page, folder.path, ui.address, saved);
+    await check("a table that was dropped");
 
     const missing = await newPage(browser, []);
     await missing.goto(`${ui.address}#/run/none`);
@@ -248,6 +361,7 @@ test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that l
       [compared, "training.seed"],
       [hostileRun, hostile],
       [swept, "Best of each batch size"],
+      [fitted, "rotor fit results.csv.gz"],
     ] as const) {
       const own = await newPage(offline, problems);
       own.on("request", (request) => {

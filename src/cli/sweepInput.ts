@@ -1,78 +1,18 @@
 import { ConfigError, DataError } from "../errors.ts";
 import { patiently } from "../runs/index.ts";
-import {
-  type HistoryChoice,
-  type ReadSweepOptions,
-  readSweep,
-  type SayMend,
-  type SweepField,
-  type SweepSource,
-  type SweepTable,
-} from "../scaling/index.ts";
+import { readSweep, type SweepSource, type SweepTable } from "../scaling/index.ts";
 import { openSweepFiles } from "../sweepFiles/index.ts";
 import { openTrialStore, resultsCsv } from "../sweeps/index.ts";
 import { commandPatience } from "./commandPatience.ts";
 import { table } from "./format.ts";
-import { shellWord } from "./shellWord.ts";
+import { type ReadFlags, readOptions } from "./readOptions.ts";
 
-/** What the command is told about reading. */
-export interface SweepInputFlags {
+/** What the command is told about its input. */
+export interface SweepInputFlags extends ReadFlags {
   /** A sweep of the store in place of files. */
   readonly sweep?: string;
   readonly home: string;
-  readonly lr?: string;
-  readonly batch?: string;
-  readonly loss?: string;
-  readonly epsilonColumn?: string;
-  readonly stepsColumn?: string;
-  readonly tokensColumn?: string;
-  readonly seedColumn?: string;
-  readonly weightDecayColumn?: string;
-  readonly errorColumn?: string;
-  readonly where: readonly string[];
-  readonly maximize?: boolean;
-  readonly minimize?: boolean;
-  readonly finished?: readonly string[];
-  readonly history?: HistoryChoice;
-  readonly run?: string;
-  readonly decimal?: "." | ",";
 }
-
-/** The option that names the column of each field. */
-const columnOptions = {
-  learningRate: ["--lr", "lr"],
-  batchSize: ["--batch", "batch"],
-  loss: ["--loss", "loss"],
-  epsilon: ["--epsilon-column", "epsilonColumn"],
-  steps: ["--steps-column", "stepsColumn"],
-  tokens: ["--tokens-column", "tokensColumn"],
-  seed: ["--seed-column", "seedColumn"],
-  weightDecay: ["--weight-decay-column", "weightDecayColumn"],
-  standardError: ["--error-column", "errorColumn"],
-} as const satisfies Record<SweepField, readonly [option: string, flag: keyof SweepInputFlags]>;
-
-/** Says how to mend a misreading: with which option. */
-const sayOption: SayMend = (mend) => {
-  switch (mend.kind) {
-    case "column":
-      return `${columnOptions[mend.field][0]} ${mend.column === undefined ? "<column>" : shellWord(mend.column)}`;
-    case "maximize":
-    case "minimize":
-      return `--${mend.kind}`;
-    case "finished":
-      return `--finished ${shellWord(mend.word)}`;
-    case "history":
-      return `--history ${mend.take}`;
-    case "run":
-      return "--run <column>";
-    case "where":
-      return `--where ${shellWord(mend.condition)}`;
-    case "by":
-      return `--by ${shellWord(mend.column)}`;
-    case "decimal":
-      return `--decimal ${mend.sign}`;
-  }
-};
 
 async function storedSweep(reference: string, home: string): Promise<SweepSource> {
   await using store = await patiently(() => openTrialStore(home, { readOnly: true }), commandPatience());
@@ -96,26 +36,7 @@ export async function readSweepInput(
 ): Promise<SweepTable> {
   if ((files.length === 0) === (flags.sweep === undefined))
     throw new ConfigError("fit: expected files or --sweep <sweep>, and not both");
-  if (flags.maximize === true && flags.minimize === true)
-    throw new ConfigError("--maximize and --minimize: expected one of them");
-  const columns: Partial<Record<SweepField, string>> = {};
-  for (const [field, [, flag]] of Object.entries(columnOptions) as [
-    SweepField,
-    (typeof columnOptions)[SweepField],
-  ][])
-    if (flags[flag] !== undefined) columns[field] = flags[flag];
-  const options: ReadSweepOptions = {
-    columns,
-    where: flags.where,
-    say: sayOption,
-    by,
-    ...(flags.maximize === true && { direction: "maximize" }),
-    ...(flags.minimize === true && { direction: "minimize" }),
-    ...(flags.finished !== undefined && { finished: flags.finished }),
-    ...(flags.history !== undefined && { history: flags.history }),
-    ...(flags.run !== undefined && { run: flags.run }),
-    ...(flags.decimal !== undefined && { decimal: flags.decimal }),
-  };
+  const options = readOptions(flags, by);
   const sources =
     flags.sweep === undefined ? await openSweepFiles(files) : [await storedSweep(flags.sweep!, flags.home)];
   return readSweep(sources, options);

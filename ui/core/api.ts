@@ -1,3 +1,5 @@
+import { asJson, computedPlace } from "../../src/ui/sharedDocument.ts";
+
 /** What a page that was shared holds: its place, and the answers that it was made of. */
 export interface SharedPage {
   readonly place: string;
@@ -7,11 +9,13 @@ export interface SharedPage {
   readonly files: Readonly<Record<string, string>>;
 }
 
-const element = document.getElementById("shared");
+const dataOf = <T>(id: string): T | null =>
+  JSON.parse(document.getElementById(id)?.textContent ?? "null") as T | null;
 
 /** The page that was shared, if this is one: it asks no server. */
-export const shared: SharedPage | null =
-  element === null ? null : (JSON.parse(element.textContent ?? "null") as SharedPage);
+export const shared = dataOf<SharedPage>("shared");
+
+const sharedResults = dataOf<Readonly<Record<string, unknown>>>("computed") ?? {};
 
 /** An error that the server tells, or that there is none. */
 export class ApiError extends Error {
@@ -90,27 +94,37 @@ export const sharedAnswers = <T>(prefix: string): T[] =>
 /** Results that the page worked out by itself, which a shared one must hold. */
 const computed = new Map<string, unknown>();
 
-/** A result that takes long: of a shared page, as it was then; else worked out once for a key. */
+/** A result of the page itself, which a shared one holds too. */
+export function keepComputed(key: string, result: unknown): void {
+  if (shared === null) computed.set(key, result);
+}
+
+/** Of a page that was shared: what it had kept; else null. */
+export const sharedComputed = <T>(key: string): T | null =>
+  Object.hasOwn(sharedResults, key) ? (sharedResults[key] as T) : null;
+
+/** A result that takes long: of a shared page, as it was then; else worked out. */
 export async function computedOnce<T>(key: string, compute: () => Promise<T>): Promise<T> {
-  const path = `computed:${key}`;
-  if (shared !== null && Object.hasOwn(shared.answers, path)) return shared.answers[path] as T;
+  const known = sharedComputed<T>(key);
+  if (known !== null) return known;
   const result = await compute();
-  computed.set(path, result);
+  keepComputed(key, result);
   return result;
 }
 
-/** This page as a file that needs no server. */
+/** This page as a file that needs no server. What it worked out by itself is put in here: it goes nowhere. */
 export async function sharePage(place: string): Promise<string> {
   const response = await fetch("/api/share", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      place,
-      answers: [...asked],
-      files: [...askedFiles],
-      computed: Object.fromEntries(computed),
-    }),
+    body: JSON.stringify({ place, answers: [...asked], files: [...askedFiles] }),
   });
   if (!response.ok) await answerOf(response);
-  return response.text();
+  const text = await response.text();
+  const results = asJson(Object.fromEntries(computed));
+  // The first of these: a name that holds the same comes later, and "<" is never in data.
+  return text.replace(
+    computedPlace,
+    () => `<script id="computed" type="application/json">${results}</script>`,
+  );
 }

@@ -1,11 +1,4 @@
-import { DataError, RotorError } from "../../src/errors.ts";
-import {
-  fitSweep,
-  readSweep,
-  type SweepFit,
-  type SweepOptimum,
-  type SweepRow,
-} from "../../src/scaling/index.ts";
+import type { SweepFit, SweepOptimum, SweepRow } from "../../src/scaling/index.ts";
 
 export interface RateAt {
   readonly batchSize: number;
@@ -14,7 +7,7 @@ export interface RateAt {
   readonly high: number;
 }
 
-/** What a sweep's table says, as plain data: a worker sends it, and a page that is shared holds it. */
+/** What a fit says, as plain data: a worker sends it, and a page that is shared holds it. */
 export interface FitView {
   readonly runs: readonly {
     readonly learningRate: number;
@@ -24,7 +17,6 @@ export interface FitView {
     readonly status: "finished" | "diverged" | "missing";
     readonly settings: Readonly<Record<string, number | string>>;
   }[];
-  readonly columns: Readonly<Record<string, string>>;
   readonly optima: readonly (RateAt & {
     readonly kind: SweepOptimum["kind"];
     readonly loss: number;
@@ -46,11 +38,6 @@ export interface FitView {
   readonly warnings: readonly string[];
 }
 
-/** Why a table can't be fitted, in one line; its runs are shown nevertheless if it could be read. */
-export interface NoFit {
-  readonly problem: string;
-}
-
 const grid = (low: number, high: number, count: number) =>
   Array.from({ length: count }, (_, i) => low * (high / low) ** (i / (count - 1)));
 
@@ -65,70 +52,61 @@ function settingsOf({ epsilon, steps, tokens, seed, weightDecay, covariates = {}
   >;
 }
 
-/** Reads a table of runs, whatever wrote it, and fits it. Everything happens here: nothing is sent anywhere. */
-export function fitTable(content: string, name: string, at: readonly number[] = []): FitView | NoFit {
-  try {
-    const source = readSweep([{ name, content }]);
-    if (source.rows.length === 0) throw new DataError(`${name}: holds no runs`);
-    const fit = fitSweep(source.rows, at.length > 0 ? { at } : {});
-    const sizes = [...fit.optima, ...fit.predictions].map(({ batchSize }) => batchSize);
-    const places = grid(Math.min(...sizes) / 2, Math.max(...sizes) * 2, 80);
-    const canPredict = fit.predict(sizes[0]!) !== null;
-    return {
-      runs: source.rows.map((row) => ({
-        learningRate: row.learningRate,
-        batchSize: row.batchSize,
-        loss: Number.isFinite(row.loss) ? row.loss : null,
-        status: row.status ?? (Number.isFinite(row.loss) ? "finished" : "diverged"),
-        settings: settingsOf(row),
-      })),
-      columns: source.columns,
-      optima: fit.optima
-        .filter(({ epsilon }) => epsilon === fit.epsilon)
-        .map(({ batchSize, value, low, high, kind, loss, tried }) => ({
-          batchSize,
-          value,
-          low,
-          high: finite(high),
-          kind,
-          loss,
-          tried,
-        })),
-      curves: fit.optima
-        .filter(({ epsilon }) => epsilon === fit.epsilon)
-        .map(({ tried: [low, high], curve }) =>
-          (high > low ? grid(low, high, 50) : []).flatMap((rate) => {
-            const loss = curve(rate);
-            return loss === null ? [] : [[rate, loss] as const];
-          }),
-        ),
-      predictions: fit.predictions.map(({ batchSize, value, low, high, extrapolation }) => ({
+/** @param rows - that the fit was made of */
+export function fitView(fit: SweepFit, rows: readonly SweepRow[]): FitView {
+  const sizes = [...fit.optima, ...fit.predictions].map(({ batchSize }) => batchSize);
+  const places = grid(Math.min(...sizes) / 2, Math.max(...sizes) * 2, 80);
+  const canPredict = fit.predict(sizes[0]!) !== null;
+  return {
+    runs: rows.map((row) => ({
+      learningRate: row.learningRate,
+      batchSize: row.batchSize,
+      loss: Number.isFinite(row.loss) ? row.loss : null,
+      status: row.status ?? (Number.isFinite(row.loss) ? "finished" : "diverged"),
+      settings: settingsOf(row),
+    })),
+    optima: fit.optima
+      .filter(({ epsilon }) => epsilon === fit.epsilon)
+      .map(({ batchSize, value, low, high, kind, loss, tried }) => ({
         batchSize,
         value,
         low,
         high: finite(high),
-        extrapolation,
+        kind,
+        loss,
+        tried,
       })),
-      line: canPredict
-        ? places.map((batchSize) => {
-            const { value, low, high } = fit.predict(batchSize)!;
-            return { batchSize, value, low, high: finite(high) };
-          })
-        : [],
-      laws: fit.laws
-        .filter(({ weight }) => weight >= 0.05)
-        .map((law) => ({
-          name: law.name,
-          formula: law.formula,
-          weight: law.weight,
-          line: places.map((batchSize) => [batchSize, law.predict(batchSize)] as const),
-        })),
-      confidence: fit.confidence,
-      nextRuns: fit.nextRuns,
-      warnings: [...source.warnings, ...fit.warnings],
-    };
-  } catch (error) {
-    if (error instanceof RotorError) return { problem: error.message };
-    throw error;
-  }
+    curves: fit.optima
+      .filter(({ epsilon }) => epsilon === fit.epsilon)
+      .map(({ tried: [low, high], curve }) =>
+        (high > low ? grid(low, high, 50) : []).flatMap((rate) => {
+          const loss = curve(rate);
+          return loss === null ? [] : [[rate, loss] as const];
+        }),
+      ),
+    predictions: fit.predictions.map(({ batchSize, value, low, high, extrapolation }) => ({
+      batchSize,
+      value,
+      low,
+      high: finite(high),
+      extrapolation,
+    })),
+    line: canPredict
+      ? places.map((batchSize) => {
+          const { value, low, high } = fit.predict(batchSize)!;
+          return { batchSize, value, low, high: finite(high) };
+        })
+      : [],
+    laws: fit.laws
+      .filter(({ weight }) => weight >= 0.05)
+      .map((law) => ({
+        name: law.name,
+        formula: law.formula,
+        weight: law.weight,
+        line: places.map((batchSize) => [batchSize, law.predict(batchSize)] as const),
+      })),
+    confidence: fit.confidence,
+    nextRuns: fit.nextRuns,
+    warnings: fit.warnings,
+  };
 }

@@ -1,18 +1,27 @@
-import { type FitView, fitTable, type NoFit } from "./fitView.ts";
+import type { FitFlags } from "./fitFlags.ts";
+import { type FitOutcome, fitTable } from "./fitTable.ts";
+import type { TableFile } from "./openTables.ts";
 
 /** What the worker is asked. */
-export interface FitQuestion {
+export interface WorkerQuestion {
   readonly id: number;
-  readonly content: string;
-  readonly name: string;
-  readonly at: readonly number[];
+  readonly files: readonly TableFile[];
+  readonly flags: FitFlags;
 }
 
-export interface FitAnswer {
+export interface WorkerAnswer {
   readonly id: number;
-  readonly fit: FitView | NoFit;
+  readonly outcome: FitOutcome;
 }
 
-addEventListener("message", ({ data: { id, content, name, at } }: MessageEvent<FitQuestion>) => {
-  postMessage({ id, fit: fitTable(content, name, at) } satisfies FitAnswer);
+addEventListener("message", ({ data: { id, files, flags } }: MessageEvent<WorkerQuestion>) => {
+  fitTable(files, flags)
+    .catch(
+      (error: unknown): FitOutcome => ({
+        kind: "refused",
+        problem: error instanceof Error ? error.message : String(error),
+        columns: [],
+      }),
+    )
+    .then((outcome) => postMessage({ id, outcome } satisfies WorkerAnswer));
 });

@@ -1,9 +1,15 @@
+import { useState } from "preact/hooks";
 import type { SweepDetailView, TrialView } from "../../src/ui/views.ts";
+import { shared } from "../core/api.ts";
 import { number } from "../core/format.ts";
 import { runHref } from "../core/router.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
 import { FitAnswer } from "../fit/fitAnswer.tsx";
+import { PlacesField } from "../fit/fitControls.tsx";
+import { defaultFlags } from "../fit/fitFlags.ts";
+import { TableDrop } from "../fit/tableDrop.tsx";
+import { useFit } from "../fit/useFit.ts";
 import { Pending } from "../parts/pending.tsx";
 import { Section } from "../parts/section.tsx";
 import { StateMark } from "../parts/stateMark.tsx";
@@ -44,6 +50,22 @@ const words = texts({
     },
   },
 });
+
+/** The fit of the trials that have ended. */
+function SweepFit({ id, name, csv }: { readonly id: string; readonly name: string; readonly csv: string }) {
+  const [flags, setFlags] = useState(defaultFlags);
+  const fitted = useFit({ id, name, files: [{ name, content: csv }] }, flags);
+  return (
+    <>
+      {shared === null && (
+        <div class="controls">
+          <PlacesField flags={flags} onChange={setFlags} />
+        </div>
+      )}
+      <FitAnswer fitted={fitted} name={name} />
+    </>
+  );
+}
 
 const isRunning = ({ status }: TrialView) => status === "running";
 
@@ -117,11 +139,12 @@ function Sweep({ params }: { readonly params: Readonly<Record<string, string>> }
       {data.csv === null ? (
         <p class="quiet">{t.noResults}</p>
       ) : (
-        <FitAnswer id={data.id} content={data.csv} name={data.name} />
+        <SweepFit id={data.id} name={data.name} csv={data.csv} />
       )}
       <Section title={t.trials} isOpen={trials.length <= 60 || counts.running > 0}>
         <Table label={t.trials} columns={columns} rows={order} rowKey={({ id: trial }) => trial} />
       </Section>
+      <TableDrop />
     </>
   );
 }

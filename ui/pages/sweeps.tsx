@@ -4,6 +4,7 @@ import { sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
+import { TableDrop } from "../fit/tableDrop.tsx";
 import { Notices } from "../parts/notices.tsx";
 import { Pending } from "../parts/pending.tsx";
 import { Table } from "../parts/table.tsx";
@@ -90,6 +91,7 @@ function Sweeps() {
         />
       )}
       <p class="quiet">{t.where(data.location)}</p>
+      <TableDrop />
     </>
   );
 }

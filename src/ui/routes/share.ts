@@ -4,6 +4,7 @@ import { ConfigError } from "../../errors.ts";
 import { firstProblem } from "../../runs/index.ts";
 import type { UiContext } from "../context.ts";
 import { FileAnswer, route } from "../route.ts";
+import { asJson, computedPlace } from "../sharedDocument.ts";
 
 const bodySchema = z.strictObject({
   /** After the `#`. */
@@ -11,14 +12,9 @@ const bodySchema = z.strictObject({
   /** Addresses that the page asked for, and those of its pictures. */
   answers: z.array(z.string().startsWith("/api/")).max(1000),
   files: z.array(z.string().startsWith("/api/")).max(5000),
-  /** What the page worked out by itself. */
-  computed: z.record(z.string(), z.unknown()),
 });
 
 const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-
-/** "<" could end the element, or begin a comment in it. */
-const asJson = (value: unknown) => JSON.stringify(value).replaceAll("<", "\\u003c");
 
 function pageText({ page }: UiContext, name: string): string {
   const file = page.read(`/${name}`);
@@ -42,6 +38,7 @@ function documentOf(context: UiContext, data: unknown): string {
 <style>${style}</style>
 <div id="app"></div>
 <script id="shared" type="application/json">${asJson(data)}</script>
+${computedPlace}
 <script type="module">${script}</script>
 </html>
 `;
@@ -54,8 +51,8 @@ export const shareRoute = route({
   async answer(context, { body, ask }) {
     const parsed = bodySchema.safeParse(body);
     if (!parsed.success) throw new ConfigError(`share: ${firstProblem(parsed.error)}`);
-    const { place, computed } = parsed.data;
-    const answers: Record<string, unknown> = { ...computed };
+    const { place } = parsed.data;
+    const answers: Record<string, unknown> = {};
     const files: Record<string, string> = {};
     for (const address of new Set([...parsed.data.answers, ...parsed.data.files])) {
       const answer = await ask(address).catch(() => null);
