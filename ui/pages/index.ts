@@ -1,6 +1,6 @@
 import { comparePage } from "./compare.tsx";
-import { measurePage } from "./measure.tsx";
 import { fitPage } from "./fit.tsx";
+import { measurePage } from "./measure.tsx";
 import type { PageRow } from "./pageRow.ts";
 import { runPage } from "./run.tsx";
 import { runsPage } from "./runs.tsx";
@@ -8,4 +8,12 @@ import { sweepPage } from "./sweep.tsx";
 import { sweepsPage } from "./sweeps.tsx";
 
 /** All pages, in the order of the list at the top. */
-export const pages: readonly PageRow[] = [runsPage, runPage, comparePage, sweepsPage, sweepPage, fitPage, measurePage];
+export const pages: readonly PageRow[] = [
+  runsPage,
+  runPage,
+  comparePage,
+  sweepsPage,
+  sweepPage,
+  fitPage,
+  measurePage,
+];
