@@ -44,6 +44,24 @@ test("what can't be imported is one line, and no run is made", async () => {
   writeFileSync(config, JSON.stringify({ ...json, clip_qkv: 8 }));
   await refuses(/config\.json: clip_qkv 8: isn't known, and may change what the model computes$/m);
   writeFileSync(config, JSON.stringify(json));
+  const tokenizerFile = path.join(model.path, "tokenizer.json");
+  const tokenizer = readFileSync(tokenizerFile, "utf8");
+  const { model: bpe, ...rest } = JSON.parse(tokenizer);
+  writeFileSync(tokenizerFile, JSON.stringify({ ...rest, model: { ...bpe, dropout: 0.5 } }));
+  await refuses(/tokenizer\.json: tokenizer model\.dropout 0\.5: expected null or 0/m);
+  writeFileSync(tokenizerFile, tokenizer);
+  const beside = path.join(model.path, "tokenizer_config.json");
+  for (const [fields, message] of [
+    [
+      { eos_token: 5 },
+      /tokenizer_config\.json: eos_token 5: expected a token, an object with its content, or/m,
+    ],
+    [{ chat_template: 7 }, /tokenizer_config\.json: chat_template 7: expected a text, a list of templates/m],
+  ] as const) {
+    writeFileSync(beside, JSON.stringify(fields));
+    await refuses(message);
+  }
+  rmSync(beside);
   const shard = readdirSync(model.path).find((name) => name.startsWith("model-00002"))!;
   const bytes = readFileSync(path.join(model.path, shard));
   writeFileSync(path.join(model.path, shard), bytes.subarray(0, bytes.length - 7));

@@ -27,12 +27,8 @@ export {
   flatArrays,
   mergedParameters,
 } from "./evaluatedParameters.ts";
+export { ModelFolder } from "./modelFolder.ts";
 export { type CheckpointChoice, openCheckpoint } from "./openCheckpoint.ts";
-export { readModelFolder } from "./readModelFolder.ts";
-export {
-  type ReadSafetensorsOptions,
-  readSafetensors,
-  type StoredTensor,
-  writeSafetensors,
-} from "./safetensors.ts";
+export { readSafetensors, type StoredTensor, writeSafetensors } from "./safetensors.ts";
+export type { ReadSafetensorsOptions } from "./safetensorsFile.ts";
 export { flattenShapes, stateShapes } from "./stateShapes.ts";

@@ -1,14 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { CheckpointError } from "../errors.ts";
-import {
-  asBytes,
-  encodeHeader,
-  headerLength,
-  lengthBytes,
-  parseHeader,
-  type StoredTensor,
-  storedTensor,
-} from "../tensors/index.ts";
+import { asBytes, encodeHeader, type StoredTensor, storedTensor } from "../tensors/index.ts";
+import { openSafetensors, type ReadSafetensorsOptions } from "./safetensorsFile.ts";
 
 export type { StoredTensor } from "../tensors/index.ts";
 
@@ -27,11 +18,6 @@ export function writeSafetensors(
   for (const { data } of tensors.values()) write(asBytes(data));
 }
 
-export interface ReadSafetensorsOptions {
-  /** What becomes of float16 and bfloat16: `"widen"` makes them float32, which holds each exactly. Default `"refuse"`. */
-  readonly halfPrecision?: "refuse" | "widen";
-}
-
 /**
  * Reads a safetensors file.
  *
@@ -41,47 +27,18 @@ export interface ReadSafetensorsOptions {
 export function readSafetensors(
   file: string,
   onBytes: (bytes: Uint8Array) => void = () => {},
-  { halfPrecision = "refuse" }: ReadSafetensorsOptions = {},
+  options: ReadSafetensorsOptions = {},
 ): {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
 } {
-  const fail = (problem: string, cause?: unknown): never => {
-    throw new CheckpointError(`${file}: ${problem}`, { cause });
-  };
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, "r");
-  } catch (error) {
-    return fail(
-      (error as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : (error as Error).message,
-      error,
-    );
+  using opened = openSafetensors(file, options, onBytes);
+  const tensors = new Map<string, StoredTensor>();
+  for (const place of opened.places) {
+    const bytes = new Uint8Array(place.byteLength);
+    opened.read(place, bytes);
+    onBytes(bytes);
+    tensors.set(place.name, storedTensor(place, bytes.buffer));
   }
-  try {
-    const { size } = fstatSync(descriptor);
-    const read = (bytes: Uint8Array, position: number): void => {
-      for (let done = 0; done < bytes.length; ) {
-        const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);
-        if (count === 0) fail("is cut off");
-        done += count;
-      }
-      onBytes(bytes);
-    };
-    if (size < lengthBytes) fail("is no safetensors file: shorter than 8 bytes");
-    const begin = new Uint8Array(lengthBytes);
-    read(begin, 0);
-    const text = new Uint8Array(headerLength(begin, size, fail));
-    read(text, lengthBytes);
-    const { metadata, places } = parseHeader(text, size, halfPrecision, fail);
-    const tensors = new Map<string, StoredTensor>();
-    for (const place of places) {
-      const bytes = new Uint8Array(place.byteLength);
-      read(bytes, lengthBytes + text.length + place.start);
-      tensors.set(place.name, storedTensor(place, bytes.buffer));
-    }
-    return { tensors, metadata };
-  } finally {
-    closeSync(descriptor);
-  }
+  return { tensors, metadata: opened.metadata };
 }

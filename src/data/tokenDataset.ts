@@ -93,6 +93,15 @@ export function readTokenizer(file: string): Tokenizer {
   const json = parseJson(text, file);
   const end = endOfTextBeside(file);
   try {
+    return tokenizerOf(json, end);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(`${file}: ${error.message}`, { cause: error });
+  }
+}
+
+function tokenizerOf(json: unknown, end: string | null): Tokenizer {
+  try {
     const own = BpeTokenizer.fromJSON(json);
     if (end === null || decodesTo(own, end)) return own;
   } catch (error) {
@@ -137,8 +146,11 @@ function endOfTextBeside(file: string): string | null {
     return null;
   }
   const { eos_token: end } = (parseJson(text, beside) ?? {}) as { eos_token?: unknown };
-  const content = (end as { content?: unknown } | null | undefined)?.content ?? end;
-  return typeof content === "string" ? content : null;
+  const content = (end as { content?: unknown } | null | undefined)?.content ?? end ?? null;
+  if (content === null || typeof content === "string") return content;
+  throw new DataError(
+    `${beside}: eos_token ${JSON.stringify(end).slice(0, 60)}: expected a token, an object with its content, or null`,
+  );
 }
 
 async function loadTokenizer(files: readonly SourceFile[], options: TokenDatasetOptions): Promise<Tokenizer> {

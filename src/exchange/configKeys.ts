@@ -87,6 +87,12 @@ export class ConfigKeys {
     return this.#checked(key, fallback, (x) => x === null || isCount(x), "a positive integer or null");
   }
 
+  /** A count by which the value of another key can be divided. @param of - the other key, and what it is */
+  divisor(key: string, of: string, whole: number, fallback?: number): number {
+    const count = this.count(key, fallback);
+    return whole % count === 0 ? count : this.fail(key, `a divisor of ${of} ${whole}`);
+  }
+
   /** A positive number. */
   positive(key: string, fallback?: number): number {
     return this.#checked(key, fallback, isPositive, "a positive number");

@@ -3,12 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { readModelFolder } from "../checkpoint/index.ts";
 import { loadConfig, parseLanguageConfig, resolveModel } from "../config/index.ts";
 import { ExchangeError, MemoryError, OutputError } from "../errors.ts";
 import { resolveTransformerConfig, type TransformerOptions } from "../nn/index.ts";
 import { architectureFor, architectures, exportHuggingFace, importRun, readHuggingFace } from "./index.ts";
-import { modelFolder, modelNames } from "./testing/modelFolder.ts";
+import { modelFolder, modelNames, weightsIn } from "./testing/modelFolder.ts";
 import { writeWeights } from "./weightFiles.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "rotor-export-"));
@@ -25,7 +24,7 @@ for (const name of modelNames) {
     assert.equal(again.architecture, imported.architecture);
     assert.deepEqual(again.model, imported.model);
     assert.equal(again.tokenizer.id, imported.tokenizer.id);
-    const [before, after] = [folder.path, out].map(readModelFolder);
+    const [before, after] = [folder.path, out].map((place) => weightsIn(place));
     const rename = (tensor: string) => (tensor === "embed_out.weight" ? "lm_head.weight" : tensor);
     assert.deepEqual([...before!.keys()].map(rename).sort(), [...after!.keys()].map(rename).sort());
     for (const [tensor, { shape, data }] of before!) {
@@ -197,6 +196,10 @@ test("generation_config.json becomes what a run is sampled with, and goes out ag
   assert.deepEqual(imports({ do_sample: false, temperature: 0.6 }).generation, { temperature: 0 });
   assert.deepEqual(imports({ temperature: 0.6, repetition_penalty: 1 }).generation, {});
   assert.throws(() => imports({ do_sample: true, top_p: 2 }), /top_p 2: expected a number in \(0, 1\]/);
+  assert.throws(
+    () => imports({ temprature: 0.6 }),
+    /generation_config\.json: temprature 0\.6: expected a key of Transformers' GenerationConfig/,
+  );
   assert.throws(() => imports({ eos_token_id: [5] }), /eos_token_id \[5\]: expected \d+, with which/);
   assert.throws(() => imports([] as object), /generation_config\.json: expected a JSON object/);
 });

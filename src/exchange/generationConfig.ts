@@ -10,11 +10,15 @@ export interface GenerationConfig {
   readonly notes: readonly string[];
 }
 
-/** Keys that don't change which token is drawn. */
+/** Keys of Transformers 5.24 that don't change which token is drawn. */
 const inertKeys = new Set(
   `bos_token_id eos_token_id pad_token_id decoder_start_token_id transformers_version _from_model_config max_length max_new_tokens
   use_cache cache_implementation return_dict_in_generate output_scores output_logits output_attentions output_hidden_states
-  num_return_sequences assistant_early_exit`.split(/\s+/),
+  num_return_sequences assistant_early_exit cache_config compile_config disable_compile prefill_chunk_size low_memory
+  return_legacy_cache is_assistant num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold
+  prompt_lookup_num_tokens max_matching_ngram_size assistant_lookbehind target_lookbehind use_model_defaults`.split(
+    /\s+/,
+  ),
 );
 
 /** Values that change nothing, of keys whose others aren't done here. */
@@ -34,14 +38,25 @@ const neutral: Readonly<Record<string, readonly unknown[]>> = {
   num_beam_groups: [1],
   early_stopping: [false],
   guidance_scale: [1],
+  renormalize_logits: [false],
+  remove_invalid_values: [false],
+  token_healing: [false],
 };
+
+/** Other keys of Transformers 5.24 that change which token is drawn. */
+const otherKeys = new Set(
+  `bad_words_ids begin_suppress_tokens constraints dola_layers encoder_no_repeat_ngram_size exponential_decay_length_penalty
+  force_words_ids forced_bos_token_id forced_decoder_ids forced_eos_token_id generation_kwargs max_time penalty_alpha sequence_bias
+  stop_strings suppress_tokens top_h watermarking_config`.split(/\s+/),
+);
 
 /**
  * Reads `generation_config.json` of a folder: with `do_sample` its `temperature`, `top_k` and `top_p` (absent ones have the defaults of Transformers
  * 5.24), without it the likeliest token. A folder or a file that says nothing of it leaves all to `rotor sample`.
  *
  * @param endOfText - must be one of its `eos_token_id`, if it has any
- * @throws ExchangeError naming a value that is out of range
+ * @throws ExchangeError naming a value that is out of range, or a key that isn't Transformers'. What of its keys isn't done here is a note and no
+ *   refusal: it says how a text is drawn, and nothing of what the model computes
  */
 export function readGenerationConfig(folder: string, endOfText: number): GenerationConfig {
   const file = path.join(folder, "generation_config.json");
@@ -57,7 +72,10 @@ export function readGenerationConfig(folder: string, endOfText: number): Generat
   const sampling = new Set(["do_sample", "temperature", "top_k", "top_p"]);
   for (const [key, value] of Object.entries(json)) {
     if (inertKeys.has(key) || sampling.has(key) || value === null) continue;
-    if (!neutral[key]?.includes(value))
+    const known = Object.hasOwn(neutral, key) ? neutral[key] : undefined;
+    if (known === undefined && !otherKeys.has(key))
+      fail(key, "a key of Transformers' GenerationConfig, of which this is none");
+    if (known?.includes(value) !== true)
       notes.push(
         `${file}: ${key} ${JSON.stringify(value).slice(0, 60)} isn't applied: rotor sample has temperature, top-k and top-p`,
       );

@@ -6,7 +6,7 @@ import { CheckpointError, ExchangeError } from "../errors.ts";
 import { type LoraTarget, loraTargets, type TransformerConfig } from "../nn/index.ts";
 import type { Architecture } from "./architecture.ts";
 import { ConfigKeys, type Fields, readJsonFile } from "./configKeys.ts";
-import { type TensorRule, transposed } from "./tensorRule.ts";
+import { splitTensor, type TensorRule, transposed } from "./tensorRule.ts";
 
 /** Names of PEFT's two files. */
 export const adapterFiles = { config: "adapter_config.json", tensors: "adapter_model.safetensors" } as const;
@@ -146,7 +146,7 @@ function tensorsHere(
     const up = take(b, fanOut, rank);
     // As the matrix itself, with r in place of its fan-in.
     const changes = own.map(([, columns]) => [rank, columns]);
-    const parts = rule.split(isLinear(rule) ? up : transposed(up, fanOut, rank), changes);
+    const parts = splitTensor(rule, isLinear(rule) ? up : transposed(up, fanOut, rank), changes);
     for (const [i, parameter] of rule.paths.entries()) {
       const store = (side: string, shape: readonly number[], data: Float32Array) =>
         tensors.set(`lora.${parameter}.${side}`, {

@@ -2,19 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import {
-  flattenShapes,
-  readModelFolder,
-  type StoredTensor,
-  treeOfTensors,
-  writeSafetensors,
-} from "../checkpoint/index.ts";
+import { flattenShapes, type StoredTensor, treeOfTensors, writeSafetensors } from "../checkpoint/index.ts";
 import { compileStep, EngineArray, type EngineState } from "../compile/index.ts";
 import { transformerShapes } from "../config/index.ts";
 import { RotorError } from "../errors.ts";
 import { type DecodeCache, decode, initCache, type TransformerOptions } from "../nn/index.ts";
 import { architectures, readHuggingFace, readHuggingFaceConfig } from "./index.ts";
-import { type Expected, expectedOf, modelFolder, modelNames } from "./testing/modelFolder.ts";
+import { emptyParts } from "./tensorRule.ts";
+import { weightTypes, writeWeightFile } from "./weightFiles.ts";
+import { type Expected, expectedOf, modelFolder, modelNames, weightsIn } from "./testing/modelFolder.ts";
 
 /** Logits of every place, each likeliest token fed back after the given ones. */
 async function continueGreedily(folder: string, { tokens, greedy }: Expected): Promise<Float32Array[]> {
@@ -76,7 +72,7 @@ for (const name of modelNames) {
     const shapes = flattenShapes(transformerShapes(model));
     assert.deepEqual([...tensors.keys()].sort(), [...shapes.keys()].sort());
     for (const [own, { shape }] of shapes) assert.deepEqual(tensors.get(own)!.shape, shape, own);
-    const stored = readModelFolder(folder.path);
+    const stored = weightsIn(folder.path);
     const prefixed = (rule: { name: string; isOuter?: boolean }) =>
       rule.isOuter ? rule.name : architecture.prefix + rule.name;
     for (const rule of architecture.tensors(model)) {
@@ -85,9 +81,64 @@ for (const name of modelNames) {
       assert.deepEqual(rule.shape(own), file.shape, rule.name);
       const parts = rule.paths.map((one) => tensors.get(one)!.data as Float32Array);
       assert.deepEqual(Buffer.from(rule.join(parts, own).buffer), Buffer.from(file.data.buffer), rule.name);
+      // As large tensors come: one row after the other.
+      const rowLength = file.shape.length > 1 ? file.data.length / file.shape[0]! : file.data.length;
+      const rows = emptyParts(own);
+      for (let at = 0; at < file.data.length; at += rowLength)
+        rule.place((file.data as Float32Array).subarray(at, at + rowLength), at / rowLength, rows, own);
+      assert.deepEqual(rows, parts, rule.name);
     }
   });
 }
+
+test("tensors of more than a piece come in whole, in every type, and a number that isn't finite is named by its place", () => {
+  using folder = modelFolder("llama");
+  const file = path.join(folder.path, "model.safetensors");
+  const config = {
+    ...llama,
+    hidden_size: 320,
+    intermediate_size: 400,
+    num_hidden_layers: 1,
+    tie_word_embeddings: true,
+  };
+  writeFileSync(path.join(folder.path, "config.json"), JSON.stringify(config));
+  const { model, architecture } = readHuggingFaceConfig(config, "c");
+  const shapes = flattenShapes(transformerShapes(model));
+  const weights = architecture.tensors(model).map(({ name, shape, paths }) => ({
+    name: architecture.prefix + name,
+    shape: shape(paths.map((own) => shapes.get(own)!.shape)),
+    // Whole numbers below 256, which all types hold, that repeat in no row or column.
+    make() {
+      return Float32Array.from({ length: this.shape.reduce((a, b) => a * b) }, (_, i) => (i * 7919) % 251);
+    },
+  }));
+  for (const type of weightTypes) {
+    writeWeightFile(file, weights, type);
+    const { tensors } = readHuggingFace(folder.path);
+    const { data: embedding } = tensors.get("embedding")!;
+    assert.equal(embedding.length, 288 * 320);
+    assert.ok(
+      embedding.every((value, i) => value === (i * 7919) % 251),
+      type,
+    );
+    // [fan-in 320, fan-out 400] of a tensor [400, 320].
+    const { data: up } = tensors.get("blocks.0.mlp.up")!;
+    assert.ok(
+      up.every((value, i) => value === (((i % 400) * 320 + Math.floor(i / 400)) * 7919) % 251),
+      type,
+    );
+  }
+  const wrong = weights.map((weight) =>
+    weight.name.endsWith("up_proj.weight")
+      ? { ...weight, make: () => weight.make().fill(Number.POSITIVE_INFINITY, 100_001, 100_002) }
+      : weight,
+  );
+  writeWeightFile(file, wrong, "float32");
+  assert.throws(
+    () => readHuggingFace(folder.path),
+    /tensor "model\.layers\.0\.mlp\.up_proj\.weight": \[100001\] is Infinity: expected finite numbers$/,
+  );
+});
 
 const llama = {
   model_type: "llama",
@@ -175,6 +226,8 @@ test("keys and values without a counterpart are refused by name", () => {
   );
   refuses({ hidden_act: "tanh" }, /hidden_act "tanh": expected silu/);
   refuses({ hidden_size: "32" }, /hidden_size "32": expected a positive integer/);
+  refuses({ num_attention_heads: 5 }, /num_attention_heads 5: expected a divisor of hidden_size 32$/);
+  refuses({ head_dim: 7 }, /head_dim 7: expected an even integer, as positions turn pairs$/);
   refuses({ hidden_size: undefined }, /hidden_size missing: expected a positive integer/);
   refuses(
     { rope_scaling: { type: "su" } },
@@ -190,7 +243,7 @@ test("keys and values without a counterpart are refused by name", () => {
     /rope_scaling .*: expected none beside rope_parameters/,
   );
   refuses({ partial_rotary_factor: 0.5 }, /partial_rotary_factor 0\.5: expected 1/);
-  refuses({ num_key_value_heads: 3 }, /numKvHeads 3: expected a divisor of numHeads 4/);
+  refuses({ num_key_value_heads: 3 }, /num_key_value_heads 3: expected a divisor of num_attention_heads 4/);
   refuses(
     { model_type: "gpt2", scale_attn_by_inverse_layer_idx: true },
     /scale_attn_by_inverse_layer_idx true/,
@@ -200,7 +253,7 @@ test("keys and values without a counterpart are refused by name", () => {
     /attn_logit_softcapping 50: expected null/,
   );
   refuses(
-    { model_type: "qwen2", layer_types: ["sliding_attention", "full_attention"] },
+    { model_type: "qwen2", num_key_value_heads: 2, layer_types: ["sliding_attention", "full_attention"] },
     /layer_types .*: expected no sliding_attention without a sliding_window/,
   );
   refuses({ model_type: "smollm3", no_rope_layers: [1] }, /no_rope_layers \[1\]: expected 2 of 0 or 1/);
@@ -209,7 +262,7 @@ test("keys and values without a counterpart are refused by name", () => {
 test("damaged and foreign tensors are refused by name", () => {
   using folder = modelFolder("llama");
   const file = path.join(folder.path, "model.safetensors");
-  const whole = readModelFolder(folder.path);
+  const whole = weightsIn(folder.path);
   const write = (change: (tensors: Map<string, StoredTensor>) => void) => {
     const tensors = new Map(whole);
     change(tensors);

@@ -1,20 +1,15 @@
 import { existsSync, statSync } from "node:fs";
 import path from "node:path";
-import { flattenShapes, readModelFolder, type StoredTensor } from "../checkpoint/index.ts";
-import { type ImportedGeneration, transformerShapes } from "../config/index.ts";
+import type { StoredTensor } from "../checkpoint/index.ts";
+import type { ImportedGeneration } from "../config/index.ts";
 import { chatTemplateIn, readTokenizer, type StoredChatTemplate, type Tokenizer } from "../data/index.ts";
-import { CheckpointError, ExchangeError } from "../errors.ts";
-import { checkMemory } from "../memoryBudget.ts";
-import {
-  countParameters,
-  resolveTransformerConfig,
-  type TransformerConfig,
-  type TransformerOptions,
-} from "../nn/index.ts";
+import { ConfigError, ExchangeError } from "../errors.ts";
+import { resolveTransformerConfig, type TransformerConfig, type TransformerOptions } from "../nn/index.ts";
 import type { Architecture } from "./architecture.ts";
 import { architectureNames, architectures } from "./architectures.ts";
 import { ConfigKeys, type Fields, readJsonFile } from "./configKeys.ts";
 import { readGenerationConfig } from "./generationConfig.ts";
+import { readParameters } from "./readParameters.ts";
 
 /** All of a Hugging Face folder but its weights, in terms of this library. */
 export interface HuggingFaceDescription {
@@ -35,9 +30,6 @@ export interface HuggingFaceModel extends HuggingFaceDescription {
   /** Parameters by their dotted paths. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
-
-/** Names of heads; tied models may store theirs as well. */
-const headNames = ["lm_head.weight", "embed_out.weight"];
 
 /** More than any model has. Lists with an entry for each are made of them, before weights show what is there. */
 const most: Readonly<Record<string, number>> = {
@@ -66,7 +58,13 @@ export function readHuggingFaceConfig(
     if (Number(json[key]) > limit) keys.fail(key, `at most ${limit}`);
   const { options, notes } = architecture!.read(keys);
   keys.finish();
-  return { architecture: architecture!, options, model: resolveTransformerConfig(options), notes };
+  try {
+    return { architecture: architecture!, options, model: resolveTransformerConfig(options), notes };
+  } catch (error) {
+    // Of values that are right each for itself and not together.
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ExchangeError(`${where}: describes a model with ${error.message}`, { cause: error });
+  }
 }
 
 /**
@@ -76,17 +74,7 @@ export function readHuggingFaceConfig(
  */
 export function readHuggingFace(folder: string): HuggingFaceModel {
   const described = describeHuggingFace(folder);
-  return { ...described, tensors: readHuggingFaceTensors(folder, described) };
-}
-
-/** The parameters of a folder, by their dotted paths. @throws CheckpointError as {@link readHuggingFace} */
-export function readHuggingFaceTensors(
-  folder: string,
-  { architecture, model }: HuggingFaceDescription,
-): Map<string, StoredTensor> {
-  const { total } = countParameters(model);
-  checkMemory(`${folder}: a model of ${total} parameters`, 4 * total);
-  return parametersOf(architecture, model, readModelFolder(folder), folder);
+  return { ...described, tensors: readParameters(folder, described.architecture, described.model) };
 }
 
 /** As {@link readHuggingFace}, without the weights. */
@@ -120,57 +108,4 @@ export function describeHuggingFace(folder: string): HuggingFaceDescription {
     generation,
     notes: [...notes, ...sampling.notes],
   };
-}
-
-/**
- * The parameters that tensors of a file hold.
- *
- * @throws CheckpointError naming the first tensor that is missing, unknown, of another shape or type, or not finite
- */
-function parametersOf(
-  architecture: Architecture,
-  model: TransformerConfig,
-  stored: Map<string, StoredTensor>,
-  folder: string,
-): Map<string, StoredTensor> {
-  const { modelType, prefix, buffers, tensors } = architecture;
-  const fail = (name: string, problem: string): never => {
-    throw new CheckpointError(`${folder}: tensor "${name}": ${problem}`);
-  };
-  const shapes = flattenShapes(transformerShapes(model));
-  // Files of a model without its head don't have the prefix.
-  const hasPrefix = [...stored.keys()].some((name) => name.startsWith(prefix));
-  const parameters = new Map<string, StoredTensor>();
-  for (const rule of tensors(model)) {
-    const names = rule.isOuter ? [rule.name, ...headNames] : [hasPrefix ? prefix + rule.name : rule.name];
-    const name = names.find((one) => stored.has(one)) ?? names[0]!;
-    const tensor = stored.get(name) ?? fail(name, `is missing: ${modelType} has it`);
-    const own = rule.paths.map((parameter) => shapes.get(parameter)!.shape);
-    const expected = rule.shape(own);
-    if (tensor.dtype !== "float32" || tensor.shape.join() !== expected.join())
-      fail(name, `is ${tensor.dtype}[${tensor.shape.join()}], expected float32[${expected.join()}]`);
-    checkFinite(tensor, (problem) => fail(name, problem));
-    const parts = rule.split(tensor.data as Float32Array, own);
-    rule.paths.forEach((parameter, i) => {
-      parameters.set(parameter, { dtype: "float32", shape: own[i]!, data: parts[i] as never });
-    });
-    stored.delete(name);
-  }
-  for (const [name, { data }] of stored) {
-    if (buffers?.test(name)) continue;
-    if (model.tiedHead && headNames.includes(name)) {
-      const embedding = parameters.get("embedding")!.data;
-      if (data.length !== embedding.length || !data.every((value, i) => value === embedding[i]))
-        fail(name, "isn't the embedding, which tie_word_embeddings makes the head");
-      continue;
-    }
-    fail(name, `isn't known of ${modelType}`);
-  }
-  return parameters;
-}
-
-function checkFinite({ data }: StoredTensor, fail: (problem: string) => never): void {
-  // A plain loop: this goes through all of a model.
-  for (let place = 0; place < data.length; place++)
-    if (!Number.isFinite(data[place])) fail(`[${place}] is ${data[place]}: expected finite numbers`);
 }

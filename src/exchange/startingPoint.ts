@@ -24,7 +24,8 @@ import { restoreTokenizer } from "../tasks/index.ts";
 import type { Architecture } from "./architecture.ts";
 import { architectureFor } from "./architectureFor.ts";
 import { type PeftAdapter, readPeftAdapter } from "./peftAdapter.ts";
-import { describeHuggingFace, readHuggingFaceTensors } from "./readHuggingFace.ts";
+import { describeHuggingFace } from "./readHuggingFace.ts";
+import { readParameters } from "./readParameters.ts";
 
 /** A model that training begins with. */
 export interface StartingPoint extends ModelStart {
@@ -99,7 +100,7 @@ function fromFolder(folder: string): StartingPoint {
     chatTemplate: described.chatTemplate,
     notes,
     ...adaptersOf(architecture, described.model),
-    parameters: async () => readHuggingFaceTensors(folder, described),
+    parameters: async () => readParameters(folder, architecture, described.model),
   };
 }
 

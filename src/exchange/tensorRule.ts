@@ -8,26 +8,74 @@ export interface TensorRule {
   readonly paths: readonly string[];
   /** Shape of the tensor. @param shapes - of the parameters */
   shape(shapes: readonly (readonly number[])[]): readonly number[];
-  /** The parameters. @param data - of the tensor, row by row */
-  split(data: Float32Array, shapes: readonly (readonly number[])[]): readonly Float32Array[];
+  /**
+   * Puts rows of the tensor where they belong in its parameters. A matrix may come in pieces of whole rows; a vector comes whole.
+   *
+   * @param first - number of the first of these rows
+   */
+  place(
+    rows: Float32Array,
+    first: number,
+    parts: readonly Float32Array[],
+    shapes: readonly (readonly number[])[],
+  ): void;
   /** The tensor. */
   join(parts: readonly Float32Array[], shapes: readonly (readonly number[])[]): Float32Array;
 }
 
-/** Side of the squares that a matrix is transposed by: two of them fit in a core's first cache. */
-const tile = 32;
+/** Zeros for the parameters of a tensor. */
+export const emptyParts = (shapes: readonly (readonly number[])[]): Float32Array<ArrayBuffer>[] =>
+  shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b)));
+
+/** The parameters of a tensor. @param data - of the whole tensor, row by row */
+export function splitTensor(
+  rule: TensorRule,
+  data: Float32Array,
+  shapes: readonly (readonly number[])[],
+): Float32Array<ArrayBuffer>[] {
+  const parts = emptyParts(shapes);
+  rule.place(data, 0, parts, shapes);
+  return parts;
+}
+
+/** Side of the squares that a matrix is transposed by: as many rows of it as a core's first cache keeps apart where widths are powers of 2. */
+const tile = 8;
+
+/** Makes rows of a matrix columns of `target`, from column `first` on. @param data - the rows, each of so many columns */
+function placeTransposed(
+  data: Float32Array,
+  columns: number,
+  target: Float32Array,
+  first: number,
+  width: number,
+): void {
+  const rows = data.length / columns;
+  for (let top = 0; top < rows; top += tile) {
+    const bottom = Math.min(top + tile, rows);
+    for (let j = 0; j < columns; j++) {
+      let to = j * width + first + top;
+      let from = top * columns + j;
+      if (bottom - top < tile) {
+        for (let i = top; i < bottom; i++, from += columns) target[to++] = data[from]!;
+        continue;
+      }
+      // Written out: twice as fast as the loop.
+      target[to] = data[from]!;
+      target[to + 1] = data[from + columns]!;
+      target[to + 2] = data[from + 2 * columns]!;
+      target[to + 3] = data[from + 3 * columns]!;
+      target[to + 4] = data[from + 4 * columns]!;
+      target[to + 5] = data[from + 5 * columns]!;
+      target[to + 6] = data[from + 6 * columns]!;
+      target[to + 7] = data[from + 7 * columns]!;
+    }
+  }
+}
 
 /** @param data - `[rows, columns]`, row by row */
 export function transposed(data: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
   const result = new Float32Array(data.length);
-  for (let top = 0; top < rows; top += tile) {
-    const bottom = Math.min(top + tile, rows);
-    for (let left = 0; left < columns; left += tile) {
-      const right = Math.min(left + tile, columns);
-      for (let i = top; i < bottom; i++)
-        for (let j = left; j < right; j++) result[j * rows + i] = data[i * columns + j]!;
-    }
-  }
+  placeTransposed(data, columns, result, 0, rows);
   return result;
 }
 
@@ -37,7 +85,10 @@ export function same(name: string, path: string): TensorRule {
     name,
     paths: [path],
     shape: ([shape]) => shape!,
-    split: (data) => [data],
+    place(rows, first, [part], [shape]) {
+      const rowLength = shape!.slice(1).reduce((a, b) => a * b, 1);
+      part!.set(rows, first * rowLength);
+    },
     join: ([part]) => part!,
   };
 }
@@ -48,7 +99,9 @@ export function linearWeight(name: string, path: string): TensorRule {
     name,
     paths: [path],
     shape: ([shape]) => [shape![1]!, shape![0]!],
-    split: (data, [shape]) => [transposed(data, shape![1]!, shape![0]!)],
+    place(rows, first, [part], [shape]) {
+      placeTransposed(rows, shape![0]!, part!, first, shape![1]!);
+    },
     join: ([part], [shape]) => transposed(part!, shape![0]!, shape![1]!),
   };
 }
@@ -59,9 +112,9 @@ export function sideBySide(name: string, paths: readonly string[]): TensorRule {
   const whole = (shapes: readonly (readonly number[])[]) => widths(shapes).reduce((a, b) => a + b, 0);
   const eachRow = (
     shapes: readonly (readonly number[])[],
+    rows: number,
     visit: (part: number, row: number, width: number, start: number) => void,
   ) => {
-    const rows = shapes[0]!.length === 1 ? 1 : shapes[0]![0]!;
     for (let row = 0; row < rows; row++) {
       let start = row * whole(shapes);
       widths(shapes).forEach((width, part) => {
@@ -74,16 +127,14 @@ export function sideBySide(name: string, paths: readonly string[]): TensorRule {
     name,
     paths,
     shape: (shapes) => [...shapes[0]!.slice(0, -1), whole(shapes)],
-    split(data, shapes) {
-      const parts = shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b)));
-      eachRow(shapes, (part, row, width, start) => {
-        parts[part]!.set(data.subarray(start, start + width), row * width);
+    place(rows, first, parts, shapes) {
+      eachRow(shapes, rows.length / whole(shapes), (part, row, width, start) => {
+        parts[part]!.set(rows.subarray(start, start + width), (first + row) * width);
       });
-      return parts;
     },
     join(parts, shapes) {
       const data = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-      eachRow(shapes, (part, row, width, start) => {
+      eachRow(shapes, data.length / whole(shapes), (part, row, width, start) => {
         data.set(parts[part]!.subarray(row * width, (row + 1) * width), start);
       });
       return data;
@@ -102,15 +153,14 @@ function rowsFrom(name: string, paths: readonly string[], source: RowSource): Te
     name,
     paths,
     shape: (shapes) => [numRows(shapes), ...shapes[0]!.slice(0, -1)],
-    split(data, shapes) {
-      const parts = shapes.map((shape) => new Float32Array(shape.reduce((a, b) => a * b)));
+    place(rows, first, parts, shapes) {
       const fanIn = shapes[0]!.length === 1 ? 1 : shapes[0]![0]!;
-      for (let row = 0; row < numRows(shapes); row++) {
-        const [part, column] = source(row);
+      for (let row = 0; row < rows.length / fanIn; row++) {
+        const [part, column] = source(first + row);
         const width = shapes[part]!.at(-1)!;
-        for (let i = 0; i < fanIn; i++) parts[part]![i * width + column] = data[row * fanIn + i]!;
+        const target = parts[part]!;
+        for (let i = 0; i < fanIn; i++) target[i * width + column] = rows[row * fanIn + i]!;
       }
-      return parts;
     },
     join(parts, shapes) {
       const fanIn = shapes[0]!.length === 1 ? 1 : shapes[0]![0]!;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { EngineData } from "../compile/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { isReservedName } from "../reservedNames.ts";
+import { widen } from "./halfPrecision.ts";
 import { headerTextProblem } from "./headerTextProblem.ts";
 import { repeatedKey } from "./repeatedKey.ts";
 
@@ -28,6 +29,18 @@ export interface TensorEntry {
   readonly shape: readonly number[];
   readonly data: { readonly byteLength: number };
 }
+
+/** The element type here of each in files: float32 holds all numbers of half precision. */
+export const arrayTypes = {
+  F32: "float32",
+  F64: "float64",
+  I32: "int32",
+  U32: "uint32",
+  BOOL: "bool",
+  F16: "float32",
+  BF16: "float32",
+} as const satisfies Record<string, StoredTensor["dtype"]>;
+
 const bytesPerElement = { F32: 4, F64: 8, I32: 4, U32: 4, BOOL: 1, F16: 2, BF16: 2 } as const;
 type ElementType = keyof typeof bytesPerElement;
 const exactTypes = ["F32", "F64", "I32", "U32", "BOOL"] as const;
@@ -164,36 +177,15 @@ export function parseHeader(
   return { metadata: metadata as Record<string, string>, places };
 }
 
-/** The float32 of each of the 65536 numbers of float16, exactly. */
-let float16Values: Float32Array<ArrayBuffer> | null = null;
-
-function widenFloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  // Sign, 5 bits of exponent, 10 of fraction: `±2^(e−15)·(1 + f/1024)`, without the 1 and with e = 1 where e is 0; ∞ and NaN where it is 31.
-  float16Values ??= Float32Array.from({ length: 0x10000 }, (_, bits) => {
-    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-    const sign = bits < 0x8000 ? 1 : -1;
-    if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
-  });
-  const wide = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) wide[i] = float16Values[halves[i]!]!;
-  return wide;
-}
-
-/** A bfloat16 is the upper half of a float32. */
-function widenBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const bits = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
-  return new Float32Array(bits.buffer);
-}
-
 /** The tensor whose bytes a buffer holds. */
 export function storedTensor({ dtype, shape }: TensorPlace, buffer: ArrayBuffer): StoredTensor {
   switch (dtype) {
     case "F16":
-      return { dtype: "float32", shape, data: widenFloat16(new Uint16Array(buffer)) };
-    case "BF16":
-      return { dtype: "float32", shape, data: widenBfloat16(new Uint16Array(buffer)) };
+    case "BF16": {
+      const data = new Float32Array(buffer.byteLength / 2);
+      widen(dtype, new Uint16Array(buffer), data);
+      return { dtype: "float32", shape, data };
+    }
     case "F32":
       return { dtype: "float32", shape, data: new Float32Array(buffer) };
     case "F64":

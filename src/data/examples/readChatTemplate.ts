@@ -37,10 +37,13 @@ function namedTokens(config: Fields): Readonly<Record<string, string>> {
   return Object.fromEntries(tokens);
 }
 
-/** The template of a configuration; of several that have names, the one that is called `default`. */
-function templateOf({ chat_template: template }: Fields): string | null {
-  if (typeof template === "string") return template;
-  if (!Array.isArray(template)) return null;
+/** The template of a configuration; of several that have names, the one that is called `default`. @throws DataError if it is no template at all */
+function templateOf({ chat_template: template = null }: Fields, file: string): string | null {
+  if (template === null || typeof template === "string") return template;
+  if (!Array.isArray(template))
+    throw new DataError(
+      `${file}: chat_template ${JSON.stringify(template).slice(0, 60)}: expected a text, a list of templates with names, or null`,
+    );
   const found = (template as Fields[]).find((one) => one?.name === "default")?.template;
   return typeof found === "string" ? found : null;
 }
@@ -57,7 +60,7 @@ export function readChatTemplate(file: string): StoredChatTemplate {
     return { source, tokens: existsSync(beside) ? namedTokens(readTokenizerConfig(beside)) : {} };
   }
   const config = readTokenizerConfig(file);
-  const source = templateOf(config);
+  const source = templateOf(config, file);
   if (source === null)
     throw new DataError(
       `chat template "${file}": has no chat_template; expected a text, or a list with one that is called default`,
@@ -70,7 +73,7 @@ export function chatTemplateIn(folder: string): StoredChatTemplate | null {
   const own = path.join(folder, "chat_template.jinja");
   if (existsSync(own)) return readChatTemplate(own);
   const config = path.join(folder, configName);
-  return existsSync(config) && templateOf(readTokenizerConfig(config)) !== null
+  return existsSync(config) && templateOf(readTokenizerConfig(config), config) !== null
     ? readChatTemplate(config)
     : null;
 }

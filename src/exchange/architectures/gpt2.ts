@@ -12,7 +12,7 @@ export const gpt2: Architecture = {
   buffers: /\.attn\.(bias|masked_bias)$/,
   read(keys) {
     const modelDim = keys.count("n_embd", 768);
-    const numHeads = keys.count("n_head", 12);
+    const numHeads = keys.divisor("n_head", "n_embd", modelDim, 12);
     keys.must("scale_attn_weights", true);
     keys.must("scale_attn_by_inverse_layer_idx", false);
     keys.must("add_cross_attention", false);

@@ -21,7 +21,7 @@ export const gptNeox: Architecture = {
   buffers: /\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/,
   read(keys) {
     const modelDim = keys.count("hidden_size");
-    const numHeads = keys.count("num_attention_heads");
+    const numHeads = keys.divisor("num_attention_heads", "hidden_size", modelDim);
     const maxLength = keys.count("max_position_embeddings", 2048);
     const rope = readRope(keys, maxLength, {
       theta: 10000,

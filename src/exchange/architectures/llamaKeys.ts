@@ -26,11 +26,16 @@ export function readLlamaKeys(
   }: LlamaDefaults,
 ): { readonly options: TransformerOptions; readonly notes: readonly string[] } {
   const modelDim = keys.count("hidden_size");
-  const numHeads = keys.count("num_attention_heads");
+  const size = headDim === undefined ? null : keys.countOrNull("head_dim", headDim);
+  const numHeads =
+    size === null
+      ? keys.divisor("num_attention_heads", "hidden_size", modelDim)
+      : keys.count("num_attention_heads");
+  if (size !== null && size % 2 !== 0) keys.fail("head_dim", "an even integer, as positions turn pairs");
+  const isGrouped = keys.countOrNull("num_key_value_heads", numKvHeads ?? null) !== null;
   const maxLength = keys.count("max_position_embeddings", longest);
   const turning: ReadRope | null = rope === null ? null : readRope(keys, maxLength, rope);
   if (turning !== null && turning.partialRotaryFactor !== 1) keys.fail("partial_rotary_factor", "1");
-  const size = headDim === undefined ? null : keys.countOrNull("head_dim", headDim);
   return {
     options: {
       vocabSize: keys.count("vocab_size"),
@@ -38,7 +43,9 @@ export function readLlamaKeys(
       mlpDim: keys.count("intermediate_size"),
       numLayers: keys.count("num_hidden_layers"),
       numHeads,
-      numKvHeads: keys.countOrNull("num_key_value_heads", numKvHeads ?? null) ?? numHeads,
+      numKvHeads: isGrouped
+        ? keys.divisor("num_key_value_heads", "num_attention_heads", numHeads, numKvHeads)
+        : numHeads,
       ...(size === null ? {} : { headDim: size }),
       maxLength,
       norm: "rmsnorm",

@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { readSafetensors, type StoredTensor } from "../../checkpoint/index.ts";
 
 /** Where the models lie. */
 export const modelsFolder = fileURLToPath(new URL("./models", import.meta.url));
@@ -38,4 +39,12 @@ export function modelFolder(name: string): { readonly path: string } & Disposabl
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The tensors of a folder as they stand, halves widened. */
+export function weightsIn(folder: string): Map<string, StoredTensor> {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".safetensors"));
+  const read = (name: string) =>
+    readSafetensors(path.join(folder, name), undefined, { halfPrecision: "widen" }).tensors;
+  return new Map(files.flatMap((name) => [...read(name)]));
 }
