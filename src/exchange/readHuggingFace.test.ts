@@ -9,8 +9,8 @@ import { RotorError } from "../errors.ts";
 import { type DecodeCache, decode, initCache, type TransformerOptions } from "../nn/index.ts";
 import { architectures, readHuggingFace, readHuggingFaceConfig } from "./index.ts";
 import { emptyParts } from "./tensorRule.ts";
-import { weightTypes, writeWeightFile } from "./weightFiles.ts";
 import { type Expected, expectedOf, modelFolder, modelNames, weightsIn } from "./testing/modelFolder.ts";
+import { weightTypes, writeWeightFile } from "./weightFiles.ts";
 
 /** Logits of every place, each likeliest token fed back after the given ones. */
 async function continueGreedily(folder: string, { tokens, greedy }: Expected): Promise<Float32Array[]> {
