@@ -1,15 +1,16 @@
 import { createInterface } from "node:readline";
-import { init, jit, nn, numpy as np, random } from "@jax-js/jax";
+import { init, jit, nn, numpy as np } from "@jax-js/jax";
 import {
   type CompiledStep,
   type CompileOptions,
   compile,
   compileStep,
+  type EngineLeaves,
   type EngineState,
   graphRewrites,
-  toEngine,
 } from "../src/compile/index.ts";
-import { flopsPerToken, initTransformerParts, type TransformerParams, transformer } from "../src/nn/index.ts";
+import { initialParameters } from "../src/config/index.ts";
+import { flopsPerToken, type TransformerParams, transformer } from "../src/nn/index.ts";
 import type { Tree } from "../src/optim/index.ts";
 import { measureMatmulPeak } from "../src/train/index.ts";
 import type { BenchCase } from "./cases.ts";
@@ -36,10 +37,7 @@ type State = GptState;
 
 /** The initial state in the engine, made as the trainer makes it. */
 async function engineState(step: CompiledStep<State, [np.Array], np.Array>): Promise<EngineState<State>> {
-  const parts = initTransformerParts(random.key(0), config);
-  let next = parts.next();
-  while (next.done !== true) next = parts.next((await toEngine(next.value)) as never);
-  const params = await toEngine(next.value);
+  const params = (await initialParameters(config, 0)) as EngineLeaves<TransformerParams>;
   await using start = compile((tree: Tree) => optimizer.init(tree), { outputs: "engine" });
   return step.init({ params, optimizer: await start(params) });
 }

@@ -208,6 +208,47 @@ test("integers keep their bits where an array repeats one number, or sums of pro
   }
 });
 
+test("outputs that are one number are made without a session, in buffers of their own; the file has them", async () => {
+  const fn = (x: np.Array) => ({
+    zeros: np.broadcastTo(np.array(0), [2, 3]),
+    again: np.broadcastTo(np.array(0), [2, 3]),
+    minus: np.broadcastTo(np.array(-0), [2]),
+    twice: x.mul(2),
+    ones: np.ones([3], { dtype: DType.Int32 }),
+    yes: np.broadcastTo(np.array(true), [2]),
+  });
+  const x = () => float32([1, 2]);
+  await using engine = compile(fn, { outputs: "engine" });
+  const made = await engine(x());
+  assert.deepEqual(made.zeros.data, new Float32Array(6));
+  assert.notEqual(made.zeros.data.buffer, made.again.data.buffer);
+  assert.deepEqual(made.minus.data, Float32Array.of(-0, -0));
+  assert.deepEqual(made.ones.data, Int32Array.of(1, 1, 1));
+  assert.deepEqual(made.yes.data, Uint8Array.of(1, 1));
+  assert.deepEqual(made.twice.data, Float32Array.of(2, 4));
+  const session = await ort.InferenceSession.create(await engine.toOnnx(x()));
+  assert.equal(session.outputNames.length, 6);
+  await session.release();
+  await using constant = compile(() => [np.ones([2])]);
+  assert.deepEqual(valuesOf((await constant())[0]!), [1, 1]);
+
+  // A state that becomes one number is written where it lay; what is read besides it is read before.
+  await using reset = compileStep((state: { a: np.Array; b: np.Array }, y: np.Array) => {
+    state.b.dispose();
+    return [{ a: np.broadcastTo(np.array(7), [2]), b: state.a }, y];
+  });
+  using state = await reset.init({ a: float32([1, 2]), b: float32([3, 4]) });
+  for (const expected of [
+    [1, 2],
+    [7, 7],
+    [7, 7],
+  ]) {
+    assert.deepEqual(valuesOf(await reset(state, float32([5]))), [5]);
+    const { a, b } = state.read();
+    assert.deepEqual([valuesOf(a), valuesOf(b)], [[7, 7], expected]);
+  }
+});
+
 test("a function may return no arrays", async () => {
   await using compiled = compile((x: np.Array) => {
     x.dispose();

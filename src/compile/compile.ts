@@ -71,10 +71,13 @@ export class ProgramCache {
     this.#options = options;
   }
 
-  async build({ types, structure }: FlatArguments): Promise<Program> {
+  /** @param leavesOutRepeated - as {@link buildProgram} takes it */
+  async build({ types, structure }: FlatArguments, leavesOutRepeated = false): Promise<Program> {
     const { name = this.#fn.name || "function", rewrites, precision } = this.#options;
     const device = await placedDevice(this.#options.device);
-    return buildProgram(this.#fn, types, structure, name, rewrites, device, precision);
+    // What a GPU's session makes stays in its memory.
+    const leavesOut = leavesOutRepeated && device === "cpu";
+    return buildProgram(this.#fn, types, structure, name, rewrites, device, precision, leavesOut);
   }
 
   /** @param kept - how many of the first outputs stay on the device */
@@ -82,7 +85,7 @@ export class ProgramCache {
     if (this.#disposed) throw new OwnershipError("compile: the compiled function was called after dispose()");
     const known = this.#loaded.get(args.key);
     if (known !== undefined) return known;
-    const loading = this.build(args).then(async (program) => ({
+    const loading = this.build(args, true).then(async (program) => ({
       program,
       session: await EngineSession.load(
         program,

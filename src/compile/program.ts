@@ -20,6 +20,7 @@ import { Lowering } from "./lowering.ts";
 import { encodeModel } from "./onnxModel.ts";
 import { overwritableOutputs } from "./overwritable.ts";
 import { primitiveRules } from "./primitives/index.ts";
+import { repeatedNumber } from "./repeatedOutputs.ts";
 import { type GraphRewrite, graphRewrites, optimizeGraph } from "./rewrites/index.ts";
 import { byteLengthOf } from "./runtime/checkSizes.ts";
 import type { PlacedDevice, Port, RunnableModel } from "./runtime/runtime.ts";
@@ -29,6 +30,8 @@ import { tensorTypeOf, type Value } from "./value.ts";
 /** A traced function as an ONNX model, with what is needed to feed it and to rebuild its results. */
 export interface Program extends RunnableModel {
   readonly outputTree: tree.JsTreeDef;
+  /** What each output repeats that the model leaves out; null for those that it makes. */
+  readonly repeated: readonly (number | null)[];
   /** Which outputs may be written into the memory of the input at the same place. */
   readonly overwritable: readonly boolean[];
   /** Number of equations of the jaxpr and of nodes per ONNX operator; bytes that are alive at most, inputs and outputs among them. */
@@ -113,7 +116,11 @@ function largestOf(nodes: readonly GraphNode[]): RunnableModel["largest"] {
   return largest;
 }
 
-/** Traces, lowers and encodes a function for arguments of the given types. */
+/**
+ * Traces, lowers and encodes a function for arguments of the given types.
+ *
+ * @param leavesOutRepeated - whether outputs that are one number are left out of the model. Default false
+ */
 export async function buildProgram(
   fn: (...args: never[]) => unknown,
   types: readonly ArgumentType[],
@@ -122,6 +129,7 @@ export async function buildProgram(
   rewrites: readonly GraphRewrite[] = graphRewrites,
   device: PlacedDevice = "cpu",
   precision: Precision = "float32",
+  leavesOutRepeated = false,
 ): Promise<Program> {
   if (!precisions.includes(precision)) {
     throw new EngineError(`precision ${JSON.stringify(precision)}: expected ${precisions.join(" or ")}`);
@@ -130,6 +138,7 @@ export async function buildProgram(
   const traced = traceFunction(fn, types, inputTree);
   try {
     const { lowering, results } = await lowerTraced(traced, traits);
+    const repeated = results.map((value) => (leavesOutRepeated ? repeatedNumber(value) : null));
     const tensors = results.map((value) => lowering.dense(value));
     const whole = optimizeGraph(lowering.graph, tensors, rewrites);
     const optimized = precision === "mixed" ? withHalfProducts(whole, traits.float16Products) : whole;
@@ -139,7 +148,8 @@ export async function buildProgram(
     );
     if (!traits.float64) refuseFloat64(graph.liveNodes(outputs), types);
     const nodes = graph.liveNodes(outputs);
-    const model = encodeModel(graph, outputs, name, hostNodes(nodes, traits));
+    const made = outputs.filter((_, i) => repeated[i] === null);
+    const model = encodeModel(graph, made, name, hostNodes(nodes, traits));
     const portOf = (dtype: DType, shape: readonly number[]): Port => ({ dtype: dtype as TensorType, shape });
     return {
       model,
@@ -147,6 +157,7 @@ export async function buildProgram(
       outputs: results.map((value) => portOf(value.dtype, value.view.shape)),
       largest: largestOf(graph.liveNodes(outputs)),
       outputTree: traced.outputTree,
+      repeated,
       overwritable: overwritableOutputs(nodes, graph.inputs, outputs),
       statistics: {
         numEquations: traced.equations.length,

@@ -1,6 +1,8 @@
 import { DataError, RotorError } from "../errors.ts";
 import type { Elements } from "./elements.ts";
 import { EngineError, UnsupportedPrimitiveError } from "./errors.ts";
+import type { Program } from "./program.ts";
+import { withRepeated } from "./repeatedOutputs.ts";
 import { bindingRuntime } from "./runtime/bindingRuntime.ts";
 import { browserGpuRuntime } from "./runtime/browserGpuRuntime.ts";
 import { libraryRuntime } from "./runtime/libraryRuntime.ts";
@@ -56,11 +58,20 @@ export class EngineSession {
   }
 
   /** @param kept - how many of the first outputs stay on the device; the rest comes back to host memory */
-  static async load(program: RunnableModel, options: EngineOptions, kept: number): Promise<EngineSession> {
+  static async load(
+    program: RunnableModel & Pick<Program, "repeated">,
+    options: EngineOptions,
+    kept: number,
+  ): Promise<EngineSession> {
     const runtime = runtimeFor(options);
-    if (program.outputs.length === 0) return new EngineSession(nothing);
+    const { repeated } = program;
+    const isMade = (_: unknown, i: number) => repeated[i] === null;
+    const outputs = program.outputs.filter(isMade);
+    if (outputs.length === 0) return new EngineSession(withRepeated(nothing, program.outputs, repeated));
     try {
-      return new EngineSession(await runtime.load(program, options, kept));
+      const keptOnes = repeated.slice(0, kept).filter(isMade).length;
+      const session = await runtime.load({ ...program, outputs }, options, keptOnes);
+      return new EngineSession(withRepeated(session, program.outputs, repeated));
     } catch (error) {
       throw error instanceof RotorError ? error : loadError(error);
     }

@@ -1,6 +1,7 @@
-import { type numpy as np, random } from "@jax-js/jax";
+import { DType, type numpy as np, random } from "@jax-js/jax";
 import {
   compile,
+  EngineArray,
   type EnginePlacement,
   type EngineTree,
   evalShape,
@@ -10,14 +11,16 @@ import {
 } from "../compile/index.ts";
 import { ConfigError } from "../errors.ts";
 import {
+  type DrawMatrix,
   initTransformer,
   initTransformerParts,
   resolveTransformerConfig,
   type TransformerConfig,
   type TransformerParams,
   transformerLoss,
+  type Weight,
 } from "../nn/index.ts";
-import { checkSeed } from "../numbers/index.ts";
+import { checkSeed, normalNumbers } from "../numbers/index.ts";
 import { atPath } from "./atPath.ts";
 import type { CodesConfig, LanguageConfig, TrainConfig } from "./schema.ts";
 
@@ -72,16 +75,20 @@ export function resolveTransformer(
   return model;
 }
 
-/**
- * Parameters at step 0, decided by the seed. They are arrays of the engine: the memory of jax-js, which grows but never shrinks, holds
- * them once on the way.
- */
+/** As `normalMatrix`, to the last bit, as an array of the engine: what draws a transformer only passes it on. */
+const drawInEngine: DrawMatrix = (key, fanIn, fanOut, std, factor) => {
+  const words = key.dataSync() as Uint32Array;
+  const numbers = normalNumbers([words[0]!, words[1]!], fanIn * fanOut, std, factor);
+  return new EngineArray(DType.Float32, [fanIn, fanOut], numbers) as unknown as Weight;
+};
+
+/** Parameters at step 0, decided by the seed. They are arrays of the engine, and of jax-js's memory they take none. */
 export async function initialParameters(
   model: TransformerConfig,
   seed: number,
 ): Promise<EngineTree<TransformerParams>> {
   checkSeed("seed", seed);
-  const parts = initTransformerParts(random.key(seed), model);
+  const parts = initTransformerParts(random.key(seed), model, drawInEngine);
   let next = parts.next();
   while (next.done !== true) next = parts.next((await toEngine(next.value)) as never);
   return (await toEngine(next.value)) as EngineTree<TransformerParams>;

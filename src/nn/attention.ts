@@ -2,7 +2,7 @@ import { nn, numpy as np } from "@jax-js/jax";
 import { checkKeys, checkShapes, type Patterns, shownArray } from "../arrayShapes.ts";
 import { ShapeError } from "../errors.ts";
 import { applyRotary, type RotaryTables, rotaryTablesRef } from "../position/index.ts";
-import { linearWithBias, normalMatrix, type Weight } from "./linear.ts";
+import { type DrawMatrix, linearWithBias, normalMatrix, type Weight } from "./linear.ts";
 import { adapterPatterns, type LoraAdapter } from "./lora.ts";
 import {
   configuredNorm,
@@ -72,6 +72,7 @@ export interface AttentionShape {
  * @param std - standard deviation of the input projections
  * @param residualStd - standard deviation of the output projection
  * @param bias - which projections have one; they start at 0. Default none.
+ * @param draw - what makes the matrices. Default {@link normalMatrix}
  *
  * @example
  * ```ts
@@ -89,6 +90,7 @@ export function initAttention(
   std: number,
   residualStd: number,
   bias: AttentionBias = "none",
+  draw: DrawMatrix = normalMatrix,
 ): AttentionParams {
   checkKeys("initAttention", ...keys);
   const gains = (heads: number) =>
@@ -97,10 +99,10 @@ export function initAttention(
       qkNormOver === "head" ? headDim : heads * headDim,
     ) as RmsNormParams;
   return {
-    wq: normalMatrix(keys[0], dim, numHeads * headDim, std),
-    wk: normalMatrix(keys[1], dim, numKvHeads * headDim, std),
-    wv: normalMatrix(keys[2], dim, numKvHeads * headDim, std),
-    wo: normalMatrix(keys[3], numHeads * headDim, dim, residualStd),
+    wq: draw(keys[0], dim, numHeads * headDim, std),
+    wk: draw(keys[1], dim, numKvHeads * headDim, std),
+    wv: draw(keys[2], dim, numKvHeads * headDim, std),
+    wo: draw(keys[3], numHeads * headDim, dim, residualStd),
     ...(qkNorm && normGain !== "none" ? { qNorm: gains(numHeads), kNorm: gains(numKvHeads) } : {}),
     ...(bias === "none"
       ? {}

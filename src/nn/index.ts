@@ -58,7 +58,7 @@ export {
   reconstructImages,
   resolveImageAutoencoder,
 } from "./imageAutoencoder.ts";
-export { linear, normalMatrix, type Weight } from "./linear.ts";
+export { type DrawMatrix, linear, normalMatrix, type Weight } from "./linear.ts";
 export {
   initLora,
   type LoraAdapter,

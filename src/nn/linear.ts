@@ -5,11 +5,15 @@ import { adapted, type LoraAdapter } from "./lora.ts";
 /** A weight matrix stored as `[fanIn, fanOut]`, so that a layer is `x @ w`. */
 export type Weight = np.Array;
 
+/** Makes a matrix of independent normal numbers: {@link normalMatrix}, or what makes the same one elsewhere. */
+export type DrawMatrix = typeof normalMatrix;
+
 /**
  * A matrix of independent normal numbers.
  *
  * @param key - random key, consumed
  * @param std - standard deviation
+ * @param factor - what else they are multiplied by. Default 1
  *
  * @example
  * ```ts
@@ -18,9 +22,10 @@ export type Weight = np.Array;
  * np.std(w); // => 0.020
  * ```
  */
-export function normalMatrix(key: np.Array, fanIn: number, fanOut: number, std: number): Weight {
+export function normalMatrix(key: np.Array, fanIn: number, fanOut: number, std: number, factor = 1): Weight {
   checkKeys("normalMatrix", key);
-  return random.normal(key, [fanIn, fanOut]).mul(std);
+  const matrix = random.normal(key, [fanIn, fanOut]).mul(std);
+  return factor === 1 ? matrix : matrix.mul(factor);
 }
 
 /**

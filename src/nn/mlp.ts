@@ -1,6 +1,6 @@
 import { lax, nn, numpy as np } from "@jax-js/jax";
 import { checkKeys, checkShapes, type Patterns } from "../arrayShapes.ts";
-import { linearWithBias, normalMatrix, type Weight } from "./linear.ts";
+import { type DrawMatrix, linearWithBias, normalMatrix, type Weight } from "./linear.ts";
 import { adapterPatterns, type LoraAdapter } from "./lora.ts";
 
 /** Names of the feed-forward blocks. */
@@ -171,6 +171,7 @@ const activations: Readonly<Record<MlpKind, (x: np.Array) => np.Array>> = {
  * @param std - standard deviation of `up` and `gate`
  * @param residualStd - standard deviation of `down`, which writes into the residual stream
  * @param bias - whether the linear maps have biases, which start at 0. Default false.
+ * @param draw - what makes the matrices. Default {@link normalMatrix}
  *
  * @example
  * ```ts
@@ -187,13 +188,14 @@ export function initMlp(
   std: number,
   residualStd: number,
   bias = false,
+  draw: DrawMatrix = normalMatrix,
 ): MlpParams {
   checkKeys("initMlp", ...keys);
-  const up = normalMatrix(keys[0], dim, mlpDim, std);
-  const down = normalMatrix(keys[2], mlpDim, dim, residualStd);
+  const up = draw(keys[0], dim, mlpDim, std);
+  const down = draw(keys[2], mlpDim, dim, residualStd);
   const biases = bias ? { upBias: np.zeros([mlpDim]), downBias: np.zeros([dim]) } : {};
   if (isGated(kind)) {
-    const gate = normalMatrix(keys[1], dim, mlpDim, std);
+    const gate = draw(keys[1], dim, mlpDim, std);
     return { up, gate, down, ...biases, ...(bias ? { gateBias: np.zeros([mlpDim]) } : {}) };
   }
   keys[1].dispose();

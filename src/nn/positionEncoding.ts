@@ -12,7 +12,7 @@ import {
   type TokenPositions,
 } from "../position/index.ts";
 import { causalBias, inWindow, maskBias } from "./attention.ts";
-import { normalMatrix } from "./linear.ts";
+import { type DrawMatrix, normalMatrix } from "./linear.ts";
 import { t5Buckets } from "./positionKind.ts";
 import type { TransformerConfig } from "./transformerConfig.ts";
 
@@ -81,9 +81,13 @@ export function positionShape({ position, maxLength, modelDim, numHeads }: Trans
 }
 
 /** @param key - random key, consumed */
-export function initPosition(key: np.Array, config: TransformerConfig): PositionParams {
+export function initPosition(
+  key: np.Array,
+  config: TransformerConfig,
+  draw: DrawMatrix = normalMatrix,
+): PositionParams {
   const [rows, columns] = positionShape(config);
-  return { embedding: normalMatrix(key, rows, columns, config.initStd) };
+  return { embedding: draw(key, rows, columns, config.initStd) };
 }
 
 /**

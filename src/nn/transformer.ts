@@ -4,7 +4,7 @@ import { ShapeError } from "../errors.ts";
 import type { HeadsObserver } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { embedding } from "./embedding.ts";
-import { linear, normalMatrix, type Weight } from "./linear.ts";
+import { type DrawMatrix, linear, normalMatrix, type Weight } from "./linear.ts";
 import { configuredNorm, initConfiguredNorm, type NormParams, normPatterns } from "./norm.ts";
 import { initialFactor } from "./parametrization.ts";
 import {
@@ -107,6 +107,7 @@ export function initTransformer(key: np.Array, config: TransformerConfig): Trans
  * computes the first.
  *
  * @param key - consumed
+ * @param draw - what makes the matrices. Default {@link normalMatrix}
  *
  * @example
  * ```ts
@@ -121,6 +122,7 @@ export function initTransformer(key: np.Array, config: TransformerConfig): Trans
 export function* initTransformerParts(
   key: np.Array,
   config: TransformerConfig,
+  draw: DrawMatrix = normalMatrix,
 ): Generator<np.Array, TransformerParams, np.Array> {
   checkKeys("initTransformer", key);
   const { numLayers, modelDim, vocabSize, initStd } = config;
@@ -129,17 +131,17 @@ export function* initTransformerParts(
   const numKeys = 2 + keysPerBlock * numLayers;
   const keys = random.split(key, hasPositionParams(config) ? numKeys + 1 : numKeys);
   const keyAt = (i: number) => keys.ref.slice(i);
-  const embedding = yield normalMatrix(keyAt(0), vocabSize, modelDim, tableStd);
+  const embedding = yield draw(keyAt(0), vocabSize, modelDim, tableStd);
   const blocks: BlockParams[] = [];
   for (let layer = 0; layer < numLayers; layer++) {
-    const block = initBlock((i) => keyAt(2 + keysPerBlock * layer + i), config);
+    const block = initBlock((i) => keyAt(2 + keysPerBlock * layer + i), config, draw);
     const [leaves, structure] = tree.flatten(block) as unknown as [np.Array[], tree.JsTreeDef];
     for (const [i, leaf] of leaves.entries()) leaves[i] = yield leaf;
     blocks.push(tree.unflatten(structure, leaves) as unknown as BlockParams);
   }
-  const head = config.tiedHead ? null : yield normalMatrix(keyAt(1), modelDim, vocabSize, headStd);
+  const head = config.tiedHead ? null : yield draw(keyAt(1), modelDim, vocabSize, headStd);
   const position = hasPositionParams(config)
-    ? { embedding: yield initPosition(keyAt(numKeys), config).embedding }
+    ? { embedding: yield initPosition(keyAt(numKeys), config, draw).embedding }
     : null;
   keys.dispose();
   const lastNorm = initConfiguredNorm(config, modelDim);

@@ -11,6 +11,7 @@ import {
   type HeadsObserver,
   initAttention,
 } from "./attention.ts";
+import { type DrawMatrix, normalMatrix } from "./linear.ts";
 import { initMlp, type MlpParams, mlp, mlpPatterns } from "./mlp.ts";
 import { configuredNorm, initConfiguredNorm, type NormParams, normPatterns } from "./norm.ts";
 import { initialFactor } from "./parametrization.ts";
@@ -56,6 +57,7 @@ export const keysPerBlock = 7;
  * the residual stream; norms start as the identity.
  *
  * @param keyAt - gives random key `0 … 6`; each is consumed
+ * @param draw - what makes the matrices. Default {@link normalMatrix}
  *
  * @example
  * ```ts
@@ -64,7 +66,11 @@ export const keysPerBlock = 7;
  * mlp.up.shape; // => [8, 32]
  * ```
  */
-export function initBlock(keyAt: (i: number) => np.Array, config: TransformerConfig): BlockParams {
+export function initBlock(
+  keyAt: (i: number) => np.Array,
+  config: TransformerConfig,
+  draw: DrawMatrix = normalMatrix,
+): BlockParams {
   const { modelDim, initStd } = config;
   const residualStd = initStd / Math.sqrt(2 * config.numLayers);
   const norms = (name: "attention" | "mlp") => {
@@ -75,45 +81,33 @@ export function initBlock(keyAt: (i: number) => np.Array, config: TransformerCon
         : {};
     return { ...placed("Norm", "reordered"), ...placed("OutputNorm", "pre") };
   };
+  // In the sizes of the parametrization.
+  const drawHidden: DrawMatrix = (key, fanIn, fanOut, std) =>
+    draw(key, fanIn, fanOut, std, initialFactor(config, "hidden", fanIn, fanOut));
   return {
     ...norms("attention"),
-    attention: parametrized(
-      initAttention(
-        [keyAt(0), keyAt(1), keyAt(2), keyAt(3)],
-        modelDim,
-        config,
-        config.qkNorm,
-        initStd,
-        residualStd,
-        config.attentionBias,
-      ),
+    attention: initAttention(
+      [keyAt(0), keyAt(1), keyAt(2), keyAt(3)],
+      modelDim,
       config,
+      config.qkNorm,
+      initStd,
+      residualStd,
+      config.attentionBias,
+      drawHidden,
     ),
     ...norms("mlp"),
-    mlp: parametrized(
-      initMlp(
-        [keyAt(4), keyAt(5), keyAt(6)],
-        modelDim,
-        config.mlpDim,
-        config.mlp,
-        initStd,
-        residualStd,
-        config.mlpBias,
-      ),
-      config,
+    mlp: initMlp(
+      [keyAt(4), keyAt(5), keyAt(6)],
+      modelDim,
+      config.mlpDim,
+      config.mlp,
+      initStd,
+      residualStd,
+      config.mlpBias,
+      drawHidden,
     ),
   };
-}
-
-/** The matrices of a part of a block in the sizes of the parametrization. @param params - consumed */
-function parametrized<Params extends object>(params: Params, config: TransformerConfig): Params {
-  const entries = Object.entries(params as Readonly<Record<string, np.Array>>).map(([name, array]) => {
-    const [fanIn, fanOut] = array.shape ?? [];
-    if (fanIn === undefined || fanOut === undefined) return [name, array] as const;
-    const factor = initialFactor(config, "hidden", fanIn, fanOut);
-    return [name, factor === 1 ? array : array.mul(factor)] as const;
-  });
-  return Object.fromEntries(entries) as Params;
 }
 
 /**

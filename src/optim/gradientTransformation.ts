@@ -70,7 +70,8 @@ export function mapArrays(fn: (...arrays: np.Array[]) => np.Array, first: Tree, 
 
 /** A tree of zeros with the shapes and dtypes of `params`, which are left alone. */
 export function zerosLike(params: Tree): Tree {
-  return mapArrays((p) => np.zeros(p.shape, { dtype: p.dtype }), params);
+  // Of one 0: traced, it is a broadcast, where `np.zeros` would be a captured array of the whole size.
+  return mapArrays((p) => np.broadcastTo(np.array(0, { dtype: p.dtype }), p.shape), params);
 }
 
 /**
