@@ -71,7 +71,7 @@ function measure(command: string, args: readonly string[]): Measured {
 try {
   const books = { source: "books" };
   const texts: string[] = [];
-  for await (const { text } of readDocuments(sourceFiles(books), books)) texts.push(text);
+  for await (const { text } of readDocuments(sourceFiles(books), {})) texts.push(text);
   writeFileSync(textsIn(folder), JSON.stringify(texts));
   writeFileSync(tokenizerIn(folder), JSON.stringify(trainBpe(texts, size)));
   const megabytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / 1e6;

@@ -1,7 +1,7 @@
 import { DataError } from "../errors.ts";
 import { type BpeVocabulary, readBpeFile, writeBpeFile } from "./bpeFile.ts";
 import { mergePairs } from "./mergePairs.ts";
-import { splitWords } from "./splitWords.ts";
+import { wordEnd } from "./splitWords.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Ids are below it, so that two of them make a key. */
@@ -112,7 +112,10 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   #encodePlain(text: string, ids: number[]): void {
-    for (const word of splitWords(text)) {
+    for (let start = 0; start < text.length; ) {
+      const end = wordEnd(text, start);
+      const word = text.slice(start, end);
+      start = end;
       let known = this.#cache.get(word);
       if (known === undefined) {
         const bytes = Array.from(encoder.encode(word), (byte) => this.#vocabulary.byteIds[byte]!);

@@ -1,6 +1,6 @@
 import { ConfigError } from "../errors.ts";
 import { BpeTokenizer, maxVocabSize, pairKey, pairLimit } from "./bpeTokenizer.ts";
-import { splitWords } from "./splitWords.ts";
+import { wordEnd } from "./splitWords.ts";
 
 const encoder = new TextEncoder();
 
@@ -153,7 +153,12 @@ function checkSize(vocabSize: number): void {
 }
 
 function countWords(counts: WordCounts, text: string): void {
-  for (const word of splitWords(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (let start = 0; start < text.length; ) {
+    const end = wordEnd(text, start);
+    const word = text.slice(start, end);
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+    start = end;
+  }
 }
 
 function learnVocabulary(counts: WordCounts, vocabSize: number): BpeTokenizer {

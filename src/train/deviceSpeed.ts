@@ -30,11 +30,12 @@ async function bestSeconds(
   return best / 1000;
 }
 
-const matrix = (rows: number, columns: number) =>
-  EngineArray.from(
-    Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)),
-    [rows, columns],
-  );
+/** Numbers between −1 and 1, which a product neither overflows nor makes tiny. */
+function matrix(rows: number, columns: number): EngineArray {
+  const data = new Float32Array(rows * columns);
+  for (let i = 0; i < data.length; i++) data[i] = ((i * 37) % 101) / 50 - 1;
+  return EngineArray.from(data, [rows, columns]);
+}
 
 async function productSpeed(size: number, placement: EnginePlacement): Promise<number> {
   const product = (a: np.Array, b: np.Array) => np.matmul(a, b);
