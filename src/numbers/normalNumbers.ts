@@ -186,7 +186,8 @@ let made: ReturnType<typeof normalModule> | null = null;
  *
  * @example
  * ```ts
- * normalNumbers([0, 7], 3, 0.5); // => random.normal(random.key(7), [3]).mul(0.5)
+ * const expected = random.normal(random.key(7), [3]).mul(0.5).dataSync();
+ * normalNumbers([0, 7], 3, 0.5).every((x, i) => x === expected[i]); // => true
  * ```
  */
 export function normalNumbers(
