@@ -222,6 +222,8 @@ walk<typeof nn>("nn", {
   },
   attentionMaxLogits: (a) =>
     nn.attentionMaxLogits({ q: a("float32[2,3,4,5]"), k: a("float32[2,6,2,5]") }, a("float32[3,6]")),
+  attentionWeights: (a) =>
+    nn.attentionWeights({ q: a("float32[2,3,4,5]"), k: a("float32[2,6,2,5]") }, a("float32[3,6]")),
   transformerMaxLogits: (a) => nn.transformerMaxLogits(transformerParams(a), a("int32[2,3]"), config),
   flopsPerImage: plain,
   convolution: (a) =>

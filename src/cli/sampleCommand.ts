@@ -1,29 +1,16 @@
-import {
-  type Checkpoint,
-  evaluatedParameters,
-  matchTensors,
-  openCheckpoint,
-  stateShapes,
-} from "../checkpoint/index.ts";
-import type { EngineLeaves } from "../compile/index.ts";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/index.ts";
 import { toDevice } from "../compile/index.ts";
-import {
-  type CodesConfig,
-  type LanguageConfig,
-  parseConfig,
-  resolveModel,
-  transformerShapes,
-} from "../config/index.ts";
+import { type CodesConfig, type LanguageConfig, parseConfig } from "../config/index.ts";
 import { writePng } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
-import type { TransformerConfig, TransformerParams } from "../nn/index.ts";
 import { RunStore } from "../runs/index.ts";
 import { CodeSampler, checkSampling, Generator, ImageCodec, type SamplingOptions } from "../sample/index.ts";
 import {
   codesTransformer,
   loadCodesModel,
-  restoreTokenizer,
   sampleGrid,
+  textModelOf,
+  transformerParameters,
   vocabularyOf,
 } from "../tasks/index.ts";
 import { type PlacementFlags, placementFor } from "./placementFor.ts";
@@ -85,25 +72,15 @@ function refuse(flags: SampleFlags, names: readonly (keyof SampleFlags)[], reaso
     if (flags[name] !== undefined) throw new ConfigError(`--${name} ${flags[name]}: ${reason}`);
 }
 
-async function parametersOf(
-  config: LanguageConfig | CodesConfig,
-  model: TransformerConfig,
-  { tensors, file }: Checkpoint,
-) {
-  matchTensors(tensors, stateShapes(config, { params: transformerShapes(model) }), file);
-  return (await evaluatedParameters(config, tensors)) as EngineLeaves<TransformerParams>;
-}
-
 async function sampleText(
   config: LanguageConfig,
   checkpoint: Checkpoint,
   { prompt = defaults.prompt, tokens = defaults.tokens, seed, raw = false, ...flags }: SampleFlags,
   sampling: SamplingOptions,
 ): Promise<void> {
-  const tokenizer = restoreTokenizer(checkpoint.sidecar.tokenizer);
-  const model = resolveModel(config, tokenizer.vocabSize);
+  const { tokenizer, model, params: stored } = await textModelOf(config, checkpoint);
   const placement = await placementFor(config, flags);
-  const params = await toDevice(await parametersOf(config, model, checkpoint), placement);
+  const params = await toDevice(stored, placement);
   const generator = new Generator(model, tokenizer, placement);
   const options = {
     prompt,
@@ -150,7 +127,7 @@ async function sampleImages(
       if (flags.class !== undefined) return flags.class;
       return stored.numClasses === 0 ? null : i % stored.numClasses;
     });
-    const params = await toDevice(await parametersOf(config, model, checkpoint), placement);
+    const params = await toDevice(await transformerParameters(config, model, checkpoint), placement);
     const codes = await sampler.sample(params, { classes, seed, ...sampling });
     const grid = sampleGrid(await codec.decode(codes));
     await writePng(file, grid);

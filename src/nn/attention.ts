@@ -347,19 +347,31 @@ export function checkRotaryTables(
     );
 }
 
-function attendAll({ q, k, v }: Heads, bias: np.Array, cap: number | null): np.Array {
+/**
+ * `softmax(q·kᵀ/√H + bias)`: `[B, N, L, S]`, or `[B, K, N/K, L, S]` where heads share keys.
+ *
+ * @param heads - consumed, as is the bias
+ */
+export function groupedWeights({ q, k }: Omit<Heads, "v">, bias: np.Array, cap: number | null): np.Array {
   const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
   const numKvHeads = k.shape[2]!;
   const scale = 1 / Math.sqrt(headDim);
   if (numHeads === numKvHeads) {
     const scores = softcap(np.einsum("blnh,bsnh->bnls", q, k).mul(scale), cap);
-    const weights = nn.softmax(scores.add(bias), -1);
-    return np.einsum("bnls,bsnh->blnh", weights, v).reshape([batch, length, numHeads * headDim]);
+    return nn.softmax(scores.add(bias), -1);
   }
   const grouped = q.reshape([batch, length, numKvHeads, numHeads / numKvHeads, headDim]);
   const scores = softcap(np.einsum("blkgh,bskh->bkgls", grouped, k).mul(scale), cap);
-  const weights = nn.softmax(scores.add(groupedBias(bias, numKvHeads)), -1);
-  return np.einsum("bkgls,bskh->blkgh", weights, v).reshape([batch, length, numHeads * headDim]);
+  return nn.softmax(scores.add(groupedBias(bias, numKvHeads)), -1);
+}
+
+function attendAll({ q, k, v }: Heads, bias: np.Array, cap: number | null): np.Array {
+  const [batch, length, numHeads, headDim] = q.shape as [number, number, number, number];
+  const isShared = numHeads !== k.shape[2];
+  const weights = groupedWeights({ q, k }, bias, cap);
+  return np
+    .einsum(isShared ? "bkgls,bskh->blkgh" : "bnls,bsnh->blnh", weights, v)
+    .reshape([batch, length, numHeads * headDim]);
 }
 
 /** A bias of {@link attend} for scores `[B, K, N/K, L, S]`. @param bias - consumed */

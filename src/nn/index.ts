@@ -21,6 +21,7 @@ export {
   qkNormWidths,
 } from "./attention.ts";
 export { attentionMaxLogits, transformerMaxLogits } from "./attentionLogits.ts";
+export { attentionWeights } from "./attentionWeights.ts";
 export { flopsPerImage } from "./autoencoderFlops.ts";
 export {
   type ConvolutionParams,

@@ -21,21 +21,35 @@ test("a long prompt goes through the model in blocks, and is continued as the wh
   const prompt = "The sea was calm, and the ship lay at anchor: nobody spoke a word till noon.";
   const ids = tokenizer.encode(prompt);
   assert.equal(ids.length, 76);
-  const likeliest = async (sequence: readonly number[]) => {
+  const whole = async (sequence: readonly number[]) => {
     const tokens = np.array([[...sequence]], { dtype: np.int32 });
     const logits = transformer(tree.ref(params), tokens, config).slice(0, sequence.length - 1);
-    const values = (await logits.data()) as Float32Array;
-    return values.indexOf(Math.max(...values));
+    return (await logits.data()) as Float32Array;
   };
   const expected: number[] = [];
-  while (expected.length < 6) expected.push(await likeliest([...ids, ...expected]));
+  const logitsOf: Float32Array[] = [];
+  while (expected.length < 6) {
+    const values = await whole([...ids, ...expected]);
+    logitsOf.push(values);
+    expected.push(values.indexOf(Math.max(...values)));
+  }
+  const stored = await toEngine(params);
   const generator = new Generator(config, tokenizer, { threads: 1 });
-  const made = await generator.text(await toEngine(params), {
+  const made = await generator.text(stored, {
     prompt,
     numTokens: 6,
     seed: 0,
     temperature: 0,
   });
+  // Each with the logits that it was drawn from: the likeliest, at temperature 0.
+  const draws = generator.draws(stored, { ids, numTokens: 2, seed: 0, temperature: 0 });
+  for (const place of [0, 1]) {
+    const { token, logits } = (await draws.next()).value!;
+    assert.equal(token, expected[place]);
+    // Sums in float32, in another order.
+    assert.ok(logitsOf[place]!.every((value, id) => Math.abs(value - logits[id]!) < 1e-3));
+  }
+  assert.equal((await draws.next()).done, true);
   await generator.dispose();
   assert.equal(made, Buffer.from(expected).toString("utf8"));
 });

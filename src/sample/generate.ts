@@ -13,6 +13,21 @@ export interface GenerateOptions extends SamplingOptions {
   readonly threads?: number;
 }
 
+/** How tokens are drawn one after the other. */
+export interface DrawOptions extends SamplingOptions {
+  /** Tokens before, at least one. */
+  readonly ids: readonly number[];
+  readonly numTokens: number;
+  readonly seed: number;
+}
+
+/** A token with what it was drawn from. */
+export interface DrawnToken {
+  readonly token: number;
+  /** Of every token of the vocabulary, after those before this one. */
+  readonly logits: Float32Array;
+}
+
 /** Keys and values that the arrays of jax-js can hold with room to spare. */
 const maxCacheBytes = 2 ** 31;
 
@@ -41,17 +56,34 @@ export class Generator {
     params: EngineLeaves<TransformerParams>,
     { prompt, numTokens, seed, ...sampling }: GenerateOptions,
   ): AsyncGenerator<string> {
+    const ids = promptTokens(this.#tokenizer, prompt);
+    const decoder = new StreamDecoder(this.#tokenizer);
+    for await (const { token } of this.draws(params, { ids, numTokens, seed, ...sampling })) {
+      if (token === this.#tokenizer.endOfText) break;
+      yield decoder.push(token);
+    }
+    yield decoder.end();
+  }
+
+  /**
+   * Yields tokens after others, each with the logits that it was drawn from; ends early with the end-of-text token.
+   *
+   * @throws ConfigError as {@link generate}
+   */
+  async *draws(
+    params: EngineLeaves<TransformerParams>,
+    { ids, numTokens, seed, ...sampling }: DrawOptions,
+  ): AsyncGenerator<DrawnToken> {
     checkSampling(sampling);
     checkSeed("seed", seed);
     if (!Number.isInteger(numTokens) || numTokens < 0)
       throw new ConfigError(`numTokens ${numTokens}: expected an integer ≥ 0`);
-    const tokenizer = this.#tokenizer;
-    const prefix = promptTokens(tokenizer, prompt);
+    if (ids.length === 0) throw new ConfigError("ids: expected one token or more");
     const { maxLength, position: encoding } = this.#config;
-    const length = prefix.length + numTokens;
+    const length = ids.length + numTokens;
     if (encoding === "learned" && length > maxLength) {
       throw new ConfigError(
-        `${prefix.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
+        `${ids.length} tokens of prompt and ${numTokens} to generate: expected at most ${maxLength} together (the model's maxLength, as its positions are learned)`,
       );
     }
     const { numLayers, numKvHeads, headDim } = this.#config;
@@ -63,25 +95,23 @@ export class Generator {
       );
     }
     using cache = await this.#step.cache(1, places);
-    const decoder = new StreamDecoder(tokenizer);
     // All of the prompt but its last token, whose logits are the first to be drawn from.
     let position = 0;
-    const step = async (ids: readonly number[]) => {
-      const tokens = Int32Array.from(ids);
-      const logits = await this.#step.logits(cache, params, tokens, position, ids.length);
-      position += ids.length;
+    const step = async (own: readonly number[]) => {
+      const tokens = Int32Array.from(own);
+      const logits = await this.#step.logits(cache, params, tokens, position, own.length);
+      position += own.length;
       return logits;
     };
-    while (prefix.length - 1 - position >= promptBlock)
-      await step(prefix.slice(position, position + promptBlock));
-    while (position < prefix.length - 1) await step([prefix[position]!]);
-    for (let token = prefix.at(-1)!; position + 1 < length; ) {
+    while (ids.length - 1 - position >= promptBlock) await step(ids.slice(position, position + promptBlock));
+    while (position < ids.length - 1) await step([ids[position]!]);
+    for (let token = ids.at(-1)!; position + 1 < length; ) {
       const drawn = mix(seed, position) / 2 ** 32;
-      token = sampleToken(await step([token]), sampling, drawn);
-      if (token === tokenizer.endOfText) break;
-      yield decoder.push(token);
+      const logits = await step([token]);
+      token = sampleToken(logits, sampling, drawn);
+      yield { token, logits };
+      if (token === this.#tokenizer.endOfText) return;
     }
-    yield decoder.end();
   }
 
   /** The whole text at once. */

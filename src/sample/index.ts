@@ -5,7 +5,7 @@
  */
 export { CodeSampler, type SampleCodesOptions } from "./codeSampler.ts";
 export { type CodeVocabulary, codeOffsets, codesToTokens, codeVocabSize, startToken } from "./codeTokens.ts";
-export { type GenerateOptions, Generator } from "./generate.ts";
+export { type DrawnToken, type DrawOptions, type GenerateOptions, Generator } from "./generate.ts";
 export { type EncodedImages, ImageCodec, type ImageModel } from "./imageCodec.ts";
 export { autoencoderShapes, type LoadedImageModel, loadImageModel } from "./loadImageModel.ts";
 export { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";

@@ -47,3 +47,4 @@ export type {
   TaskVariables,
 } from "./task.ts";
 export { makeTask, settleTask, type TaskMethod, taskMethods } from "./taskMethod.ts";
+export { type TextModel, textModelOf, transformerParameters } from "./textModel.ts";
