@@ -79,6 +79,10 @@ function nameOf(step: number): string {
   return `step-${String(step).padStart(8, "0")}`;
 }
 
+/** Where the tensors of a step's checkpoint lie, if there is one. */
+export const checkpointFile = (runDirectory: string, step: number): string =>
+  path.join(directoryOf(runDirectory), `${nameOf(step)}.safetensors`);
+
 /** File of a run's folder that holds what isn't trained. */
 export const frozenFile = "frozen.safetensors";
 

@@ -9,6 +9,7 @@ export {
   type Checkpoint,
   type CheckpointContents,
   type CheckpointSidecar,
+  checkpointFile,
   checkpointSteps,
   firstDifference,
   frozenFile,

@@ -39,6 +39,7 @@ export class ImageCodec {
   readonly #batchSize: number;
   readonly #encode;
   readonly #decode;
+  readonly #decodeBetween;
 
   constructor(
     model: ImageModel,
@@ -65,6 +66,21 @@ export class ImageCodec {
         codes: np.Array,
       ) => decodeLatents(params.decoder, quantizer.decode(params.quantizer, state, codes), config),
       { ...placement, name: "decode" },
+    );
+    this.#decodeBetween = compile(
+      (
+        params: Pick<ImageAutoencoderParams, "decoder" | "quantizer">,
+        state: QuantizerTree,
+        ends: np.Array,
+        shares: np.Array,
+      ) => {
+        const vectors = quantizer.decode(params.quantizer, state, ends);
+        const share = shares.reshape([-1, 1, 1, 1]);
+        const first = vectors.ref.slice([0, 1]);
+        const way = vectors.slice([1, 2]).sub(first.ref);
+        return decodeLatents(params.decoder, first.add(way.mul(share)), config);
+      },
+      { ...placement, name: "decodeBetween" },
     );
   }
 
@@ -116,17 +132,9 @@ export class ImageCodec {
   async decodeValues(codes: Int32Array): Promise<Float32Array> {
     const { image } = this.model.config;
     const { params, state } = this.model.variables;
-    const { codebookSizes } = this.model.quantizer;
     const shape = this.codeShape;
     const perImage = shape[0] * shape[1] * shape[2];
-    const count = codes.length / perImage;
-    if (!Number.isInteger(count))
-      throw new DataError(`codes: ${codes.length}, expected a multiple of the ${perImage} of an image`);
-    codes.forEach((code, i) => {
-      const size = codebookSizes[i % codebookSizes.length]!;
-      if (!(code >= 0 && code < size))
-        throw new DataError(`codes: ${code} at ${i}: expected an integer in [0, ${size})`);
-    });
+    const count = this.#countOf(codes);
     const pixels = image.height * image.width * image.channels;
     const values = new Float32Array(count * pixels);
     const tail = shape[2] === 1 ? [] : [shape[2]];
@@ -141,6 +149,44 @@ export class ImageCodec {
       fill(values, await out.data(), start * pixels);
     }
     return values;
+  }
+
+  /** Images that codes are of. @throws DataError as {@link decodeValues} */
+  #countOf(codes: Int32Array): number {
+    const { codebookSizes } = this.model.quantizer;
+    const perImage = this.codeShape.reduce((a, b) => a * b);
+    const count = codes.length / perImage;
+    if (!Number.isInteger(count))
+      throw new DataError(`codes: ${codes.length}, expected a multiple of the ${perImage} of an image`);
+    codes.forEach((code, i) => {
+      const size = codebookSizes[i % codebookSizes.length]!;
+      if (!(code >= 0 && code < size))
+        throw new DataError(`codes: ${code} at ${i}: expected an integer in [0, ${size})`);
+    });
+    return count;
+  }
+
+  /**
+   * Images of vectors on the way from those of one image's codes to those of another's: `(1 − s)·first + s·last` for each share `s`.
+   *
+   * @param first - codes of one image, as for {@link decodeValues}
+   * @throws DataError as {@link decodeValues}, or if one of both isn't one image
+   */
+  async decodeBetween(first: Int32Array, last: Int32Array, shares: readonly number[]): Promise<ImageSet> {
+    for (const codes of [first, last])
+      if (this.#countOf(codes) !== 1) throw new DataError(`codes: ${codes.length}, expected one image's`);
+    const { params, state } = this.model.variables;
+    const [height, width, perVector] = this.codeShape;
+    const { decoder, quantizer } = params;
+    const ends = EngineArray.from(Int32Array.from([...first, ...last]), [
+      2,
+      height,
+      width,
+      ...(perVector === 1 ? [] : [perVector]),
+    ]);
+    const places = EngineArray.from(Float32Array.from(shares), [shares.length]);
+    const out = await this.#decodeBetween({ decoder, quantizer }, state, ends, places);
+    return imagesFromBatch(await out.data(), this.model.config.image as ImageSet);
   }
 
   /** As {@link decodeValues}, rounded to bytes. */
@@ -159,6 +205,7 @@ export class ImageCodec {
   async dispose(): Promise<void> {
     await this.#encode.dispose();
     await this.#decode.dispose();
+    await this.#decodeBetween.dispose();
   }
 }
 

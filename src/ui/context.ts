@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { RunStore, runStoreFile } from "../runs/index.ts";
 import { openTrialStore, SqliteTrialStore, sweepStoreFile, type TrialStore } from "../sweeps/index.ts";
 import { type LaunchMeasurement, MeasureJob } from "./measureJob.ts";
+import { ModelHost } from "./model/modelHost.ts";
 import type { PageFiles } from "./pageFiles.ts";
 
 /** What tells a file from another one of its name, and from what it was. */
@@ -32,6 +33,8 @@ export class UiContext implements AsyncDisposable {
   readonly page: PageFiles;
   /** The measurement that a person started from the page. */
   readonly measureJob: MeasureJob;
+  /** The models of the playground. */
+  readonly models: ModelHost;
   #runs: { readonly store: RunStore; readonly identity: string } | null = null;
   #trials: { readonly store: TrialStore; readonly identity: string } | null = null;
   /** Folders of measurements that a page has asked for, the last ones. */
@@ -41,6 +44,7 @@ export class UiContext implements AsyncDisposable {
     this.home = home;
     this.page = page;
     this.measureJob = new MeasureJob(launch);
+    this.models = new ModelHost(home);
   }
 
   /** @throws RunStoreError, DatabaseAwayError as the store */
@@ -96,6 +100,7 @@ export class UiContext implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.measureJob[Symbol.asyncDispose]();
+    await this.models[Symbol.asyncDispose]();
     this.#runs?.store[Symbol.dispose]();
     await this.#trials?.store[Symbol.asyncDispose]();
     this.#runs = null;

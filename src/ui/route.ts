@@ -7,6 +7,8 @@ export interface UiRequest {
   readonly query: URLSearchParams;
   /** JSON of a POST; not checked yet. */
   readonly body: unknown;
+  /** Aborted when whoever asks is gone. */
+  readonly signal: AbortSignal;
   /** What the server would answer to a GET of this address; throws as the route that it is. */
   ask(address: string): Promise<unknown>;
 }

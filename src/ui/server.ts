@@ -103,8 +103,14 @@ class UiServer {
     return null;
   }
 
-  #request(url: URL, params: Readonly<Record<string, string>>, body: unknown): UiRequest {
+  #request(
+    url: URL,
+    params: Readonly<Record<string, string>>,
+    body: unknown,
+    signal: AbortSignal,
+  ): UiRequest {
     return {
+      signal,
       params,
       query: url.searchParams,
       body,
@@ -112,7 +118,7 @@ class UiServer {
         const asked = new URL(address, "http://rotor.invalid");
         const found = this.#find("GET", asked.pathname);
         if (found === null) throw new NotFoundError(`${asked.pathname}: nothing is there`);
-        return found.row.answer(this.#context, this.#request(asked, found.params, null));
+        return found.row.answer(this.#context, this.#request(asked, found.params, null, signal));
       },
     };
   }
@@ -144,7 +150,10 @@ class UiServer {
       const found = this.#find(method, url.pathname);
       if (found !== null) {
         const body = method === "POST" ? await readBody(request) : null;
-        const answer = await found.row.answer(this.#context, this.#request(url, found.params, body));
+        const gone = new AbortController();
+        response.once("close", () => gone.abort());
+        const asked = this.#request(url, found.params, body, gone.signal);
+        const answer = await found.row.answer(this.#context, asked);
         if (!(answer instanceof FileAnswer)) {
           sendJson(response, 200, answer);
           return;

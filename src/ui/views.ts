@@ -157,3 +157,62 @@ export interface MeasurementsView {
   /** Of any run: there is one at a time. */
   readonly job: MeasureJobView | null;
 }
+
+export interface TokenView {
+  readonly id: number;
+  /** As it is read alone: a part of a character is U+FFFD. */
+  readonly text: string;
+}
+
+/** What could come next, by the model's own probabilities. */
+export interface ChoiceView extends TokenView {
+  readonly probability: number;
+}
+
+export interface DrawnTokenView extends ChoiceView {
+  /** Whether the text ends here. */
+  readonly isEnd: boolean;
+  /** In nats, of the next token. */
+  readonly entropy: number;
+  /** The likeliest, which this one needn't be among. */
+  readonly choices: readonly ChoiceView[];
+}
+
+export interface ContinuationView {
+  readonly prompt: readonly TokenView[];
+  /** After the prompt, as a person chose them. */
+  readonly chosen: readonly TokenView[];
+  readonly tokens: readonly DrawnTokenView[];
+}
+
+export interface AttentionView {
+  readonly tokens: readonly TokenView[];
+  readonly numLayers: number;
+  readonly layer: number;
+  /** By head and query: the weights of the keys up to the query's own. */
+  readonly heads: readonly (readonly (readonly number[])[])[];
+}
+
+/** Small images of one size. */
+export interface PicturesView {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  /** Bytes in base64, image by image, row by row. */
+  readonly pixels: string;
+}
+
+export interface AtlasView {
+  readonly codebookSizes: readonly number[];
+  /** Code of the first picture. */
+  readonly from: number;
+  readonly pictures: PicturesView;
+}
+
+export interface BetweenView {
+  readonly codes: readonly [number, number];
+  /** Of the way from the first to the last. */
+  readonly shares: readonly number[];
+  readonly pictures: PicturesView;
+}

@@ -67,12 +67,20 @@ export async function getJson<T>(
   return answerOf<T>(response);
 }
 
-export async function postJson<T>(path: string, body: unknown): Promise<T> {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+/** @param signal - takes the question back */
+export async function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    throw new ApiError("AWAY", "the server doesn't answer");
+  }
   return answerOf<T>(response);
 }
 
@@ -111,6 +119,15 @@ export async function computedOnce<T>(key: string, compute: () => Promise<T>): P
   keepComputed(key, result);
   return result;
 }
+
+/** What a person did on a page, for a page that is shared: kept until the place changes. */
+export function keepForShare(key: string, value: unknown): void {
+  computed.set(`computed:${key}`, value);
+}
+
+/** What {@link keepForShare} kept when this page was shared; null if it isn't, or nothing was kept. */
+export const keptForShare = <T>(key: string): T | null =>
+  (shared?.answers[`computed:${key}`] as T | undefined) ?? null;
 
 /** This page as a file that needs no server. What it worked out by itself is put in here: it goes nowhere. */
 export async function sharePage(place: string): Promise<string> {

@@ -2,6 +2,7 @@ import { comparePage } from "./compare.tsx";
 import { fitPage } from "./fit.tsx";
 import { measurePage } from "./measure.tsx";
 import type { PageRow } from "./pageRow.ts";
+import { playgroundPage } from "./playground.tsx";
 import { runPage } from "./run.tsx";
 import { runsPage } from "./runs.tsx";
 import { sweepPage } from "./sweep.tsx";
@@ -16,4 +17,5 @@ export const pages: readonly PageRow[] = [
   sweepPage,
   fitPage,
   measurePage,
+  playgroundPage,
 ];

@@ -4,6 +4,7 @@ import { compareRoute } from "./compare.ts";
 import { measureRoute, measureStopRoute } from "./measure.ts";
 import { measurementsRoute } from "./measurements.ts";
 import { metricsRoute } from "./metrics.ts";
+import { playgroundRoute } from "./playground.ts";
 import { runRoute } from "./run.ts";
 import { runsRoute } from "./runs.ts";
 import { shareRoute } from "./share.ts";
@@ -26,5 +27,6 @@ export const routes = {
   measurements: measurementsRoute,
   measure: measureRoute,
   measureStop: measureStopRoute,
+  playground: playgroundRoute,
   share: shareRoute,
 } as const satisfies Record<string, Route>;
