@@ -30,6 +30,10 @@ TEXTS = {
     "code": "if (x_1 != y){ return -1; } // don't\n\t#include <a.h>",
     "specials": "a<|endoftext|>b <|endoftext|> c<s>d</s>",
     "control": "a\u0000b\u001fc\u007f",
+    "capitals": "The WHALE and the ÉCOLE Straße İI",
+    "punctuation": "a!b?c…«d»—e¿f`g^h$i+j=k~l|m<n>",
+    "widths": "ｆｕｌｌ　ｗｉｄｔｈ ①② \u0301abc a\u0300\u0327b",
+    "masks": "the [MASK] sea  <mask>  x<mask>y [SEP] [UNK]",
     "empty": "",
     "space": " ",
 }
@@ -72,6 +76,34 @@ def neox():
     return t
 
 
+def learned(model, trainer, normalizer, pre, decoder, post=None, added=()):
+    """A tokenizer of another model than BPE."""
+    t = Tokenizer(model)
+    if normalizer is not None:
+        t.normalizer = normalizer
+    t.pre_tokenizer = pre
+    t.decoder = decoder
+    t.train_from_iterator(CORPUS, trainer)
+    t.add_tokens(list(added))
+    if post is not None:
+        t.post_processor = post(t)
+    return t
+
+
+def unigram(normalizer, pre, decoder, **parts):
+    trainer = trainers.UnigramTrainer(vocab_size=120, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>", show_progress=False)
+    return learned(models.Unigram(), trainer, normalizer, pre, decoder, **parts)
+
+
+def word_piece(normalizer, post, cleanup):
+    trainer = trainers.WordPieceTrainer(vocab_size=160, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False)
+    return learned(models.WordPiece(unk_token="[UNK]"), trainer, normalizer, pre_tokenizers.BertPreTokenizer(), decoders.WordPiece(cleanup=cleanup), post)
+
+
+around = lambda a, b: lambda t: processors.TemplateProcessing(single=f"{a} $A {b}", special_tokens=[(x, t.token_to_id(x)) for x in (a, b)])  # noqa: E731
+of_bert = lambda t: processors.BertProcessing(("[SEP]", t.token_to_id("[SEP]")), ("[CLS]", t.token_to_id("[CLS]")))  # noqa: E731
+
+
 FAMILIES = {
     "GPT-2": train(None, pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel(), lambda t: processors.ByteLevel(trim_offsets=False)),
     "GPT-2 with a prefix space": train(None, pre_tokenizers.ByteLevel(add_prefix_space=True), decoders.ByteLevel()),
@@ -82,6 +114,12 @@ FAMILIES = {
     "Llama 2": train(normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None, piece, size=380, byte_level=False, specials=("<unk>", "<s>", "</s>"), unk_token="<unk>", fuse_unk=True, byte_fallback=True),
     "Mistral, Metaspace": train(None, pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False), piece, size=380, byte_level=False, specials=("<unk>", "<s>", "</s>"), unk_token="<unk>", fuse_unk=True, byte_fallback=True),
     "Gemma": train(normalizers.Replace(" ", "▁"), pre_tokenizers.Split(" ", "merged_with_previous"), decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]), size=380, byte_level=False, specials=("<pad>", "<eos>", "<bos>", "<unk>"), unk_token="<unk>", fuse_unk=True, byte_fallback=True),
+    "Normalizers in a row": train(normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\p{N}"), "0")]), pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), bytes_only()]), decoders.ByteLevel()),
+    "NFD, punctuation alone": train(normalizers.NFD(), pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), bytes_only()]), decoders.ByteLevel()),
+    "Unigram": unigram(normalizers.NFKC(), pre_tokenizers.Metaspace(), decoders.Metaspace(), post=around("<s>", "</s>")),
+    "Unigram, a mask that takes spaces before it": unigram(None, pre_tokenizers.Metaspace(prepend_scheme="first"), decoders.Metaspace(prepend_scheme="first"), added=[AddedToken("<mask>", lstrip=True, special=True)]),
+    "BERT, uncased": word_piece(normalizers.BertNormalizer(), around("[CLS]", "[SEP]"), True),
+    "BERT, cased": word_piece(normalizers.BertNormalizer(lowercase=False, handle_chinese_chars=False), of_bert, False),
 }
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/data/tokenizerFamilies.reference.json")
 with open(path, "w") as f:

@@ -1,4 +1,5 @@
 import { DataError } from "../errors.ts";
+import { type Fields, isFields, shown } from "./tokenizerFields.ts";
 
 /** All that decides the ids of a byte-level BPE. */
 export interface BpeVocabulary {
@@ -13,7 +14,7 @@ export interface BpeVocabulary {
 }
 
 /** The printable character that stands for each byte in files (GPT-2's alphabet). */
-function byteCharacters(): string[] {
+export function byteCharacters(): string[] {
   const printable = (byte: number) =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
@@ -70,11 +71,6 @@ export function writeBpeFile(
   };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** What a field may be, by its own word; `undefined` if it may be left out. */
 type Allowed = readonly [(value: unknown) => boolean, string];
 
@@ -96,10 +92,6 @@ const byteLevelStep = (prefixSpace: Allowed): Readonly<Record<string, Allowed>> 
 });
 
 /** Short forms of values in messages: a vocabulary isn't printed whole. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
-}
 
 function check(fields: Fields, where: string, allowed: Readonly<Record<string, Allowed>>): void {
   for (const key of Object.keys(fields)) {

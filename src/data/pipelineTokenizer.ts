@@ -2,106 +2,31 @@ import { createHash } from "node:crypto";
 import { Tokenizer as Pipeline } from "@huggingface/tokenizers";
 import { DataError } from "../errors.ts";
 import { byteOfCharacter } from "./bpeFile.ts";
+import { checkPipeline, stepsOf } from "./pipelineChecks.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Parts of a pipeline by their types, held to the ids of Python's library; others are refused. */
-const knownTypes = {
-  normalizer: ["Sequence", "NFC", "Prepend", "Replace"],
-  pre_tokenizer: ["Sequence", "ByteLevel", "Split", "Digits", "Metaspace"],
-  post_processor: ["Sequence", "ByteLevel", "TemplateProcessing"],
-  decoder: ["Sequence", "ByteLevel", "Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"],
-} as const;
-
-/** Values of a field that are known to be honoured, where not all are. */
-const knownValues: Readonly<Record<string, readonly unknown[]>> = {
-  behavior: ["Isolated", "MergedWithPrevious"],
-  invert: [false],
-  dropout: [null, 0],
-  continuing_subword_prefix: [null, ""],
-  end_of_word_suffix: [null, ""],
-  truncation: [null],
-  padding: [null],
-};
+import { type Fields, isFields, shown } from "./tokenizerFields.ts";
 
 /** Tokens that end a text in models whose tokenizer doesn't say it, the first that there is. */
-const usualEnds = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
+const usualEnds = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "[SEP]"];
 
 const encoder = new TextEncoder();
 
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
-}
+/** What `cleanup` of a WordPiece decoder takes the space away before, token by token as Python does it. */
+const cleanedUp = new Set([".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"]);
 
-/** The steps of a part: those of a sequence one by one. */
-function stepsOf(part: unknown): Fields[] {
-  if (!isFields(part)) return [];
-  const inner = part.normalizers ?? part.pretokenizers ?? part.processors ?? part.decoders;
-  return part.type === "Sequence" && Array.isArray(inner) ? [part, ...inner.flatMap(stepsOf)] : [part];
-}
+/** Spaces to one of Rust and JavaScript alone. */
+const oddSpaces = "[\\u0085\\ufeff]";
 
-function checkValues(fields: Fields, where: string): void {
-  for (const [key, value] of Object.entries(fields)) {
-    const known = knownValues[key];
-    if (known !== undefined && value !== undefined && !known.includes(value))
-      throw new DataError(
-        `tokenizer ${where}${key} ${shown(value)}: expected ${known.map(shown).join(" or ")}`,
-      );
-  }
-}
-
-/** @throws DataError naming the first part that isn't known to be honoured */
-function checkFile(file: Fields): void {
-  for (const [name, types] of Object.entries(knownTypes)) {
-    const part = file[name] ?? null;
-    if (part !== null && !isFields(part))
-      throw new DataError(`tokenizer ${name} ${shown(part)}: expected an object or null`);
-    for (const step of stepsOf(part)) {
-      if (!(types as readonly unknown[]).includes(step.type))
-        throw new DataError(
-          `tokenizer ${name} of type ${shown(step.type)}: isn't read; expected ${types.join(", ")}`,
-        );
-      checkValues(step, `${name}.`);
-    }
-  }
-  checkValues(file, "");
-  const { model } = file;
-  if (!isFields(model) || model.type !== "BPE")
-    throw new DataError(
-      `tokenizer${isFields(model) ? ` of type ${shown(model.type)}` : ""}: expected a tokenizer.json whose model is of type BPE`,
-    );
-  checkValues(model, "model.");
-  checkModel(model);
-}
-
-/** @throws DataError for ids that aren't whole, or of two tokens, and for merges of what there isn't */
-function checkModel(model: Fields): void {
-  if (!isFields(model.vocab))
-    throw new DataError(`tokenizer model.vocab ${shown(model.vocab)}: expected tokens with their ids`);
-  const vocab = new Map(Object.entries(model.vocab));
-  const seen = new Map<unknown, string>();
-  for (const [token, id] of vocab) {
-    if (!Number.isInteger(id) || (id as number) < 0)
-      throw new DataError(`tokenizer token ${shown(token)}: id ${shown(id)}: expected an integer ≥ 0`);
-    if (seen.has(id))
-      throw new DataError(`tokenizer tokens ${shown(seen.get(id))} and ${shown(token)}: both have id ${id}`);
-    seen.set(id, token);
-  }
-  if (!Array.isArray(model.merges))
-    throw new DataError(`tokenizer model.merges ${shown(model.merges)}: expected a list of pairs`);
-  model.merges.forEach((merge: unknown, i) => {
-    const pair = typeof merge === "string" ? merge.split(" ") : merge;
-    const isPair = Array.isArray(pair) && pair.length === 2;
-    if (!isPair || ![pair[0], pair[1], `${pair[0]}${pair[1]}`].every((token) => vocab.has(token)))
-      throw new DataError(
-        `tokenizer model.merges[${i}] ${shown(merge)}: expected two tokens that together are one of model.vocab`,
-      );
+/** Where added tokens that take the spaces beside them stand beside spaces that the two libraries see otherwise; null if none takes any. */
+function oddPlaces(added: readonly Fields[]): RegExp | null {
+  const parts = added.flatMap(({ content, lstrip, rstrip }) => {
+    const token = String(content).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    return [
+      ...(lstrip === true ? [`${oddSpaces}[\\s\\u0085]*${token}`] : []),
+      ...(rstrip === true ? [`${token}[\\s\\u0085]*${oddSpaces}`] : []),
+    ];
   });
+  return parts.length === 0 ? null : new RegExp(parts.join("|"), "u");
 }
 
 /** What a checkpoint keeps of a {@link PipelineTokenizer}. */
@@ -122,6 +47,7 @@ export class PipelineTokenizer implements Tokenizer {
   readonly #file: Fields;
   readonly #pipeline: Pipeline;
   readonly #bytes = new Map<number, Uint8Array>();
+  readonly #oddPlaces: RegExp | null;
 
   /**
    * @param file - contents of a `tokenizer.json`
@@ -130,7 +56,7 @@ export class PipelineTokenizer implements Tokenizer {
    */
   constructor(file: unknown, endOfTextToken: string | null = null) {
     if (!isFields(file)) throw new DataError("tokenizer: expected a JSON object");
-    checkFile(file);
+    checkPipeline(file);
     this.#file = file;
     try {
       this.#pipeline = new Pipeline(file, {});
@@ -139,6 +65,7 @@ export class PipelineTokenizer implements Tokenizer {
         cause: error,
       });
     }
+    this.#oddPlaces = oddPlaces((file.added_tokens ?? []) as Fields[]);
     const vocab = this.#pipeline.get_vocab(true);
     this.vocabSize = Math.max(...vocab.values()) + 1;
     const end = endOfTextToken ?? usualEnds.find((token) => vocab.has(token)) ?? null;
@@ -172,6 +99,11 @@ export class PipelineTokenizer implements Tokenizer {
     if (byte !== null) return Uint8Array.of(Number.parseInt(byte[1]!, 16));
     let text = token;
     for (const step of steps) {
+      if (step.type === "WordPiece") {
+        const { prefix = "##", cleanup = true } = step as { prefix?: string; cleanup?: boolean };
+        if (text.startsWith(prefix)) text = text.slice(prefix.length);
+        else if (!(cleanup && cleanedUp.has(text))) text = ` ${text}`;
+      }
       if (step.type === "Metaspace") text = text.replaceAll(String(step.replacement ?? "▁"), " ");
       if (step.type !== "Replace") continue;
       const pattern = (step.pattern as { String?: unknown } | undefined)?.String;
@@ -182,12 +114,23 @@ export class PipelineTokenizer implements Tokenizer {
     return encoder.encode(text);
   }
 
+  /** @throws DataError for a text in which an added token takes spaces that Python's library takes otherwise */
   encode(text: string): number[] {
-    return this.#pipeline.encode(text, { add_special_tokens: false }).ids;
+    return this.#ids(text, false);
   }
 
+  /** @throws DataError as {@link encode} */
   encodePrompt(text: string): number[] {
-    return this.#pipeline.encode(text).ids;
+    return this.#ids(text, true);
+  }
+
+  #ids(text: string, addSpecialTokens: boolean): number[] {
+    const found = this.#oddPlaces?.exec(text);
+    if (found)
+      throw new DataError(
+        `tokenizer: text holds ${shown(found[0])}, an added token with lstrip or rstrip beside U+0085 or U+FEFF: expected other spaces`,
+      );
+    return this.#pipeline.encode(text, { add_special_tokens: addSpecialTokens }).ids;
   }
 
   bytes(id: number): Uint8Array {

@@ -100,7 +100,16 @@ export function readTokenizer(file: string): Tokenizer {
   }
 }
 
-function tokenizerOf(json: unknown, end: string | null): Tokenizer {
+/** A file as Python's library takes it: what has merges is a BPE, whether it says so or not, as GPT-2's doesn't. */
+function withModelType(json: unknown): unknown {
+  const { model } = (json ?? {}) as { model?: { type?: unknown; merges?: unknown } | null };
+  return model?.type === undefined && Array.isArray(model?.merges)
+    ? { ...(json as object), model: { type: "BPE", ...model } }
+    : json;
+}
+
+function tokenizerOf(file: unknown, end: string | null): Tokenizer {
+  const json = withModelType(file);
   try {
     const own = BpeTokenizer.fromJSON(json);
     if (end === null || decodesTo(own, end)) return own;
@@ -133,7 +142,7 @@ function isPlain(json: unknown): boolean {
     unknown
   >;
   const isPlainSplit = split?.type === "ByteLevel" && usesRegex === true && addsSpace === false;
-  return model?.type !== "BPE" || ((normalizer ?? null) === null && isPlainSplit);
+  return (model ?? null) === null || (model?.type === "BPE" && (normalizer ?? null) === null && isPlainSplit);
 }
 
 /** `eos_token` of a `tokenizer_config.json` in the same folder, or null. */
