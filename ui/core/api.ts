@@ -120,15 +120,6 @@ export async function computedOnce<T>(key: string, compute: () => Promise<T>): P
   return result;
 }
 
-/** What a person did on a page, for a page that is shared: kept until the place changes. */
-export function keepForShare(key: string, value: unknown): void {
-  computed.set(`computed:${key}`, value);
-}
-
-/** What {@link keepForShare} kept when this page was shared; null if it isn't, or nothing was kept. */
-export const keptForShare = <T>(key: string): T | null =>
-  (shared?.answers[`computed:${key}`] as T | undefined) ?? null;
-
 /** This page as a file that needs no server. What it worked out by itself is put in here: it goes nowhere. */
 export async function sharePage(place: string): Promise<string> {
   const response = await fetch("/api/share", {
