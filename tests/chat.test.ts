@@ -112,6 +112,22 @@ test("conversations are trained on with the folder's template: losses are those 
   const out = JSON.parse(readFileSync(path.join(folder.path, "out", "tokenizer_config.json"), "utf8"));
   assert.equal(out.chat_template, template);
   await run("train", "--from", "whole", ...chat, ...quick, "--set", "training.steps=1", "--name", "next");
+  // An answer is what the model continues the template's prompt with, up to the token that ends the assistant's turn, without both.
+  const greedy = ["--temperature", "0", "--tokens", "12"];
+  const question = chatTemplate.prompt([
+    { role: "system", content: "brief" },
+    { role: "user", content: "3?" },
+  ]);
+  const answer = await run("sample", "whole", "--chat", "--prompt", "3?", "--system", "brief", ...greedy);
+  assert.equal(`${question}${answer}`, await run("sample", "whole", "--prompt", question, ...greedy));
+  await refuses(
+    folder.path,
+    /--chat: expected --prompt, with what the user says/,
+    "sample",
+    "whole",
+    "--chat",
+  );
+  await refuses(folder.path, /--system x: expected --chat beside it/, "sample", "whole", "--system", "x");
   await refuses(folder.path, /data\.examples chat: this is measured on texts/, "measure", "whole");
 });
 

@@ -1,7 +1,7 @@
 import { type Checkpoint, openCheckpoint } from "../checkpoint/index.ts";
 import { toDevice } from "../compile/index.ts";
 import { type CodesConfig, type LanguageConfig, parseConfig } from "../config/index.ts";
-import { writePng } from "../data/index.ts";
+import { type ChatMessage, ChatTemplate, chatPrompt, type Tokenizer, writePng } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import { RunStore } from "../runs/index.ts";
 import { CodeSampler, checkSampling, Generator, ImageCodec, type SamplingOptions } from "../sample/index.ts";
@@ -19,6 +19,8 @@ import { showImage } from "./terminalImage.ts";
 
 export interface SampleFlags extends PlacementFlags {
   readonly prompt?: string;
+  readonly chat?: boolean;
+  readonly system?: string;
   readonly tokens?: number;
   readonly images?: number;
   readonly class?: number;
@@ -52,7 +54,7 @@ export async function sampleCommand(reference: string, flags: SampleFlags): Prom
       await sampleText(config, checkpoint, flags, sampling);
       return 0;
     case "codes":
-      refuse(flags, ["prompt", "tokens", "raw"], `run ${run.id} makes images`);
+      refuse(flags, ["prompt", "chat", "system", "tokens", "raw"], `run ${run.id} makes images`);
       await sampleImages(config, checkpoint, run.id, flags, sampling);
       return 0;
     case "autoencoder":
@@ -72,18 +74,49 @@ function refuse(flags: SampleFlags, names: readonly (keyof SampleFlags)[], reaso
     if (flags[name] !== undefined) throw new ConfigError(`--${name} ${flags[name]}: ${reason}`);
 }
 
+/** What the model continues: a text, which is shown before, or a user's turn, of which only the answer is. @throws ConfigError, DataError */
+function startOf(
+  { prompt, chat = false, system }: SampleFlags,
+  { sidecar }: Checkpoint,
+  tokenizer: Tokenizer,
+): { readonly shown: string; readonly prompt: string | readonly number[]; readonly endTokens?: number[] } {
+  if (!chat) {
+    if (system !== undefined) throw new ConfigError(`--system ${system}: expected --chat beside it`);
+    const text = prompt ?? defaults.prompt;
+    return { shown: text, prompt: text };
+  }
+  if (prompt === undefined) throw new ConfigError("--chat: expected --prompt, with what the user says");
+  const { chatTemplate: stored } = sidecar;
+  if (stored === undefined)
+    throw new ConfigError(
+      "--chat: the model has no chat template: expected one that came in with a template, or was trained on conversations (data.examples chat)",
+    );
+  const messages: ChatMessage[] = [
+    ...(system === undefined ? [] : [{ role: "system", content: system }]),
+    { role: "user", content: prompt },
+  ];
+  const { ids, endOfAnswer } = chatPrompt(
+    new ChatTemplate(stored.source, stored.tokens),
+    tokenizer,
+    messages,
+  );
+  return { shown: "", prompt: ids, endTokens: endOfAnswer === null ? [] : [endOfAnswer] };
+}
+
 async function sampleText(
   config: LanguageConfig,
   checkpoint: Checkpoint,
-  { prompt = defaults.prompt, tokens = defaults.tokens, seed, raw = false, ...flags }: SampleFlags,
+  flags: SampleFlags,
   sampling: SamplingOptions,
 ): Promise<void> {
+  const { tokens = defaults.tokens, seed, raw = false } = flags;
   const { tokenizer, model, params: stored } = await textModelOf(config, checkpoint);
+  const { shown, ...start } = startOf(flags, checkpoint, tokenizer);
   const placement = await placementFor(config, flags);
   const params = await toDevice(stored, placement);
   const generator = new Generator(model, tokenizer, placement);
   const options = {
-    prompt,
+    ...start,
     numTokens: tokens,
     seed,
     temperature: 0.8,
@@ -92,7 +125,7 @@ async function sampleText(
   };
   const write = raw ? printRaw : (piece: string) => print(piece);
   // The prompt only once the first piece is there: what can't be sampled prints nothing.
-  let text = prompt;
+  let text = shown;
   for await (const piece of generator.generate(params, options)) {
     write(text + piece);
     text = "";

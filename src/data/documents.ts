@@ -140,7 +140,7 @@ export function formatOf(file: SourceFile, { format }: Pick<DocumentOptions, "fo
 const tables: Readonly<
   Record<
     Exclude<SourceFormat, "text">,
-    (file: string, fields: readonly string[]) => AsyncGenerator<DataRecord>
+    (file: string, fields: readonly string[], optional: readonly string[]) => AsyncGenerator<DataRecord>
   >
 > = { jsonl: jsonlRecords, csv: csvRecords, parquet: parquetRecords };
 
@@ -149,16 +149,18 @@ const tables: Readonly<
  * line, a megabyte or a page is held at once.
  *
  * @param fields - what to take of each; of CSV and Parquet all must be there
+ * @param optional - what to take besides, after them; undefined where it isn't there
  * @throws DataError naming the file, and the line, row or column that can't be used
  */
 export function readRecords(
   file: SourceFile,
   fields: readonly string[],
   options: Pick<DocumentOptions, "format"> = {},
+  optional: readonly string[] = [],
 ): AsyncGenerator<DataRecord> {
   const format = formatOf(file, options);
   if (format === "text") throw new DataError(`${file.path}: is a text, expected a table`);
-  return tables[format](file.path, fields);
+  return tables[format](file.path, fields, optional);
 }
 
 /**

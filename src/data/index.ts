@@ -31,7 +31,9 @@ export {
 } from "./documents.ts";
 export {
   type ChatMessage,
+  type ChatPrompt,
   ChatTemplate,
+  chatPrompt,
   chatTemplateIn,
   type Example,
   type ExampleDataset,

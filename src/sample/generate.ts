@@ -7,10 +7,13 @@ import { DecodeStep } from "./decodeStep.ts";
 import { checkSampling, type SamplingOptions, sampleToken } from "./sampleToken.ts";
 
 export interface GenerateOptions extends SamplingOptions {
-  readonly prompt: string;
+  /** A text, or its tokens: one or more. */
+  readonly prompt: string | readonly number[];
   readonly numTokens: number;
   readonly seed: number;
   readonly threads?: number;
+  /** Tokens that end the text besides the end-of-text token. Default none. */
+  readonly endTokens?: readonly number[];
 }
 
 /** How tokens are drawn one after the other. */
@@ -19,6 +22,8 @@ export interface DrawOptions extends SamplingOptions {
   readonly ids: readonly number[];
   readonly numTokens: number;
   readonly seed: number;
+  /** Tokens after which no more are drawn, besides the end-of-text token. Default none. */
+  readonly endTokens?: readonly number[];
 }
 
 /** A token with what it was drawn from. */
@@ -47,32 +52,36 @@ export class Generator {
   }
 
   /**
-   * Yields pieces of text after the prompt; ends early with the end-of-text token.
+   * Yields pieces of text after the prompt; ends early with the end-of-text token, or another that ends it.
    *
    * @throws ConfigError if an option is out of range, the cache would be too large, or the model has learned positions, and prompt and tokens need more than its `maxLength`; other models go on
    *   beyond it, with a larger cache
    */
   async *generate(
     params: EngineLeaves<TransformerParams>,
-    { prompt, numTokens, seed, ...sampling }: GenerateOptions,
+    { prompt, ...options }: GenerateOptions,
   ): AsyncGenerator<string> {
-    const ids = promptTokens(this.#tokenizer, prompt);
+    const ids = typeof prompt === "string" ? promptTokens(this.#tokenizer, prompt) : prompt;
     const decoder = new StreamDecoder(this.#tokenizer);
-    for await (const { token } of this.draws(params, { ids, numTokens, seed, ...sampling })) {
-      if (token === this.#tokenizer.endOfText) break;
+    for await (const { token } of this.draws(params, { ids, ...options })) {
+      if (this.#ends(token, options.endTokens)) break;
       yield decoder.push(token);
     }
     yield decoder.end();
   }
 
+  #ends(token: number, endTokens: readonly number[] = []): boolean {
+    return token === this.#tokenizer.endOfText || endTokens.includes(token);
+  }
+
   /**
-   * Yields tokens after others, each with the logits that it was drawn from; ends early with the end-of-text token.
+   * Yields tokens after others, each with the logits that it was drawn from; ends early with the end-of-text token, or another that ends it.
    *
    * @throws ConfigError as {@link generate}
    */
   async *draws(
     params: EngineLeaves<TransformerParams>,
-    { ids, numTokens, seed, ...sampling }: DrawOptions,
+    { ids, numTokens, seed, endTokens, ...sampling }: DrawOptions,
   ): AsyncGenerator<DrawnToken> {
     checkSampling(sampling);
     checkSeed("seed", seed);
@@ -110,7 +119,7 @@ export class Generator {
       const logits = await step([token]);
       token = sampleToken(logits, sampling, drawn);
       yield { token, logits };
-      if (token === this.#tokenizer.endOfText) return;
+      if (this.#ends(token, endTokens)) return;
     }
   }
 

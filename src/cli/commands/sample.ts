@@ -9,6 +9,8 @@ export const sampleRow = commandRow({
       .description("generate text, or images from codes, with a trained model")
       .argument("<run>", "id, beginning of an id, name, or latest")
       .option("--prompt <text>", 'text to continue (by default "The ")')
+      .option("--chat", "the prompt is what a user says: answer it by the model's chat template")
+      .option("--system <text>", "with --chat: what stands before the conversation")
       .option("--tokens <n>", "number of tokens (by default 128)", positiveInteger)
       .option("--raw", "print the text as it is, with characters that a terminal obeys")
       .option("--images <n>", "number of images (by default 40)", positiveInteger)

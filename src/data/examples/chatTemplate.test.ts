@@ -7,6 +7,7 @@ import {
   BpeTokenizer,
   type ChatMessage,
   ChatTemplate,
+  chatPrompt,
   chatTemplateIn,
   PipelineTokenizer,
   readChatTemplate,
@@ -86,6 +87,36 @@ test("without {% generation %} each assistant's turn is what it adds to the prom
     () => new ChatTemplate(forgetful).render(turns("a", "long", "c", "d"), "chat.jsonl: line 3"),
     /^DataError: chat\.jsonl: line 3: the chat template has no \{% generation %\}, and says turn 2 otherwise[^\n]+$/,
   );
+});
+
+test("tools are given to templates that read them, and refused where none does", () => {
+  const source =
+    "{% if tools %}[{{ tools | map(attribute='name') | join(',') }}]{% endif %}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+  const template = new ChatTemplate(source);
+  const rendered = template.render(turns("a", "b"), "w", [{ name: "add" }, { name: "sub" }]);
+  assert.equal(rendered.text, "[add,sub]<user>a<assistant>b");
+  assert.deepEqual(rendered.spans, [[rendered.text.length - 1, rendered.text.length]]);
+  for (const none of [null, []])
+    assert.equal(template.render(turns("a", "b"), "w", none).text, "<user>a<assistant>b");
+  const deaf = new ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}");
+  assert.equal(deaf.render(turns("a"), "w", []).text, "a");
+  assert.throws(
+    () => deaf.render(turns("a"), "chat.jsonl: line 2", [{ name: "add" }]),
+    /^DataError: chat\.jsonl: line 2: has tools, which the chat template doesn't read; expected none$/,
+  );
+});
+
+test("an answer begins where the template's prompt ends, and ends with its mark", () => {
+  const tokenizer = new PipelineTokenizer(fileOf(true), "<|endoftext|>");
+  const source =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  const { ids, endOfAnswer } = chatPrompt(new ChatTemplate(source), tokenizer, turns("hi"));
+  const text = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n";
+  assert.deepEqual(ids, tokenizer.encode(text));
+  assert.equal(endOfAnswer, tokenizer.encode("<|im_end|>")[0]);
+  // Without a mark, nothing but the end of the text ends it.
+  const plain = new ChatTemplate("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
+  assert.equal(chatPrompt(plain, tokenizer, turns("hi")).endOfAnswer, null);
 });
 
 test("a template that throws, asks for the date or can't be read is one line that says where", () => {

@@ -8,6 +8,9 @@ export interface ChatMessage {
   readonly [field: string]: unknown;
 }
 
+/** Descriptions of functions that an assistant may call, as JSON has them. */
+type Tools = readonly object[] | null;
+
 /** A conversation as text, with the parts that an assistant says. */
 export interface RenderedChat {
   readonly text: string;
@@ -65,12 +68,20 @@ export class ChatTemplate {
     return { source: this.source, tokens: this.tokens };
   }
 
-  #render(messages: readonly ChatMessage[], addGenerationPrompt: boolean, where: string): string {
+  #render(
+    messages: readonly ChatMessage[],
+    addGenerationPrompt: boolean,
+    where: string,
+    tools: Tools,
+  ): string {
+    if (tools !== null && tools.length > 0 && !/\btools\b/.test(this.source))
+      throw new DataError(`${where}: has tools, which the chat template doesn't read; expected none`);
     let text: string;
     try {
       text = this.#template.render({
         ...this.tokens,
         messages,
+        ...(tools === null || tools.length === 0 ? {} : { tools }),
         add_generation_prompt: addGenerationPrompt,
         begin_generation_mark: beginMark,
         end_generation_mark: endMark,
@@ -82,8 +93,8 @@ export class ChatTemplate {
   }
 
   /** The text that a model continues with an assistant's turn. @param where - names the conversation in messages */
-  prompt(messages: readonly ChatMessage[], where = "messages"): string {
-    return this.#render(messages, true, where).replaceAll(beginMark, "").replaceAll(endMark, "");
+  prompt(messages: readonly ChatMessage[], where = "messages", tools: Tools = null): string {
+    return this.#render(messages, true, where, tools).replaceAll(beginMark, "").replaceAll(endMark, "");
   }
 
   /**
@@ -91,11 +102,12 @@ export class ChatTemplate {
    * For templates without it, what each turn of an assistant adds to the prompt before.
    *
    * @param where - names the conversation in messages
-   * @throws DataError if the template throws, or changes turns before when one is added
+   * @param tools - that assistants may call; none for null and an empty list
+   * @throws DataError if the template throws, reads no tools where there are some, or changes turns before when one is added
    */
-  render(messages: readonly ChatMessage[], where = "messages"): RenderedChat {
-    if (!this.#hasGeneration) return this.#byTurns(messages, where);
-    const marked = this.#render(messages, false, where);
+  render(messages: readonly ChatMessage[], where = "messages", tools: Tools = null): RenderedChat {
+    if (!this.#hasGeneration) return this.#byTurns(messages, where, tools);
+    const marked = this.#render(messages, false, where, tools);
     const spans: [number, number][] = [];
     let text = "";
     let start = 0;
@@ -108,13 +120,13 @@ export class ChatTemplate {
     return { text, spans };
   }
 
-  #byTurns(messages: readonly ChatMessage[], where: string): RenderedChat {
-    const text = this.#render(messages, false, where);
+  #byTurns(messages: readonly ChatMessage[], where: string, tools: Tools): RenderedChat {
+    const text = this.#render(messages, false, where, tools);
     const spans: [number, number][] = [];
     for (const [i, { role }] of messages.entries()) {
       if (role !== "assistant") continue;
-      const before = this.#render(messages.slice(0, i), true, where);
-      const after = this.#render(messages.slice(0, i + 1), false, where);
+      const before = this.#render(messages.slice(0, i), true, where, tools);
+      const after = this.#render(messages.slice(0, i + 1), false, where, tools);
       if (!after.startsWith(before) || !text.startsWith(after))
         throw new DataError(
           `${where}: the chat template has no {% generation %}, and says turn ${i + 1} otherwise when others follow: expected a template with {% generation %} around what assistants say`,

@@ -34,6 +34,31 @@ const open = (
 
 const end = byteTokenizer().endOfText;
 
+test("tools of a record reach the template, as a list or as the JSON of one; others are refused by line", async () => {
+  using own = folder();
+  const template = new ChatTemplate(
+    "{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}",
+  );
+  const chat = (tools?: unknown) => ({ messages: [{ role: "assistant", content: "x" }], tools });
+  const tools = [{ name: "add" }];
+  const rows = [chat(), chat(null), chat([]), chat(tools), chat(JSON.stringify(tools))];
+  const source = jsonl(path.join(own.path, "data.jsonl"), rows);
+  const more = { examples: "chat", template, validationFraction: 0.01 } as const;
+  using data = await open(own, source, more);
+  const { inputs, segments } = data.train.batch(0, data.train.numRows, 1);
+  const seen = data.validation.batch(0, data.validation.numRows, 1);
+  const texts = [
+    ...inputs.filter((_, i) => segments[i]! > 0),
+    ...seen.inputs.filter((_, i) => seen.segments[i]! > 0),
+  ];
+  assert.equal(texts.filter((id) => id === "d".charCodeAt(0)).length, 4);
+  const wrong = jsonl(path.join(own.path, "wrong.jsonl"), [chat(), chat("add")]);
+  await assert.rejects(
+    () => open(own, wrong, more),
+    /wrong\.jsonl: line 2: field "tools": expected a list of objects that describe tools, or null$/,
+  );
+});
+
 test("completions and the end of the text are learned, prompts aren't; each example comes once an epoch, apart from others", async () => {
   using own = folder();
   const rows = Array.from({ length: 40 }, (_, i) => ({ prompt: `p${i}:`, completion: `c${i}` }));

@@ -9,7 +9,7 @@ import { isValidation } from "../tokenDataset.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import { TokenSource } from "../tokenSource.ts";
 import type { ChatTemplate } from "./chatTemplate.ts";
-import { type ExampleKind, exampleFields, exampleOf } from "./exampleTokens.ts";
+import { type ExampleKind, exampleFields, exampleOf, optionalFields } from "./exampleTokens.ts";
 import { type ExampleRange, PackedExamples } from "./packedExamples.ts";
 
 export interface ExampleDatasetOptions extends DocumentOptions {
@@ -38,7 +38,7 @@ export interface ExampleDataset extends Disposable {
   readonly identity: string;
 }
 
-const formatVersion = 1;
+const formatVersion = 2;
 const part = z.object({ tokens: z.number().int(), examples: z.number().int() });
 const sidecarSchema = z.object({
   version: z.literal(formatVersion),
@@ -63,7 +63,8 @@ async function writeExamples(options: ExampleDatasetOptions, base: string): Prom
   const sizes: Record<(typeof parts)[number], number[]> = { train: [], validation: [] };
   const identity = createHash("sha256").update(`${tokenizer.id} ${examples}`);
   for (const file of files) {
-    for await (const { where, key, values } of readRecords(file, exampleFields(examples, field), options)) {
+    const fields = exampleFields(examples, field);
+    for await (const { where, key, values } of readRecords(file, fields, options, optionalFields(examples))) {
       const { ids, counts } = exampleOf(examples, values, options, where);
       const packed = Uint32Array.from(ids, (id, i) => (counts[i] ? id + learnedBit : id));
       const isKept = hasSplit ? file.split === "validation" : isValidation(key, seed, validationFraction);

@@ -11,6 +11,9 @@ export type ExampleKind = (typeof exampleKinds)[number];
 export const exampleFields = (kind: ExampleKind, field = "messages"): readonly string[] =>
   kind === "chat" ? [field] : ["prompt", "completion"];
 
+/** Fields that an example may have besides. */
+export const optionalFields = (kind: ExampleKind): readonly string[] => (kind === "chat" ? ["tools"] : []);
+
 /** Tokens of an example, and which of them are to be learned. */
 export interface Example {
   readonly ids: readonly number[];
@@ -76,6 +79,20 @@ function messagesOf(value: unknown, where: string, field: string): readonly Chat
   return value;
 }
 
+/** Tools that an assistant may call: a list of what describes them, or that as a text of JSON, as tables have it. @throws DataError */
+function toolsOf(value: unknown, where: string): readonly object[] | null {
+  let tools = value ?? null;
+  if (typeof tools === "string")
+    try {
+      tools = JSON.parse(tools);
+    } catch {
+      // Is no list either.
+    }
+  const isTool = (tool: unknown) => typeof tool === "object" && tool !== null;
+  if (tools === null || (Array.isArray(tools) && tools.every(isTool))) return tools;
+  throw new DataError(`${where}: field "tools": expected a list of objects that describe tools, or null`);
+}
+
 /**
  * The tokens of a record. Of a conversation what assistants say is learned; of a prompt with its completion the completion and the end of the text.
  *
@@ -93,7 +110,7 @@ export function exampleOf(
 ): Example {
   if (kind === "chat") {
     const messages = messagesOf(values[0], where, field);
-    const { text, spans } = template!.render(messages, where);
+    const { text, spans } = template!.render(messages, where, toolsOf(values[1], where));
     checkText(text, where);
     return tokensInSpans(tokenizer, text, spans, where);
   }

@@ -1,3 +1,4 @@
+export { type ChatPrompt, chatPrompt } from "./chatPrompt.ts";
 export {
   type ChatMessage,
   ChatTemplate,

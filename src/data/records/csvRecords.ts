@@ -77,15 +77,20 @@ async function* csvRows(file: string): AsyncGenerator<Row> {
  *
  * @throws DataError naming the column that isn't there, or the line of a row that isn't as long as the first one
  */
-export async function* csvRecords(file: string, fields: readonly string[]): AsyncGenerator<DataRecord> {
+export async function* csvRecords(
+  file: string,
+  fields: readonly string[],
+  optional: readonly string[] = [],
+): AsyncGenerator<DataRecord> {
+  const all = [...fields, ...optional];
   let numColumns: number | null = null;
   let places: readonly number[] = [];
   for await (const { line, cells } of csvRows(file)) {
     if (numColumns === null) {
       numColumns = cells.length;
-      places = fields.map((field) => cells.indexOf(field));
-      fields.forEach((field, i) => {
-        if (places[i] === -1)
+      places = all.map((field) => cells.indexOf(field));
+      all.forEach((field, i) => {
+        if (places[i] === -1 && i < fields.length)
           throw new DataError(`${file}: has no column "${field}"; its columns are ${cells.join(", ")}`);
         if (cells.lastIndexOf(field) !== places[i])
           throw new DataError(`${file}: has more than one column "${field}"`);

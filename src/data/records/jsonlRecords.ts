@@ -7,7 +7,12 @@ import type { DataRecord } from "./record.ts";
  *
  * @throws DataError naming the line that isn't JSON
  */
-export async function* jsonlRecords(file: string, fields: readonly string[]): AsyncGenerator<DataRecord> {
+export async function* jsonlRecords(
+  file: string,
+  fields: readonly string[],
+  optional: readonly string[] = [],
+): AsyncGenerator<DataRecord> {
+  const all = [...fields, ...optional];
   let rest = "";
   let number = 0;
   const parse = (line: string): DataRecord | null => {
@@ -27,7 +32,7 @@ export async function* jsonlRecords(file: string, fields: readonly string[]): As
       );
     }
     const row = value as Record<string, unknown> | null;
-    return { where, key: `${file}:${number}`, values: fields.map((field) => row?.[field]) };
+    return { where, key: `${file}:${number}`, values: all.map((field) => row?.[field]) };
   };
   for await (const chunk of readText(file)) {
     const lines = (rest + chunk).split("\n");

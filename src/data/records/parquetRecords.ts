@@ -251,30 +251,37 @@ function decodeText(bytes: Uint8Array, at: string): string {
  *
  * @throws DataError for what isn't Parquet or is cut off or damaged, a column that isn't there, a compression that isn't known
  */
-export async function* parquetRecords(file: string, fields: readonly string[]): AsyncGenerator<DataRecord> {
+export async function* parquetRecords(
+  file: string,
+  fields: readonly string[],
+  optional: readonly string[] = [],
+): AsyncGenerator<DataRecord> {
   await using handle = await open(file, "r");
   const reader = partReader(handle, (await handle.stat()).size, file);
   const metadata = await readMetadata(reader, file);
   const nodes = named(file, () => parquetSchema(metadata)).children;
-  const columns = fields.map((field) => {
+  const columns = [...fields, ...optional].map((field) => {
     const node = nodes.find(({ element }) => element.name === field);
     if (node !== undefined) return { field, node };
+    if (!fields.includes(field)) return null;
     const names = nodes.map(({ element }) => element.name).join(", ");
     throw new DataError(`${file}: has no column "${field}"; its columns are ${names}`);
   });
   let firstRow = 0;
   for (const [group, { num_rows: numRows }] of metadata.row_groups.entries()) {
-    const values = columns.map((column) => columnValues(reader, metadata, group, firstRow, column, file));
+    const values = columns.map((column) =>
+      column === null ? null : columnValues(reader, metadata, group, firstRow, column, file),
+    );
     try {
       for (let row = firstRow; row < firstRow + Number(numRows); row++) {
         const cells: unknown[] = [];
-        for (const column of values) cells.push((await column.next()).value);
+        for (const column of values) cells.push((await column?.next())?.value);
         yield { where: `${file}: row ${row}`, key: `${file}:${row}`, values: cells };
       }
       // What comes after the last row is checked too.
-      for (const column of values) await column.next();
+      for (const column of values) await column?.next();
     } finally {
-      for (const column of values) await column.return(undefined);
+      for (const column of values) await column?.return(undefined);
     }
     firstRow += Number(numRows);
   }
