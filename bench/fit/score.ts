@@ -110,7 +110,7 @@ function print(scored: readonly Scored[]): void {
     "own error",
   ];
   header.push("true fit", "true keep", "true √B", "ratio", "point held");
-  if (joint) header.push("joint", "ratio", "held", "true joint", "ratio");
+  if (joint) header.push("joint", "ratio", "held", "held, with own error", "true joint", "ratio");
   for (const study of new Set(scored.map((one) => one.study))) {
     console.log(`\n${study}\n\n| ${header.join(" | ")} |\n|${header.map(() => "---").join("|")}|`);
     kinds.forEach((name, kind) => {
@@ -131,9 +131,12 @@ function print(scored: readonly Scored[]): void {
         trueError(targets.map((target) => ({ answer: target.x + target.root, target }))),
       ] as [number, number, number];
       const trueBetter = Math.min(trueKeep, trueRoot);
-      const within = some.filter(({ target, error, low, high }) =>
-        holds({ low, middle: error, high }, 0, ownError(target)),
-      );
+      const within = (list: readonly { answer: Answer; target: Target }[]) =>
+        percent(
+          list.filter(({ target, answer: { error: middle, low, high } }) =>
+            holds({ low, middle, high }, 0, ownError(target)),
+          ).length / list.length,
+        );
       const cells = [
         name,
         some.length,
@@ -142,7 +145,7 @@ function print(scored: readonly Scored[]): void {
         root.toFixed(3),
         (fit / better).toFixed(2),
         percent(held(some.map((one) => ({ answer: one, target: one.target })))),
-        percent(within.length / some.length),
+        within(some.map((one) => ({ answer: one, target: one.target }))),
         rms(targets.map(ownError)).toFixed(3),
         trueFit.toFixed(3),
         trueKeep.toFixed(3),
@@ -165,7 +168,7 @@ function print(scored: readonly Scored[]): void {
         const trueJoint = trueError(
           together.map((one) => ({ answer: one.target.x + one.answer.error, target: one.target })),
         );
-        cells.push(error.toFixed(3), (error / better).toFixed(2), percent(held(together)));
+        cells.push(error.toFixed(3), (error / better).toFixed(2), percent(held(together)), within(together));
         cells.push(trueJoint.toFixed(3), (trueJoint / trueBetter).toFixed(2));
       }
       console.log(`| ${cells.join(" | ")} |`);

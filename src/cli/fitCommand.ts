@@ -1,11 +1,20 @@
+import { availableParallelism } from "node:os";
 import { writeOutput } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { renderPlot } from "../experiments/index.ts";
-import { fitSweep, readSweep } from "../scaling/index.ts";
+import {
+  type FitGroupsOptions,
+  fitSweep,
+  groupOptions,
+  readSweep,
+  type SweepTable,
+  studyGroups,
+} from "../scaling/index.ts";
+import { fitInThreads } from "./fitInThreads.ts";
 import { groupsJson, sweepJson } from "./fitJson.ts";
 import { parsePlace } from "./fitPlace.ts";
 import { groupsReport, lawPlot, sweepReport } from "./fitReport.ts";
-import { type FitQuestion, fitSource } from "./fitSource.ts";
+import { type FitQuestion, fitSource, groupsQuestion } from "./fitSource.ts";
 import { groupsText, sweepText } from "./fitText.ts";
 import { out } from "./print.ts";
 import { explanationText, readSweepInput, type SweepInputFlags } from "./sweepInput.ts";
@@ -15,6 +24,20 @@ export interface FitFlags extends SweepInputFlags, FitQuestion {
   readonly json?: boolean;
   readonly html?: string;
   readonly svg?: string;
+}
+
+/** Fewer groups aren't worth a thread's start. */
+const groupsPerThread = 8;
+
+/** The fits of many groups, made in several threads; undefined for few. */
+async function threadsFit(source: SweepTable, flags: FitFlags): Promise<FitGroupsOptions["fit"]> {
+  // A page's curves come from the fit itself, which a thread can't hand over.
+  if (source.by.length === 0 || flags.html !== undefined) return undefined;
+  const groups = studyGroups(source.rows, source.by);
+  const threads = Math.min(availableParallelism(), Math.floor(groups.length / groupsPerThread));
+  return threads < 2
+    ? undefined
+    : await fitInThreads(groups, groupOptions(groupsQuestion(source, flags)), threads);
 }
 
 /**
@@ -46,7 +69,7 @@ export async function fitCommand(files: readonly string[], flags: FitFlags): Pro
     throw new ConfigError("--html, --svg: a table without runs has nothing to draw");
   if (by.length > 0 && flags.svg !== undefined)
     throw new ConfigError("--svg: draws one sweep; with --by, --html draws each group");
-  const result = fitSource(source, name, flags);
+  const result = fitSource(source, name, flags, await threadsFit(source, flags));
   if (result.kind === "ready") {
     out(flags.json === true ? JSON.stringify(result.ready.json) : result.ready.text);
     return 0;

@@ -1,5 +1,6 @@
 import { ConfigError, DataError } from "../errors.ts";
 import {
+  type FitGroupsOptions,
   type FitSweepOptions,
   fields,
   fitGroups,
@@ -52,7 +53,8 @@ function fitOne(source: SweepTable, places: readonly GroupPlace[], options: FitS
     });
   } catch (error) {
     if (!(error instanceof PoolingError)) throw error;
-    const { name } = error.effect;
+    // Tokens and steps by the name of their column.
+    const name = source.columns[error.effect.name as "tokens" | "steps"] ?? error.effect.name;
     const factor = Number(error.effect.factor!.toPrecision(2));
     throw new DataError(
       `\`${name}\` has ${error.effect.values} values whose best learning rates differ ${factor} times: --by ${name}, or --where ${name}=…`,
@@ -61,13 +63,39 @@ function fitOne(source: SweepTable, places: readonly GroupPlace[], options: FitS
   }
 }
 
+/** What the groups of a table are fitted with. */
+export function groupsQuestion(
+  source: SweepTable,
+  { at, by = [], epsilon, confidence }: FitQuestion,
+): FitGroupsOptions {
+  const named = (column: string) => source.by[by.indexOf(column)] ?? column;
+  const places = at.map((text) => {
+    const { key, batchSize } = parsePlace(text, by);
+    return {
+      key: Object.fromEntries(Object.entries(key).map(([column, value]) => [named(column), value])),
+      batchSize,
+    };
+  });
+  return {
+    confidence,
+    ...(epsilon !== undefined && { epsilon }),
+    ...(places.length > 0 && { at: places }),
+  };
+}
+
 /**
  * What `rotor fit` says of a table. Nothing of Node is used: the page of `rotor ui` fits by it too.
  *
  * @param name - of the table, for errors
+ * @param fit - fits one group, where that was done in other threads
  * @throws DataError if the table doesn't suffice; ConfigError for an impossible option
  */
-export function fitSource(source: SweepTable, name: string, question: FitQuestion): FitResult {
+export function fitSource(
+  source: SweepTable,
+  name: string,
+  question: FitQuestion,
+  fit?: FitGroupsOptions["fit"],
+): FitResult {
   const { at, by = [], epsilon, confidence } = question;
   const places = at.map((text) => parsePlace(text, by));
   const ready = readyAnswer(
@@ -86,13 +114,11 @@ export function fitSource(source: SweepTable, name: string, question: FitQuestio
   const options = { confidence, ...(epsilon !== undefined && { epsilon }) };
   if (by.length === 0) return { kind: "sweep", fit: fitOne(source, places, options) };
   checkBy(source);
-  const named = (column: string) => source.by[by.indexOf(column)] ?? column;
-  const renamed = places.map(({ key, batchSize }) => ({
-    key: Object.fromEntries(Object.entries(key).map(([column, value]) => [named(column), value])),
-    batchSize,
-  }));
   return {
     kind: "groups",
-    fit: fitGroups(source.rows, source.by, { ...options, ...(renamed.length > 0 && { at: renamed }) }),
+    fit: fitGroups(source.rows, source.by, {
+      ...groupsQuestion(source, question),
+      ...(fit !== undefined && { fit }),
+    }),
   };
 }

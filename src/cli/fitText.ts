@@ -8,7 +8,7 @@ import type {
   SweepOptimum,
   SweepTable,
 } from "../scaling/index.ts";
-import { short, table } from "./format.ts";
+import { exact, short, table } from "./format.ts";
 
 const percent = (share: number) => `${Math.round(100 * share)} %`;
 
@@ -84,10 +84,12 @@ function criticalText(critical: Estimate, largest: number, confidence: number): 
 function bestBatchText(best: BestBatchSize, confidence: number): string {
   const budget = best.budget === null ? "if all runs saw as much data" : `at ${short(best.budget)} per run`;
   const name = `Best batch size (lowest loss, ${budget})`;
+  // A batch size that was swept, read back from its logarithm.
+  const edge = exact(Number(best.value.toPrecision(9)));
   if (best.kind === "above")
-    return `${name}: the largest swept or beyond it; the loss still falls at ${short(best.value)}.`;
+    return `${name}: the largest swept or beyond it; the loss still falls at ${edge}.`;
   if (best.kind === "below")
-    return `${name}: the smallest swept or below it; the loss still falls towards ${short(best.value)}.`;
+    return `${name}: the smallest swept or below it; the loss still falls towards ${edge}.`;
   if (best.kind === "unresolved") return `${name}: the losses differ too little to tell.`;
   return `${name}: ${short(best.value)}, ${percent(confidence)} interval ${short(best.low)} to ${short(best.high)}.`;
 }
@@ -151,7 +153,7 @@ export function sweepText(fit: SweepFit, source: SweepTable): string {
 
 export const keyText = (key: GroupKey) =>
   Object.entries(key)
-    .map(([name, value]) => `${name} ${typeof value === "number" ? short(value) : value}`)
+    .map(([name, value]) => `${name} ${typeof value === "number" ? exact(value) : value}`)
     .join(", ");
 
 const powers = (exponents: readonly Exponent[], confidence: number) =>
@@ -193,7 +195,7 @@ export function groupsText(fit: GroupsFit, source: SweepTable): string {
           ? short(best.value)
           : best.kind === "unresolved"
             ? "?"
-            : `${best.kind} ${short(best.value)}`,
+            : `${best.kind} ${exact(Number(best.value.toPrecision(9)))}`,
       optimum === null ? "–" : short(optimum.value),
       short(Math.min(...own.optima.map(({ loss }) => loss)), 4),
     ];
@@ -206,7 +208,7 @@ export function groupsText(fit: GroupsFit, source: SweepTable): string {
   if (fit.predictions.length > 0) {
     const lines = fit.predictions.map(
       ({ key, batchSize, value, low, high, known, bestBatchSize }) =>
-        `  ${keyText(key)}, batch size ${short(batchSize)}: learning rate ${short(value)}, ${percent(confidence)} interval ${short(low)} to ${short(high)}${known ? "" : " (a group that wasn't swept)"}${bestBatchSize === null || known ? "" : `; best batch size ${short(bestBatchSize.value)}, ${short(bestBatchSize.low)} to ${short(bestBatchSize.high)}`}`,
+        `  ${keyText(key)}, batch size ${exact(batchSize)}: learning rate ${short(value)}, ${percent(confidence)} interval ${short(low)} to ${short(high)}${known ? "" : " (a group that wasn't swept)"}${bestBatchSize === null || known ? "" : `; best batch size ${short(bestBatchSize.value)}, ${short(bestBatchSize.low)} to ${short(bestBatchSize.high)}`}`,
     );
     parts.push(`Answer\n\n${lines.join("\n")}`);
   }

@@ -41,3 +41,7 @@ export function short(value: number, digits = 3): string {
   if (size !== 0 && (size < 1e-3 || size >= 1e7)) return rounded.toExponential().replace("e+", "e");
   return String(rounded);
 }
+
+/** A batch size or another number that was set: whole ones exactly, as 1024 isn't 1020. */
+export const exact = (value: number) =>
+  Number.isInteger(value) && Math.abs(value) < 1e7 ? String(value) : short(value);

@@ -57,13 +57,14 @@ export {
   type FitGroupsOptions,
   fitGroups,
   type GroupFit,
-  type GroupKey,
   type GroupPlace,
   type GroupPrediction,
   type GroupsFit,
+  groupOptions,
 } from "./groups/fitGroups.ts";
 export type { Exponent, JointLaw } from "./groups/jointLaw.ts";
 export { PoolingError } from "./groups/poolRows.ts";
+export { type GroupKey, type StudyGroup, studyGroups } from "./groups/studyGroups.ts";
 export { horizonExponent, horizonExponents, horizonRule } from "./horizonRule.ts";
 export {
   type LawFamily,

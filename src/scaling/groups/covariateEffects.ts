@@ -3,7 +3,7 @@ import { getOwn } from "../../reservedNames.ts";
 import { fitCurves } from "../curve/fitCurves.ts";
 import { curveRuns } from "../sweepGroups.ts";
 import type { SweepRow } from "../sweepRow.ts";
-import { hasLoss, runsOf } from "../sweepRuns.ts";
+import { hasLoss, rowsOf, runHasLoss, runsOf, type SweepRuns } from "../sweepRuns.ts";
 
 /** What a column that varies besides learning rate and batch size does. */
 export interface CovariateEffect {
@@ -127,6 +127,68 @@ function ratioOf(
   return found;
 }
 
+/** What one further column does; null where it doesn't vary, or with the batch size alone. */
+function effectOf(rows: readonly SweepRow[], name: string): CovariateEffect | null {
+  const values = new Set(rows.map(({ covariates }) => getOwn(covariates ?? {}, name))).size;
+  if (values < 2 || followsBatchSize(rows, name)) return null;
+  const groups = classes(rows, name);
+  if (groups === null) return { name, values, explained: null, factor: null, matters: false };
+  const ratio = ratioOf(groups);
+  return {
+    name,
+    values,
+    explained: explainedShare(groups),
+    factor: ratio?.factor ?? null,
+    matters: ratio?.matters ?? false,
+  };
+}
+
+/** Two horizons at a batch size are a setting of the sweep, not what became of runs, if they share so many learning rates or have so many each. */
+const [sharedRates, ownRates] = [3, 5];
+
+/** Whether the values of a field were set: few at each batch size, each with a sweep of its own. */
+function isSetting(runs: SweepRuns, numbers: Float64Array): boolean {
+  const sizes = new Map<number, Map<number, Set<number>>>();
+  for (let run = 0; run < runs.length; run++) {
+    if (Number.isNaN(numbers[run]!) || !runHasLoss(runs, run)) continue;
+    const values = sizes.get(runs.batchSize[run]!) ?? new Map<number, Set<number>>();
+    sizes.set(runs.batchSize[run]!, values);
+    const rates = values.get(numbers[run]!) ?? new Set<number>();
+    values.set(numbers[run]!, rates);
+    if (values.size > mostValues) return false;
+    rates.add(runs.learningRate[run]!);
+  }
+  const several = [...sizes.values()].filter((values) => values.size > 1);
+  return (
+    several.length > 0 &&
+    several.every((values) => {
+      const [first, ...rest] = [...values.values()];
+      return rest.every(
+        (rates) =>
+          Math.min(rates.size, first!.size) >= ownRates ||
+          [...rates].filter((rate) => first!.has(rate)).length >= sharedRates,
+      );
+    })
+  );
+}
+
+/**
+ * What the horizon does, where runs of one batch size were trained for several numbers of tokens or steps that share learning rates; null where
+ * they weren't.
+ */
+export function horizonEffect(runs: SweepRuns): CovariateEffect | null {
+  for (const field of ["tokens", "steps"] as const) {
+    const numbers = runs[field];
+    if (numbers === null || !isSetting(runs, numbers)) continue;
+    const rows = rowsOf(runs).filter((row) => row[field] !== undefined);
+    return effectOf(
+      rows.map((row) => ({ ...row, covariates: { [field]: row[field]! } })),
+      field,
+    );
+  }
+  return null;
+}
+
 /**
  * What each further column does to loss and best learning rate, those that matter first.
  *
@@ -150,21 +212,6 @@ function ratioOf(
 export function covariateEffects(rows: readonly SweepRow[]): CovariateEffect[] {
   const names = [...new Set(rows.flatMap(({ covariates }) => Object.keys(covariates ?? {})))];
   return names
-    .flatMap((name): CovariateEffect[] => {
-      const values = new Set(rows.map(({ covariates }) => getOwn(covariates ?? {}, name))).size;
-      if (values < 2 || followsBatchSize(rows, name)) return [];
-      const groups = classes(rows, name);
-      if (groups === null) return [{ name, values, explained: null, factor: null, matters: false }];
-      const ratio = ratioOf(groups);
-      return [
-        {
-          name,
-          values,
-          explained: explainedShare(groups),
-          factor: ratio?.factor ?? null,
-          matters: ratio?.matters ?? false,
-        },
-      ];
-    })
+    .flatMap((name) => effectOf(rows, name) ?? [])
     .sort((a, b) => Number(b.matters) - Number(a.matters) || (b.factor ?? 0) - (a.factor ?? 0));
 }

@@ -8,14 +8,10 @@ import type { Estimate } from "../sweepOptima.ts";
 import type { SweepRow } from "../sweepRow.ts";
 import { runsOf } from "../sweepRuns.ts";
 import { type JointGroup, type JointLaw, jointLaw } from "./jointLaw.ts";
-
-/** Values of the columns that tell groups apart. */
-export type GroupKey = Readonly<Record<string, number | string>>;
+import { type GroupKey, type StudyGroup, studyGroups } from "./studyGroups.ts";
 
 /** One group and its own fit. */
-export interface GroupFit {
-  readonly key: GroupKey;
-  readonly rows: readonly SweepRow[];
+export interface GroupFit extends StudyGroup {
   readonly fit: SweepFit;
 }
 
@@ -54,53 +50,28 @@ export interface GroupsFit {
 export interface FitGroupsOptions extends Omit<FitSweepOptions, "at"> {
   /** Where to predict. Default: each group at its batch sizes and 2 and 4 times the largest. */
   readonly at?: readonly GroupPlace[];
+  /** Fits one group; as `fitSweep` does, which is the default: for those who have it done elsewhere at the same time. */
+  readonly fit?: (group: StudyGroup, options: FitSweepOptions) => SweepFit;
+}
+
+/**
+ * What each group is fitted with.
+ *
+ * @example
+ * ```ts
+ * groupOptions({ confidence: 0.5, at: [{ key: { N: 1e9 }, batchSize: 64 }] }).at; // => [64]
+ * ```
+ */
+export function groupOptions({ at, fit: _, ...rest }: FitGroupsOptions): FitSweepOptions {
+  return { ...rest, ...(at !== undefined && { at: [...new Set(at.map(({ batchSize }) => batchSize))] }) };
 }
 
 /** Losses that say this clearly where the best batch size is. */
 const clearly = 0.5;
-const fields = ["tokens", "steps", "epsilon", "weightDecay", "seed"] as const;
-
-/** Value of a grouping column: a covariate, or one of the fields by its name. */
-function columnValue(row: SweepRow, name: string): number | string | undefined {
-  const covariate = getOwn(row.covariates ?? {}, name);
-  if (covariate !== undefined) return covariate;
-  const field = fields.find((one) => one === name);
-  return field === undefined ? undefined : row[field];
-}
-
 const nameOf = (key: GroupKey) =>
   Object.entries(key)
     .map(([name, value]) => `${name} ${value}`)
     .join(", ");
-
-/** Distinct combinations of the columns' values with their rows, ascending. */
-function splitRows(rows: readonly SweepRow[], by: readonly string[]): { key: GroupKey; rows: SweepRow[] }[] {
-  for (const name of by) {
-    if (rows.every((row) => columnValue(row, name) === undefined)) {
-      const known = [...new Set(rows.flatMap(({ covariates }) => Object.keys(covariates ?? {})))];
-      throw new ConfigError(
-        `by ${JSON.stringify(name)}: no such column that varies; found ${known.map((one) => JSON.stringify(one)).join(", ") || "none"}`,
-      );
-    }
-  }
-  const groups = new Map<string, { key: GroupKey; rows: SweepRow[] }>();
-  for (const row of rows) {
-    const key = Object.fromEntries(by.map((name) => [name, columnValue(row, name) ?? ""]));
-    const id = JSON.stringify(key);
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, { key, rows: [row] });
-    else group.rows.push(row);
-  }
-  const order = (a: number | string, b: number | string) =>
-    typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
-  return [...groups.values()].sort((a, b) => {
-    for (const name of by) {
-      const difference = order(a.key[name]!, b.key[name]!);
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  });
-}
 
 /** The optima of a group as the joint law takes them, from its own fit. */
 export function jointGroup(
@@ -156,26 +127,14 @@ export function fitGroups(
   by: readonly string[],
   options: FitGroupsOptions = {},
 ): GroupsFit {
-  const { confidence = 0.9, at, ...rest } = options;
-  if (by.length === 0) throw new ConfigError("by: expected the name of a column");
+  const { confidence = 0.9, at, fit = (group, own) => fitSweep(group.rows, own) } = options;
+  const own = groupOptions(options);
   const warnings: string[] = [];
   const groups: GroupFit[] = [];
   const left: { key: GroupKey; reason: string }[] = [];
-  for (const group of splitRows(rows, by)) {
-    const members = group.rows.map(({ covariates, ...row }): SweepRow => {
-      const others = Object.entries(covariates ?? {}).filter(([name]) => !by.includes(name));
-      return others.length === 0 ? row : { ...row, covariates: Object.fromEntries(others) };
-    });
+  for (const group of studyGroups(rows, by)) {
     try {
-      groups.push({
-        key: group.key,
-        fit: fitSweep(members, {
-          ...rest,
-          confidence,
-          ...(at !== undefined && { at: [...new Set(at.map(({ batchSize }) => batchSize))] }),
-        }),
-        rows: members,
-      });
+      groups.push({ ...group, fit: fit(group, own) });
     } catch (error) {
       if (!(error instanceof DataError) || error.name === "PoolingError") throw error;
       left.push({ key: group.key, reason: error.message });
@@ -229,10 +188,10 @@ export function joinGroups(
     const place = { covariates, category: categoryOf(key), ...(group >= 0 && { group }) };
     const best = joint.bestBatchAt(covariates);
     const shared = joint.at(place, Math.log(batchSize));
-    const own = group < 0 ? null : placed[group]!.fit.predict(batchSize);
-    // All groups know more than one, unless their curves differ: then the surer of the two counts.
     const together = estimate(shared);
-    const alone = own !== null && !joint.alike && own.high / own.low < together.high / together.low;
+    // All groups know more than one, unless their curves differ: then the surer of the two counts.
+    const own = group < 0 || joint.alike ? null : placed[group]!.fit.predict(batchSize);
+    const alone = own !== null && own.high / own.low < together.high / together.low;
     const surer = alone ? { value: own.value, low: own.low, high: own.high } : together;
     return {
       key,

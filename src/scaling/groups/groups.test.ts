@@ -177,7 +177,7 @@ describe("one law of all groups", () => {
     ["no column", () => fitGroups(rows, []), /expected the name of a column/],
     [
       "a place with an unknown column",
-      () => fitGroups(rows, ["params"], { at: [{ key: { width: 3 }, batchSize: 4 }] }),
+      () => fitGroups(rows, ["params", "tokens"], { at: [{ key: { width: 3 }, batchSize: 4 }] }),
       /at "width": is no column that groups/,
     ],
     [

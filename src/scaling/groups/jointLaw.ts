@@ -47,18 +47,21 @@ const exponentPrior = 1;
 const levelPrior = 5;
 const categoryPrior = 1;
 /** The common curve over batch sizes about its mean: standard deviation and length, and of its slope. */
-const curve = { deviation: 0.25, length: 1, slope: 0.25 };
+const curve = { deviation: 0.15, length: 1, slope: 0.25 };
 /** How the common curve changes with each covariate's logarithm, where curves are lined up at the best batch size. */
-const interaction = { deviation: 0.2, length: 0.8 };
+const interaction = { deviation: 0.1, length: 0.8 };
 /** What each group has of its own over batch sizes: candidates for its standard deviation, and its length. */
-const own = { deviations: [0.12, 0.3], length: 0.6 };
-const scatter = 0.05;
-/** Candidates for the standard deviation between groups; the least is what an uncertain best batch size does to a level. */
-const groupDeviations = [0.08, 0.16, 0.3, 0.5];
+const own = { deviations: [0.1, 0.3], length: 1.2 };
+const scatter = 0.03;
+/** Candidates for the standard deviation between groups. */
+const groupDeviations = [0.04, 0.08, 0.16, 0.3, 0.5];
 /** Mean of the common curve: rising as B^0.75 up to the best batch size, level beyond; √B without one. */
 const rise = 0.75;
 /** Scatter of best batch sizes about their power law, beyond their errors. */
 const batchScatter = 0.15;
+
+/** Candidates of less weight are left out. */
+const negligible = 1e-3;
 
 const matern = (r: number, length: number) => {
   const s = (Math.sqrt(3) * Math.abs(r)) / length;
@@ -121,8 +124,8 @@ function regress(
  * Exponents, level, the common curve f, its change fᵢ with the covariates, groups' random effects and what each has of its own over batch sizes
  * are one Gaussian process, so that a prediction for a known group uses its own optima as far as they reach and the others' beyond. f's mean
  * rises as B^0.75 up to the best batch size and is level beyond it; how far η* falls there depends on the covariates (fᵢ). Where the losses
- * don't say which batch size is best, v = log B, f's mean is √B and fᵢ = 0. Standard deviations between groups and of their own curves are the
- * likeliest of some candidates.
+ * don't say which batch size is best, v = log B, f's mean is √B and fᵢ = 0. Over standard deviations between groups and of their own curves
+ * is averaged, each candidate weighted by its marginal likelihood.
  *
  * @param names - of the numeric covariates
  * @throws DataError with fewer than 2 groups that have optima
@@ -223,12 +226,37 @@ export function jointLaw(
     const determinant = lower.reduce((sum, row, i) => sum + Math.log(row[i]!), 0);
     return { deviations, lower, solved, score: -0.5 * misfit - determinant };
   });
-  const { deviations, lower, solved } = fits.reduce((a, b) => (b.score > a.score ? b : a));
-  const predict = (row: readonly number[], prior: number) => {
-    const gain = solveCholesky(lower, row);
-    const dot = (a: readonly number[], b: readonly number[]) =>
-      a.reduce((sum, value, i) => sum + value * b[i]!, 0);
-    return { mean: dot(row, solved), deviation: Math.sqrt(Math.max(0, prior - dot(row, gain))) };
+  const most = Math.max(...fits.map(({ score }) => score));
+  const total = fits.reduce((sum, { score }) => sum + Math.exp(score - most), 0);
+  const parts = fits
+    .map((fit) => ({ ...fit, weight: Math.exp(fit.score - most) / total }))
+    .filter(({ weight }) => weight > negligible);
+  const average = (value: (part: (typeof parts)[number]) => number) =>
+    parts.reduce((sum, part) => sum + part.weight * value(part), 0) /
+    parts.reduce((sum, { weight }) => sum + weight, 0);
+  const dot = (a: readonly number[], b: readonly number[]) => {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+    return sum;
+  };
+  /** Mean and deviation of what covaries with the points by `row`, over the candidates. */
+  const predict = (
+    row: (deviations: Deviations) => readonly number[],
+    prior: (deviations: Deviations) => number,
+  ) => {
+    const moments = new Map(
+      parts.map((part) => {
+        const here = row(part.deviations);
+        const shrunk = dot(here, solveCholesky(part.lower, here));
+        return [
+          part,
+          { mean: dot(here, part.solved), variance: Math.max(0, prior(part.deviations) - shrunk) },
+        ];
+      }),
+    );
+    const mean = average((part) => moments.get(part)!.mean);
+    const variance = average((part) => moments.get(part)!.variance + (moments.get(part)!.mean - mean) ** 2);
+    return { mean, deviation: Math.sqrt(variance) };
   };
   const t = studentQuantile((1 + confidence) / 2, Math.max(1, used.length - names.length - 1));
   const interval = (name: string, value: number, error: number): Exponent => ({
@@ -243,7 +271,10 @@ export function jointLaw(
     const row = points.map(
       ({ z, v }) => z[i]! * (exponentPrior ** 2 + changes * matern(v, interaction.length)),
     );
-    const { mean, deviation } = predict(row, exponentPrior ** 2 + changes);
+    const { mean, deviation } = predict(
+      () => row,
+      () => exponentPrior ** 2 + changes,
+    );
     return interval(name, mean, deviation);
   });
   return {
@@ -255,14 +286,14 @@ export function jointLaw(
         : names.map((name, i) =>
             interval(name, batches.coefficients[i]!.value, batches.coefficients[i]!.error),
           ),
-    groupDeviation: deviations.between,
-    alike: deviations.ownDeviation === own.deviations[0],
+    groupDeviation: Math.sqrt(average(({ deviations }) => deviations.between ** 2)),
+    alike: average(({ deviations }) => (deviations.ownDeviation === own.deviations[0] ? 1 : 0)) > 0.5,
     at({ covariates, category, group }, u) {
       const turn = turnOf(covariates, group === undefined ? null : groups[group]!.bestBatch);
       const place = pointOf(covariates, category, group ?? -1, u, turn);
       const { mean, deviation } = predict(
-        points.map((point) => covariance(place, point, deviations)),
-        covariance(place, place, deviations),
+        (deviations) => points.map((point) => covariance(place, point, deviations)),
+        (deviations) => covariance(place, place, deviations),
       );
       return { mean: mean + meanAt(place) + offset, deviation };
     },

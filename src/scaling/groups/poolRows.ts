@@ -1,7 +1,7 @@
 import { DataError } from "../../errors.ts";
 import type { SweepRow } from "../sweepRow.ts";
 import { hasLoss, rowsOf, runsOf, type SweepRuns } from "../sweepRuns.ts";
-import { type CovariateEffect, covariateEffects } from "./covariateEffects.ts";
+import { type CovariateEffect, covariateEffects, horizonEffect } from "./covariateEffects.ts";
 
 const short = (value: number) => String(Number(value.toPrecision(2)));
 
@@ -82,9 +82,12 @@ export function poolRuns(runs: SweepRuns): {
   effects: CovariateEffect[];
   warnings: string[];
 } {
-  if (runs.covariates === null) return { runs, effects: [], warnings: [] };
+  const horizon = horizonEffect(runs);
+  if (runs.covariates === null && horizon === null) return { runs, effects: [], warnings: [] };
   const rows = rowsOf(runs);
-  const effects = covariateEffects(rows);
+  const effects = [...(horizon === null ? [] : [horizon]), ...covariateEffects(rows)].sort(
+    (a, b) => Number(b.matters) - Number(a.matters),
+  );
   const [first, ...rest] = effects;
   if (first === undefined) return { runs, effects, warnings: [] };
   if (first.matters)

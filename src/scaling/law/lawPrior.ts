@@ -19,10 +19,19 @@ export interface LikelyShape extends LawShape {
   readonly logPrior: number;
 }
 
-/** Parameters of a law as its probability takes them: a power's exponent, a turn's place (log B), rise and fall, a law of theory. */
+/**
+ * Parameters of a law as its probability takes them, by their places in their grids: a power's exponent, a turn's place (at log B = `turn`), rise and
+ * fall; a law of theory.
+ */
 export type LawChoice =
   | { readonly family: "power"; readonly exponent: number }
-  | { readonly family: "turn"; readonly turn: number; readonly rise: number; readonly fall: number }
+  | {
+      readonly family: "turn";
+      readonly place: number;
+      readonly turn: number;
+      readonly rise: number;
+      readonly fall: number;
+    }
   | { readonly family: "theory"; readonly share: number };
 
 /** A normal distribution. */
@@ -100,25 +109,26 @@ const powerName = (p: number): LawName =>
  */
 export function lawShapes([first, last]: readonly [number, number]): LawShape[] {
   const powers = exponents.map(
-    (p): LawShape => ({
+    (p, exponent): LawShape => ({
       law: powerName(p),
       logShape: (u) => p * u,
       criticalBatchSize: Math.abs(p) < 1e-9 ? 0 : none,
       peakBatchSize: none,
-      choice: { family: "power", exponent: p },
+      choice: { family: "power", exponent },
     }),
   );
   // Steps from the largest batch size, so that a turn right there is among them.
   const inside = Math.ceil((last - first + 1.5) / 0.25);
-  const turns = Array.from({ length: inside + 7 }, (_, i) => last + (i - inside) * 0.25).flatMap((turn) =>
-    rises.flatMap((rise) =>
+  const places = Array.from({ length: inside + 7 }, (_, i) => last + (i - inside) * 0.25);
+  const turns = places.flatMap((turn, place) =>
+    rises.flatMap((rise, i) =>
       falls.map(
-        (fall): LawShape => ({
+        (fall, j): LawShape => ({
           law: "turn",
           logShape: (u) => logTurn(u, turn, rise, fall),
           criticalBatchSize: Math.exp(turn),
           peakBatchSize: fall > smallFall ? Math.exp(turn) : none,
-          choice: { family: "turn", turn, rise, fall },
+          choice: { family: "turn", place, turn, rise: i, fall: j },
         }),
       ),
     ),
@@ -159,19 +169,19 @@ export function lawShapes([first, last]: readonly [number, number]): LawShape[] 
 }
 
 /** Probabilities of points of a grid by a normal distribution. */
-function onGrid(grid: readonly number[], { mean, deviation }: Bell): Map<number, number> {
+function onGrid(grid: readonly number[], { mean, deviation }: Bell): number[] {
   const heights = grid.map((x) => Math.exp(-0.5 * ((x - mean) / deviation) ** 2) + 1e-9);
   const sum = heights.reduce((a, b) => a + b, 0);
-  return new Map(grid.map((x, i) => [x, heights[i]! / sum]));
+  return heights.map((height) => height / sum);
 }
 
 /**
- * Logarithms of the probabilities of `lawShapes`, which sum to 1. Language models with one token budget (Step Law) rise faster than √B and turn
+ * Probabilities of `lawShapes`, which sum to 1. Language models with one token budget (Step Law) rise faster than √B and turn
  * about where the loss is least; perceptrons on tables follow √B throughout. Which of the two a sweep is like, its losses say.
  *
  * @param last - logarithm of the largest batch size swept
  */
-export function lawLogPriors(
+export function lawPriors(
   shapes: readonly LawShape[],
   last: number,
   best: LossMinimum | null,
@@ -184,13 +194,14 @@ export function lawLogPriors(
   const powers = 1 - theory - turning;
   const nearRoot = onGrid(exponents, { mean: 0.5, deviation: squareRootWidth });
   const other = onGrid(exponents, exponent);
-  const powerOf = (p: number) =>
-    (1 - anyExponent) * (squareRoot * nearRoot.get(p)! + (1 - squareRoot) * other.get(p)!) +
-    anyExponent / exponents.length;
+  const ofPower = exponents.map(
+    (_, i) =>
+      (1 - anyExponent) * (squareRoot * nearRoot[i]! + (1 - squareRoot) * other[i]!) +
+      anyExponent / exponents.length,
+  );
   const [ofRise, ofFall] = [onGrid(rises, rise), onGrid(falls, fall)];
-  const places = [
-    ...new Set(shapes.flatMap(({ choice }) => (choice.family === "turn" ? [choice.turn] : []))),
-  ];
+  const places: number[] = [];
+  for (const { choice } of shapes) if (choice.family === "turn") places[choice.place] = choice.turn;
   const hazard = places.map((t) => (t > last ? Math.exp(-(t - last) / beyond) : 1));
   const near = places.map((t, i) =>
     best === null
@@ -201,22 +212,18 @@ export function lawLogPriors(
     number,
     number,
   ];
-  const ofPlace = new Map(
-    places.map((t, i) => [t, (there * near[i]!) / nearest + ((1 - there) * hazard[i]!) / anywhere]),
-  );
+  const ofPlace = places.map((_, i) => (there * near[i]!) / nearest + ((1 - there) * hazard[i]!) / anywhere);
   return Float64Array.from(shapes, ({ choice }) =>
-    Math.log(
-      choice.family === "power"
-        ? powers * powerOf(choice.exponent)
-        : choice.family === "theory"
-          ? theory * choice.share
-          : turning * ofPlace.get(choice.turn)! * ofRise.get(choice.rise)! * ofFall.get(choice.fall)!,
-    ),
+    choice.family === "power"
+      ? powers * ofPower[choice.exponent]!
+      : choice.family === "theory"
+        ? theory * choice.share
+        : turning * ofPlace[choice.place]! * ofRise[choice.rise]! * ofFall[choice.fall]!,
   );
 }
 
 /**
- * Laws with their probabilities before the optima are seen: `lawShapes` and `lawLogPriors`.
+ * Laws with their probabilities before the optima are seen: `lawShapes` and `lawPriors`.
  *
  * @param extent - logarithms of the smallest and largest batch size swept
  */
@@ -226,6 +233,6 @@ export function lawPrior(
   probabilities: LawProbabilities = measuredProbabilities,
 ): LikelyShape[] {
   const shapes = lawShapes(extent);
-  const logs = lawLogPriors(shapes, extent[1], best, probabilities);
-  return shapes.map((shape, i) => ({ ...shape, logPrior: logs[i]! }));
+  const priors = lawPriors(shapes, extent[1], best, probabilities);
+  return shapes.map((shape, i) => ({ ...shape, logPrior: Math.log(priors[i]!) }));
 }

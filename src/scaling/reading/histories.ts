@@ -66,6 +66,9 @@ const momentNames = new Set([
   "consumed_tokens",
 ]);
 
+/** Moments that aren't counted in updates. */
+const otherUnits = new Set(["epoch", "epochs", "tokens_seen", "samples_seen", "consumed_tokens"]);
+
 function find(columns: readonly Column[], names: readonly string[]): Column | null {
   for (const name of names) {
     const column = columns.find((candidate) => normalizedName(candidate.name) === name);
@@ -77,6 +80,7 @@ function find(columns: readonly Column[], names: readonly string[]): Column | nu
 export const findRunColumn = (columns: readonly Column[]) => find(columns, runNames);
 export const findStepColumn = (columns: readonly Column[]) => find(columns, stepNames);
 export const isRunName = (name: string) => runNames.includes(normalizedName(name));
+export const countsSteps = (name: string) => !otherUnits.has(normalizedName(name));
 export const isMomentName = (name: string) => momentNames.has(normalizedName(name));
 
 /** Runs as lists of their rows, in the order of their steps. */

@@ -4,13 +4,14 @@ import { rowsOf } from "../sweepRuns.ts";
 import { normalizedName } from "./columnName.ts";
 import { findDuplicates } from "./duplicates.ts";
 import { effectiveBatch } from "./effectiveBatch.ts";
-import { columnNamed, listNames } from "./expression.ts";
+import { listNames } from "./expression.ts";
 import { Fates } from "./fates.ts";
 import { fields, type SweepField } from "./fields.ts";
 import { batchSizesOf, lossesOf, valuesOf } from "./fieldValues.ts";
 import { findDecimalSign } from "./findDecimalSign.ts";
 import { directionOf, type FieldSource, findFields } from "./findFields.ts";
 import { findHistory } from "./findHistory.ts";
+import { groupColumn } from "./groupColumn.ts";
 import type { HistoryChoice } from "./histories.ts";
 import { makeRuns } from "./makeRuns.ts";
 import { type SayMend, sayMend } from "./mend.ts";
@@ -149,7 +150,7 @@ export function readSweep(
       : historyRuns(history, rates, batches, losses, maximized, fates);
 
   const by = (options.by ?? []).map((name) => {
-    const column = columnNamed(table.columns, name);
+    const column = groupColumn(table.columns, name);
     if (column === null)
       throw new ConfigError(
         `${say({ kind: "by", column: name })}: no such column; found ${listNames(table.columns)}`,

@@ -1,7 +1,7 @@
 import type { Losses } from "./cells.ts";
 import type { Fates } from "./fates.ts";
 import type { History } from "./findHistory.ts";
-import { endOfRun } from "./histories.ts";
+import { countsSteps, endOfRun } from "./histories.ts";
 
 /** Runs with the row that stands for each: one number an entry, as there may be a million. */
 export interface RunList {
@@ -43,6 +43,7 @@ export function historyRuns(
   maximized: boolean,
   fates: Fates,
 ): RunList {
+  const steps = history.step !== null && countsSteps(history.step.name) ? history.steps : null;
   const ends = history.runs.map((rows) => {
     const end = endOfRun(rows, losses, history.choice, maximized);
     const rate = rows.reduce(
@@ -52,7 +53,7 @@ export function historyRuns(
     const batchRow = rows.find((row) => !Number.isNaN(batches[row]!)) ?? end.row;
     if (Number.isNaN(batches[end.row]!)) batches[end.row] = batches[batchRow]!;
     for (const row of rows) if (row !== end.row) fates.mark(row, "a moment of a run that isn't its last");
-    return { ...end, rate, steps: history.steps === null ? Number.NaN : history.steps[rows.at(-1)!]! };
+    return { ...end, rate, steps: steps === null ? Number.NaN : steps[rows.at(-1)!]! };
   });
   return {
     rows: ends.map(({ row }) => row),

@@ -149,6 +149,11 @@ describe("the same runs, however they are written", () => {
     const table = read(text);
     assert.deepEqual(table.plain, plain(runs));
     assert.match(table.warnings.join("\n"), /35 runs have 140 rows, told apart by "run"/);
+    assert.equal(table.rows[0]!.steps, 400);
+    // Epochs see the same data whatever the batch size: they're no steps, from which budgets would differ.
+    const byEpoch = read(text.replace("run,step,", "run,epoch,"));
+    assert.deepEqual(byEpoch.plain, plain(runs));
+    assert.equal(byEpoch.rows[0]!.steps, undefined);
   });
 
   test("thousands by commas, and by k", () => {
@@ -213,6 +218,30 @@ describe("what varies besides", () => {
     assert.equal(readSweep(text).rows.length, rows.length);
     assert.equal(readSweep(`${text}${rows[0]!.join()}\n`).rows.length, rows.length);
     assert.match(fitSweep(readSweep(text).rows).warnings.join("\n"), /`width` varies too \(3 values/);
+  });
+
+  test("horizons whose best rates differ aren't pooled; steps at which runs ended are no horizons", () => {
+    const of = (steps: (batch: number, i: number) => number, scale: number) =>
+      madeRuns({ scale, seed: 4 }).map(({ rate, batch, loss }, i) => [steps(batch, i), rate, batch, loss]);
+    const table = (rows: (string | number)[][]) => readSweep(csv("max_iters,lr,batch_size,val_loss", rows));
+    assert.throws(
+      () => fitSweep(table([...of(() => 1000, 1), ...of(() => 8000, 0.35)]).runs),
+      (error) => error instanceof PoolingError && error.effect.name === "steps" && error.effect.values === 2,
+    );
+    // One budget of data, and runs that stopped where they liked.
+    for (const steps of [(batch: number) => 1e6 / batch, (_: number, i: number) => 900 + i])
+      assert.deepEqual(fitSweep(table(of(steps, 1)).runs).covariates, []);
+  });
+
+  test("groups are found by the usual names of what they are", () => {
+    const text = csv(
+      "model.d_model,hp.n_layer,lr,batch_size,val_loss",
+      [128, 256].flatMap((width) => madeRuns().map(({ rate, batch, loss }) => [width, 4, rate, batch, loss])),
+    );
+    const by = (...names: string[]) => readSweep(text, { by: names }).by;
+    assert.deepEqual(by("width", "depth"), ["model.d_model", "hp.n_layer"]);
+    assert.deepEqual(by("d_model", "n_layer"), ["model.d_model", "hp.n_layer"]);
+    assert.throws(() => by("params"), /no such column; found "model.d_model"/);
   });
 
   test("a column that serves a field groups as well, when it's asked for", () => {
