@@ -159,14 +159,33 @@ test("a run that continues another is bit for bit the longer run, at a constant 
 
   const says = (pattern: RegExp, ...args: string[]) => refuses(folder.path, pattern, "train", ...args);
   await says(/has no checkpoint of step 5; expected one of 3, 6/, "--continue", "short@5", "--steps", "2");
+  for (const change of ["numLayers=2", "parametrization=spectral"]) {
+    const option = change.split("=")[0]!;
+    await says(
+      new RegExp(`continue: model\\.${option}: a run that continues another one can't change it`),
+      "--continue",
+      "short",
+      "--steps",
+      "2",
+      "--set",
+      `model.${change}`,
+    );
+  }
   await says(
-    /continue: model\.numLayers: a run that continues another one can't change it/,
-    "--continue",
+    /--resume: continues a run with its own configuration; expected no config, --set/,
+    "--resume",
     "short",
-    "--steps",
-    "2",
     "--set",
-    "model.numLayers=2",
+    "model.parametrization=spectral",
+  );
+  await says(
+    /config: model\.parametrization "spectral": run \S+ has "standard"; leave it out/,
+    "--from",
+    "short",
+    "--set",
+    "data.source=moby-dick",
+    "--set",
+    "model.parametrization=spectral",
   );
   // The branch has fallen to 0.
   await says(

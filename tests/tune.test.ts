@@ -218,6 +218,18 @@ test("rotor tune --for tunes a narrower proxy and says the rate of the target, i
   assert.ok(costShare > (answer.runs * answer.steps) / 8 / 4 && costShare < (22 * answer.steps) / 8);
   assert.match(command, /train micro\.json --set optimizer\.learningRate=\S+$/);
 
+  const dry = await rotor(folder.path, "tune", "--for", "micro.json", ...quickly, "--dry-run", "--json");
+  assert.deepEqual((JSON.parse(dry.stdout) as { widths: unknown }).widths, [8, 16]);
+  writeMicroConfig(folder.path, { model: { ...model, baseDim: 12 }, optimizer, training });
+  const undivided = await rotor(folder.path, "tune", "--for", "micro.json");
+  assert.match(
+    undivided.stderr,
+    /^rotor: width 12: \S+ \d+ would be \S+, as modelDim is 16; expected [^\n]+\n$/,
+  );
+  assert.equal(undivided.code, 1);
+  const images = await rotor(folder.path, "tune", "--for", "vq-mnist");
+  assert.match(images.stderr, /^rotor: --for vq-mnist: task autoencoder: expected a language model\n$/);
+
   writeMicroConfig(folder.path, { optimizer, training });
   const standard = await rotor(folder.path, "tune", "--for", "micro.json");
   assert.equal(standard.code, 1);

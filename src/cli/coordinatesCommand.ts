@@ -40,7 +40,7 @@ function kindTable(check: CoordinateCheck, kind: CoordinateKind): string {
     colour[verdict](verdict),
     name,
     ...means.map((mean) => short(mean)),
-    `${slope.toFixed(2)} ± ${error.toFixed(2)}`,
+    error === null ? slope.toFixed(2) : `${slope.toFixed(2)} ± ${error.toFixed(2)}`,
   ]);
   return `${titles[kind]}\n\n${table([["", "", ...check.widths.map((width) => `width ${width}`), "slope"], ...body])}`;
 }
@@ -65,6 +65,10 @@ function conclusion(check: CoordinateCheck): string {
   if (verdict === "holds")
     return style.green(
       `${what}: nothing grows or vanishes ${range}; a learning rate tuned at one width can be tried at the others.`,
+    );
+  if (verdict === "open" && rows.some(({ error }) => error === null))
+    return style.yellow(
+      `${what}: one model at each of two widths gives slopes without an error, and so no verdict; expected a third of --widths, or --seeds 2.`,
     );
   if (verdict === "open")
     return style.yellow(

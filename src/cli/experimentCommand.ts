@@ -75,9 +75,11 @@ export async function experimentCommand(name: string | undefined, flags: Experim
   const folder = folderOf(name);
   const trials = new TrialLog(logOf(name), experiment.sharesTrialsWith?.map(logOf));
   if (trials.size > 0) print(`${trials.size} trials of an earlier run are used again\n`, process.stderr);
+  // Trials of a second are done before a second process has loaded.
+  const threads = flags.threads ?? (size === "quick" ? 1 : undefined);
   const report = await runExperiment(experiment, size, {
     trials,
-    threads: flags.threads === undefined ? undefined : boundedThreads(flags.threads, "--threads"),
+    threads: threads === undefined ? undefined : boundedThreads(threads, "--threads"),
     home: flags.home,
     note: (message) => print(`${message}\n`, process.stderr),
   });

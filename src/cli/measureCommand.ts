@@ -137,7 +137,7 @@ function checkpointText(own: CheckpointMeasurement, { length, sample }: RunMeasu
     ...(own.updateRms === null
       ? []
       : [
-          `Adam's update has a root mean square of ${short(own.updateRms.measured)} in this checkpoint; means and noise of the gradients say ${short(own.updateRms.predicted)} for parameters that stand still, at most: few samples take noise for signal.`,
+          `Adam's update has a root mean square of ${short(own.updateRms.measured)} in this checkpoint; means and noise of the gradients say ${short(own.updateRms.predicted)} for parameters that stand still. Training has less where gradients turn within the memory of b1, and where that of b2 still holds larger ones.`,
         ]),
     style.dim(
       `${[...own.notes, `cost: gradients of ${cost.gradientSamples} ${sample}, ${cost.hessianProducts} Hessian-vector products on ${cost.hessianBatchSize}`].join("; ")}.`,

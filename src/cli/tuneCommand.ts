@@ -35,7 +35,14 @@ import { out, print, warn } from "./print.ts";
 import { runTrials } from "./runTrials.ts";
 import { style } from "./style.ts";
 import { type TuneAnswer, trainCommandLine, tuneAnswer, tuneText } from "./tuneAnswer.ts";
-import { proxyOf, type TargetAnswer, type TuneProxy, targetAnswer, targetText } from "./tuneFor.ts";
+import {
+  proxyOf,
+  proxyWidths,
+  type TargetAnswer,
+  type TuneProxy,
+  targetAnswer,
+  targetText,
+} from "./tuneFor.ts";
 import { UsageError } from "./usageError.ts";
 
 export interface TuneFlags {
@@ -184,7 +191,7 @@ export async function tuneCommand(reference: string | undefined, flags: TuneFlag
     trials: await pinTrials(tune.trials, flags.home),
   });
   const whole = await pinned(beginTune(config, settings, full));
-  if (flags.dryRun === true) return await dryRun(config, settings, whole, flags, begun);
+  if (flags.dryRun === true) return await dryRun(config, settings, whole, flags, begun, proxy);
   await checkTrials(whole.trials, flags.home);
   const speed = await timeSpeed(whole, flags, flags.home);
   const spent = (performance.now() - begun) / 1000;
@@ -336,6 +343,7 @@ async function dryRun(
   whole: NewTune,
   flags: TuneFlags,
   begun: number,
+  proxy: TuneProxy | null,
 ): Promise<number> {
   const scratch = scratchFolder();
   try {
@@ -347,7 +355,9 @@ async function dryRun(
     const steps = stepsFor(speed, full, settings.minutes, (performance.now() - begun) / 1000);
     const { trials } = beginTune(config, settings, steps);
     const rates = trials.map(({ values }) => short(values[learningRatePath] as number));
+    const widths = proxy === null ? null : proxyWidths(config, proxy);
     const result = {
+      ...(widths === null ? {} : { widths }),
       steps,
       fullSteps: full,
       workers: speed.chosen.workers,
@@ -358,6 +368,7 @@ async function dryRun(
     };
     if (flags.json === true) out(JSON.stringify({ version: 1, ...result }));
     else {
+      if (widths !== null) out(`proxy of width ${widths[0]} for the target's ${widths[1]}`);
       out(`first round: learning rates ${rates.join(", ")}; then finer around the best, or beyond the edge`);
       out(
         `runs of ${steps} steps${steps < full ? ` (the configuration has ${full})` : ""}, about ${duration(result.runSeconds)} each`,

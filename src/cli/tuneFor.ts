@@ -53,6 +53,14 @@ export async function proxyOf(reference: string, set: readonly string[], home: s
   };
 }
 
+/** Widths of a proxy's configuration and of its target. */
+export function proxyWidths(
+  proxy: TrainConfig,
+  { target }: TuneProxy,
+): readonly [proxy: number, target: number] {
+  return [(proxy as LanguageConfig).model.modelDim, target.model.modelDim];
+}
+
 /** The learning rate of the larger configuration. */
 export interface TargetAnswer {
   readonly learningRate: Estimate;
@@ -77,10 +85,11 @@ function stepFlops(config: LanguageConfig): number {
 export function targetAnswer(
   answer: TuneAnswer,
   proxy: TrainConfig,
-  { target }: TuneProxy,
+  own: TuneProxy,
   reference: string,
   set: readonly string[],
 ): TargetAnswer {
+  const { target } = own;
   const narrow = proxy as LanguageConfig;
   const { parametrization = "standard" } = target.model;
   const spread = transferSpread(target.optimizer.kind, parametrization);
@@ -92,16 +101,16 @@ export function targetAnswer(
   const rate = { value, low: value * Math.exp(-down), high: value * Math.exp(up) };
   const proxyFlops = (answer.runs + answer.diverged) * answer.steps * stepFlops(narrow);
   const targetFlops = target.training.steps * stepFlops(target);
-  const own = `optimizer.learningRate=${Number(value.toPrecision(3))}`;
+  const tuned = `optimizer.learningRate=${Number(value.toPrecision(3))}`;
   const kept = set.filter((one) => !one.startsWith("optimizer.learningRate="));
   const beside = answer.train.find((one) => one.startsWith("optimizer.adamw.learningRate="));
-  const settings = [...kept, own, ...(beside === undefined ? [] : [beside])];
+  const settings = [...kept, tuned, ...(beside === undefined ? [] : [beside])];
   return {
     learningRate: rate,
     costShare: proxyFlops / targetFlops,
     proxyFlops,
     targetFlops,
-    widths: [narrow.model.modelDim, target.model.modelDim],
+    widths: proxyWidths(proxy, own),
     command: commandLine(
       ["train", reference, ...settings.flatMap((one) => ["--set", one])].map(shellWord).join(" "),
     ),

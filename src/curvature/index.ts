@@ -39,3 +39,4 @@ export {
 } from "./hutchinson.ts";
 export { type LanczosOptions, lanczos, type RitzValues, spectralDensity } from "./lanczos.ts";
 export { type MeanEstimate, RunningMoments } from "./runningMoments.ts";
+export { type Sharpness, type SharpnessOptions, sharpness } from "./sharpness.ts";

@@ -166,7 +166,7 @@ async function measureResult(
         return diverged ? null : validationLoss;
       }),
   });
-  const { optima } = fitSweep(rowsForFit(rows), { confidence });
+  const { optima } = fitSweep(rowsForFit(rows), { confidence, at: [] });
   // As `rotor tune --measure` does it: the run of the best learning rate that was tried, at its middle.
   const best = rows
     .filter(({ batchSize, loss }) => batchSize === anchor && Number.isFinite(loss))

@@ -8,6 +8,7 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   hessian: async () => (await import("./hessian.ts")).default,
   nope: async () => (await import("./nope.ts")).default,
   "batch-size": async () => (await import("./batchSize.ts")).default,
+  "edge-of-stability": async () => (await import("./edgeOfStability.ts")).default,
   "carried-rates": async () => (await import("./carriedRates.ts")).default,
   epsilon: async () => (await import("./epsilon.ts")).default,
   "half-precision": async () => (await import("./halfPrecision.ts")).default,

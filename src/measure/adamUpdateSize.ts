@@ -1,7 +1,7 @@
 import type { StoredTensor } from "../checkpoint/index.ts";
 import type { TrainConfig } from "../config/index.ts";
 import { optimizerMethods, withDefaults } from "../optim/index.ts";
-import { adamComponent } from "../scaling/index.ts";
+import { momentumBatches } from "../scaling/index.ts";
 
 /** Root mean square of Adam's update over all elements, before learning rate and decay. */
 export interface AdamUpdateSize {
@@ -44,18 +44,24 @@ export function measuredUpdateRms(
 }
 
 /**
- * What the mean field says of it: components with their own means and variances.
+ * What the mean field says of it, for parameters that stand still: the root of the mean over elements of `(g² + σ²/B̂)/(g² + σ²/B)`, as
+ * `adamComponent` has it, and at least `√((1 − β₁)/(1 + β₁))`. Estimates of `g²` are summed as they are: those below 0 make up for
+ * the others that are noise. From fewer than about 8 batches' samples it is rough.
  *
- * @param meanSquares - `g²`, unbiased, element by element
+ * @param squares - `g²`, unbiased, element by element: may be negative
  * @param variance - of one sample's gradient
  */
 export function predictedUpdateRms(
-  { meanSquares, variance }: { readonly meanSquares: Float32Array; readonly variance: Float32Array },
+  { squares, variance }: { readonly squares: Float32Array; readonly variance: Float32Array },
   batchSize: number,
   b1: number,
 ): number {
+  const batches = momentumBatches({ kind: "average", decay: b1 });
   let sum = 0;
-  for (let i = 0; i < variance.length; i++)
-    sum += adamComponent(Math.sqrt(meanSquares[i]!), Math.sqrt(variance[i]!), batchSize, { b1 }).square;
-  return Math.sqrt(sum / variance.length);
+  for (let i = 0; i < variance.length; i++) {
+    const noise = variance[i]! / batchSize;
+    const meanSquare = Math.max(0, squares[i]!) + noise;
+    if (meanSquare > 0) sum += (squares[i]! + noise / batches) / meanSquare;
+  }
+  return Math.sqrt(Math.max(1 / batches, sum / variance.length));
 }

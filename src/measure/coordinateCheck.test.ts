@@ -119,6 +119,22 @@ test("slopes: planted powers are found, and their errors say what seeds leave op
   );
 });
 
+test("one seed at two widths has slopes without an error, and no verdict; a second seed or a third width has one", () => {
+  const row = (widths: readonly number[], seeds: number, power: number) =>
+    coordinateSlope(widths, {
+      name: "x",
+      kind: "update",
+      sizes: widths.map((width) => Array.from({ length: seeds }, () => width ** power)),
+    });
+  for (const power of [0, 1]) {
+    const { slope, error, verdict } = row([32, 64], 1, power);
+    assert.ok(Math.abs(slope - power) < 1e-12);
+    assert.deepEqual([error, verdict], [null, "open"]);
+    for (const known of [row([32, 64], 2, power), row([32, 64, 128], 1, power)])
+      assert.equal(known.verdict, power === 0 ? "holds" : "fails");
+  }
+});
+
 test("a configuration at another width grows in proportion, or is refused", () => {
   const config = configOf({ ...mup, numKvHeads: 1, mlpDim: 40 });
   const { model } = configAtWidth(config, 32);

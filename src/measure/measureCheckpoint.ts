@@ -104,10 +104,11 @@ export async function measureCheckpoint(
     const gram: GradientGram = { count: n, microbatchSize: b, products: innerProducts(gradients, gradients) };
     const { variance, excessKurtosis } = elementNoise(gradients);
     const mean = meanVector(gradients);
+    const squares = mean.map((value, i) => value * value - variance[i]! / n);
     const noise: DirectionNoise = {
       ...pairNoise(gram),
       variance: variance.map((value) => value * b),
-      meanSquares: mean.map((value, i) => Math.max(0, value * value - variance[i]! / n)),
+      meanSquares: squares.map((value) => Math.max(0, value)),
     };
 
     // Random numbers of another seed than the bootstrap's.
@@ -239,7 +240,13 @@ export async function measureCheckpoint(
       notes: direction.notes,
       trial,
       predictedUpdateRms:
-        problem.adam == null ? null : predictedUpdateRms(noise, problem.adam.batchSize, problem.adam.b1),
+        problem.adam == null
+          ? null
+          : predictedUpdateRms(
+              { squares, variance: noise.variance },
+              problem.adam.batchSize,
+              problem.adam.b1,
+            ),
       cost: { gradientSamples: plan.gradientSamples, hessianProducts: plan.numProducts, hessianBatchSize },
     };
   } finally {

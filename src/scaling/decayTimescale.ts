@@ -111,7 +111,7 @@ export function powerLinesTimescale(tokensPerParameter: number): number {
  * Published: best peak learning rate of AdamW `1.79·N^(−0.713)·D^0.307`, and batch size in tokens `0.58·D^0.571`. Of language models of N = 60
  * million to a billion parameters (without embeddings), at the authors' setting.
  *
- * Source: Li et al., Step Law, arXiv 2503.04715.
+ * Source: Li et al., Step Law, arXiv 2503.04715, its law for η(N, D) and B(D), constants included.
  *
  * @example
  * ```ts

@@ -126,6 +126,7 @@ export {
   softsignMoments,
   softsignOptimum,
 } from "./softsignLaw.ts";
+export { type EdgeMomentum, stabilityEdge } from "./stabilityEdge.ts";
 export { criticalBatchSize, fitTradeOff, stepsAndSamples, type TradeOff } from "./stepsAndSamples.ts";
 export type { Estimate, SweepOptimum } from "./sweepOptima.ts";
 export type { RunStatus, SweepRow } from "./sweepRow.ts";

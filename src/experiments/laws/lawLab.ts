@@ -1,4 +1,4 @@
-import { numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import { numpy as np, random, tree, valueAndGrad } from "@jax-js/jax";
 import {
   type CompiledStep,
   compile,
@@ -9,14 +9,18 @@ import {
 import {
   addGradientMoments,
   type GradientMoments,
+  hessianVectorProduct,
   hessianVectorProducts,
   initGradientMoments,
+  type Sharpness,
+  sharpness,
 } from "../../curvature/index.ts";
 import { mapArrays, type Tree } from "../../optim/index.ts";
 import { batchOf, type EngineBatch, type LawTask } from "./lawTask.ts";
 import { type LawOptimizer, runUpdates, stepDirection } from "./optimizers.ts";
 
-interface RunState {
+/** Parameters and the state of an optimizer. */
+export interface RunState {
   readonly params: Tree;
   readonly optimizer: Tree;
 }
@@ -43,7 +47,7 @@ export interface CheckpointOptions {
 }
 
 /** Streams of batches: each purpose has its own, so that no two share samples other than by chance. */
-const streams = { run: 1_000, checkpoint: 2_000, moments: 3_000, horizon: 10_000 } as const;
+export const streams = { run: 1_000, checkpoint: 2_000, moments: 3_000, horizon: 10_000 } as const;
 
 const scalar = (value: number) => EngineArray.from(Float32Array.of(value), []);
 const numberOf = async (array: np.Array) => (await array.data())[0]!;
@@ -58,6 +62,7 @@ export class LawLab implements AsyncDisposable {
   readonly #loss;
   readonly #movedLoss;
   readonly #moments;
+  readonly #curved;
   readonly #directions = new Map<string, ReturnType<typeof compiledDirections>>();
 
   constructor(task: LawTask, threads: number | undefined) {
@@ -82,6 +87,11 @@ export class LawLab implements AsyncDisposable {
         alignment: np.stack(directions.map((direction) => dot(tree.ref(direction), tree.ref(gradient)))),
         curvature: np.stack(directions.map((direction, i) => dot(direction, products[i]))),
       };
+    }, this.#options);
+    this.#curved = compile((params: Tree, vector: Tree, batch: Tree) => {
+      const product = hessianVectorProduct((p) => task.loss(p, tree.ref(batch)))(params, vector);
+      tree.dispose(batch);
+      return product;
     }, this.#options);
   }
 
@@ -233,6 +243,25 @@ export class LawLab implements AsyncDisposable {
     return { alignment: await alignment.data(), curvature: await curvature.data() };
   }
 
+  /** `λ_max(P⁻¹H)` of a batch's Hessian; P = 1 without `preconditioner`, whose elements are in the order of `tree.flatten`. */
+  async sharpness(
+    params: Tree,
+    batch: EngineBatch,
+    options: { readonly products: number; readonly preconditioner?: ArrayLike<number> },
+  ): Promise<Sharpness> {
+    const { products: numSteps, ...preconditioned } = options;
+    const like = this.task.init(1);
+    try {
+      return await sharpness((vector) => this.#curved(params, vector, batch), like, {
+        key: random.key(1),
+        numSteps,
+        ...preconditioned,
+      });
+    } finally {
+      tree.dispose(like);
+    }
+  }
+
   /** The loss of a batch at `params − η·direction`. */
   async lossAfter(params: Tree, direction: Tree, learningRate: number, batch: EngineBatch): Promise<number> {
     return numberOf(await this.#movedLoss(params, direction, scalar(learningRate), batch));
@@ -244,6 +273,7 @@ export class LawLab implements AsyncDisposable {
     await this.#loss.dispose();
     await this.#movedLoss.dispose();
     await this.#moments.dispose();
+    await this.#curved.dispose();
   }
 }
 

@@ -120,7 +120,7 @@ export const lawPlans: Readonly<Record<ExperimentSize, LawPlan>> = {
       },
     ],
     steps: 10,
-    batchSizes: [4, 8, 16, 32, 64],
+    batchSizes: [4, 16, 64],
     stepBatchSizes: [2, 4, 16, 64],
     epsilons: quickEpsilons,
     epsilonRuns: { batchSizes: [4, 16, 64], epsilons: [smallEpsilon, largeEpsilon] },

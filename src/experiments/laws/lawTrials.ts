@@ -1,3 +1,4 @@
+import type { Sharpness } from "../../curvature/index.ts";
 import type { Tree } from "../../optim/index.ts";
 import type { ExperimentContext } from "../experiment.ts";
 import type { HorizonLosses } from "./horizons.ts";
@@ -7,6 +8,12 @@ import { type LawTask, openTask, type TaskName, type TaskSize } from "./lawTask.
 import { type MeasuredLaw, type MeasuredLawOptions, measuredLaw } from "./measuredLaw.ts";
 import type { LawOptimizer } from "./optimizers.ts";
 import type { RunLoss } from "./runSweep.ts";
+import {
+  type SharpnessMeasurement,
+  type SharpnessPoint,
+  sharpnessAlong,
+  sharpnessAt,
+} from "./sharpnessAlong.ts";
 import { type StepOptimumResult, stepOptima } from "./stepOptimum.ts";
 
 /** A task and where on its way the laws are measured: the same for all experiments, so that they share trials. */
@@ -106,6 +113,42 @@ export class LawTrials implements AsyncDisposable {
         return !reached;
       });
       return result;
+    });
+  }
+
+  /**
+   * Sharpness, and one step's best learning rate, along a run at a constant learning rate: of samples that the run has just seen, in the units of its
+   * steps. Null if it diverged.
+   */
+  async sharpnessAlong(
+    run: {
+      readonly optimizer: LawOptimizer;
+      readonly batchSize: number;
+      readonly learningRate: number;
+      readonly seed: number;
+      readonly steps: number;
+    },
+    measurement: SharpnessMeasurement,
+  ): Promise<readonly SharpnessPoint[] | null> {
+    const { task, size } = this.setting;
+    return this.#context.trials.run({ kind: "sharpness", task, size, ...run, ...measurement }, async () => {
+      const lab = await this.#opened();
+      const found = await sharpnessAlong(lab, run, measurement);
+      return found === null || !hasNotDiverged(found.losses) ? null : rounded(found.points);
+    });
+  }
+
+  /** Sharpness at the checkpoint, in the units of an optimizer's steps with batches of a size. */
+  async sharpnessAt(
+    optimizer: LawOptimizer,
+    batchSize: number,
+    measurement: Omit<SharpnessMeasurement, "measureAt" | "directions">,
+  ): Promise<Sharpness> {
+    const settings = { kind: "checkpoint-sharpness", ...this.setting, optimizer, batchSize, ...measurement };
+    return this.#context.trials.run(settings, async () => {
+      const lab = await this.#opened();
+      const checkpoint = await lab.checkpoint(this.setting.checkpoint);
+      return rounded(await sharpnessAt(lab, checkpoint, optimizer, batchSize, measurement));
     });
   }
 

@@ -26,7 +26,8 @@ export function optimizerName(optimizer: LawOptimizer): string {
   return "epsilon" in optimizer ? `${name}, ε ${optimizer.epsilon}` : name;
 }
 
-const adamB2 = 0.999;
+/** Decay of the second moment of Adam. */
+export const adamB2 = 0.999;
 /** With this scale one learning rate serves the matrices and the other parameters. */
 const muonMatrixScale = "match-adamw-rms";
 

@@ -62,6 +62,9 @@ export interface HeldOut {
   readonly law: string;
 }
 
+/** Fits that were made: verdicts, tables and the summary of a report ask for the same ones. */
+const made = new WeakMap<readonly SweepRow[], Map<string, HeldOut>>();
+
 /**
  * Fits the laws to the runs of some batch sizes and predicts the best learning rate at the others, whose optima come from their own
  * runs alone.
@@ -71,10 +74,23 @@ export function predictHeldOut(
   fitted: readonly number[],
   heldOut: readonly number[],
 ): HeldOut {
+  const own = made.get(rows) ?? new Map<string, HeldOut>();
+  made.set(rows, own);
+  const key = `${fitted.join()}|${heldOut.join()}`;
+  const known = own.get(key) ?? heldOutFit(rows, fitted, heldOut);
+  own.set(key, known);
+  return known;
+}
+
+function heldOutFit(
+  rows: readonly SweepRow[],
+  fitted: readonly number[],
+  heldOut: readonly number[],
+): HeldOut {
   const of = (batchSizes: readonly number[]) =>
     rowsForFit(rows.filter(({ batchSize }) => batchSizes.includes(batchSize)));
   const { predictions, laws } = fitSweep(of(fitted), { at: heldOut, confidence });
-  const { optima } = fitSweep(of(heldOut), { confidence });
+  const { optima } = fitSweep(of(heldOut), { confidence, at: [] });
   return {
     law: laws[0]?.name ?? "none",
     comparisons: usable(optima).flatMap((measured) => {

@@ -39,6 +39,20 @@ function costDifference(own: Series, other: Series) {
   return interval(costs[0]!.map((cost, i) => cost - costs[1]![i]!));
 }
 
+/** Losses at the largest size, each at its own best rate, and the difference of the pairs. */
+export function lossBeside(own: Series, standard: Series): string {
+  const { size, bestLosses } = own.optima.at(-1)!;
+  const others = standard.optima.at(-1)!.bestLosses;
+  const difference = interval(bestLosses.map((loss, i) => loss - others[i]!));
+  const side =
+    difference.count < 2 || (difference.low <= 0 && difference.high >= 0)
+      ? "no clear difference"
+      : difference.mean > 0
+        ? "more"
+        : "less";
+  return `at ${own.axis.name} ${size}, each at its best rate, ${formatInterval(interval(bestLosses))} nats against ${formatInterval(interval(others))} of the standard parametrization: ${formatInterval(difference)}, ${side}`;
+}
+
 function movesWithWidth(series: Series): Verdict {
   const { low, high, mean, count } = series.slope;
   const isNear = Math.abs(mean + 1) <= near;
@@ -70,7 +84,7 @@ function costsLess(own: Series, standard: Series): Verdict {
   return {
     claim: `${nameOf(own)}: a learning rate carried to the largest size loses less than under the standard parametrization`,
     expected: "less validation loss above the best there",
-    found: `${shown(a)}, against ${shown(b)}`,
+    found: `${shown(a)}, against ${shown(b)}. Price in loss: ${lossBeside(own, standard)}`,
     verdict: a.count < 2 ? "open" : a.high < b.low ? "holds" : a.low > b.high ? "fails" : "open",
     toSettle: settleWithSeeds([{ interval: costDifference(own, standard) }]),
   };
