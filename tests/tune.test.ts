@@ -218,13 +218,14 @@ test("rotor tune --for tunes a narrower proxy and says the rate of the target, i
   assert.ok(costShare > (answer.runs * answer.steps) / 8 / 4 && costShare < (22 * answer.steps) / 8);
   assert.match(command, /train micro\.json --set optimizer\.learningRate=\S+$/);
 
-  const dry = await rotor(folder.path, "tune", "--for", "micro.json", ...quickly, "--dry-run", "--json");
+  const once = ["--workers", "1", "--threads", "1", "--dry-run", "--json"];
+  const dry = await rotor(folder.path, "tune", "--for", "micro.json", ...once);
   assert.deepEqual((JSON.parse(dry.stdout) as { widths: unknown }).widths, [8, 16]);
-  writeMicroConfig(folder.path, { model: { ...model, baseDim: 12 }, optimizer, training });
+  writeMicroConfig(folder.path, { model: { ...model, baseDim: 10 }, optimizer, training });
   const undivided = await rotor(folder.path, "tune", "--for", "micro.json");
   assert.match(
     undivided.stderr,
-    /^rotor: width 12: \S+ \d+ would be \S+, as modelDim is 16; expected [^\n]+\n$/,
+    /^rotor: width 10: \S+ \d+ would be \S+, as modelDim is 16; expected [^\n]+\n$/,
   );
   assert.equal(undivided.code, 1);
   const images = await rotor(folder.path, "tune", "--for", "vq-mnist");
