@@ -14,6 +14,8 @@ export interface Sweep {
   readonly best: SweepPoint;
   /** `log₂` of the best learning rate between the grid's values, by the parabola through each seed's three losses. */
   readonly log2Optimum: Interval;
+  /** Those of the seeds. */
+  readonly log2Optima: readonly number[];
 }
 
 export interface SweepOptions {
@@ -86,6 +88,7 @@ export async function sweepLearningRate(options: SweepOptions): Promise<Sweep> {
         points: [...points.keys()].sort((a, b) => a - b).map(point),
         best: point(best),
         log2Optimum: interval(optima),
+        log2Optima: optima,
       };
     }
     await Promise.all(missing.map(([exponent, seed]) => train(exponent, seed)));

@@ -30,3 +30,11 @@ export function formatInterval({ mean: center, high, count }: Interval, digits =
     ? center.toFixed(digits)
     : `${center.toFixed(digits)} ± ${(high - center).toFixed(digits)}`;
 }
+
+/** Least squares slope. */
+export function slopeOf(x: readonly number[], y: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const [mx, my] = [mean(x), mean(y)];
+  const top = x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0);
+  return top / x.reduce((sum, value) => sum + (value - mx) ** 2, 0);
+}

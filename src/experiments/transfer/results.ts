@@ -1,8 +1,8 @@
 import type { Parametrization } from "../../nn/index.ts";
 import type { Estimate } from "../../scaling/index.ts";
 import type { ExperimentContext } from "../experiment.ts";
-import { finalLoss, parabolaVertex, type Sweep, sweepLearningRate } from "../learningRateSweep.ts";
-import { type Interval, interval } from "../statistics.ts";
+import { finalLoss, sweepLearningRate } from "../learningRateSweep.ts";
+import { type Interval, interval, slopeOf } from "../statistics.ts";
 import type { TrainTrialResult } from "../trainTrial.ts";
 import { TrialPool } from "../trialPool.ts";
 import { type Axis, firstRates, type OptimizerChoice, type Plan, trialConfig } from "./plan.ts";
@@ -28,32 +28,12 @@ export interface Series {
   readonly slope: Interval;
 }
 
-/** Least squares slope. */
-export function slopeOf(x: readonly number[], y: readonly number[]): number {
-  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-  const [mx, my] = [mean(x), mean(y)];
-  const top = x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0);
-  return top / x.reduce((sum, value) => sum + (value - mx) ** 2, 0);
-}
-
 /** `η*` with its interval. */
 export const rateOf = ({ log2Rate: { mean, low, high } }: SizeOptimum): Estimate => ({
   value: 2 ** mean,
   low: 2 ** low,
   high: 2 ** high,
 });
-
-/** `log₂ η*` of every seed: the vertex of the parabola through its losses at the best rate and beside it. */
-function optimaBySeed(sweep: Sweep, seeds: readonly number[]): number[] {
-  const best = sweep.points.findIndex(({ learningRate }) => learningRate === sweep.best.learningRate);
-  return seeds.map((seed) => {
-    const loss = (at: number) => {
-      const result = sweep.points[at]?.results.get(seed);
-      return result === undefined ? Number.POSITIVE_INFINITY : finalLoss(result);
-    };
-    return Math.log2(sweep.best.learningRate) + parabolaVertex(loss(best - 1), loss(best), loss(best + 1));
-  });
-}
 
 async function measureSeries(
   plan: Plan,
@@ -83,11 +63,10 @@ async function measureSeries(
     carried ??= base;
     const at = carried;
     const carriedLosses = await Promise.all(plan.seeds.map(async (seed) => finalLoss(await train(at, seed))));
-    const log2Rates = optimaBySeed(sweep, plan.seeds);
     optima.push({
       size,
-      log2Rates,
-      log2Rate: interval(log2Rates),
+      log2Rates: sweep.log2Optima,
+      log2Rate: sweep.log2Optimum,
       bestLosses: plan.seeds.map((seed) => finalLoss(sweep.best.results.get(seed)!)),
       carriedLosses,
     });
