@@ -4,7 +4,7 @@
 // Each run of a part is a line of bench/history.jsonl, and what moved since the last one on the same processor is printed;
 // --compare prints that of the last runs here without running anything.
 //
-// npm run bench -- [--compare] [--part steps|runtime|attention|newton-schulz|curvature|decay|positions|model-positions|code-search|convolution|vq-step|gpu|lora|fit|fit-prior|read-sweep|read-data|tokenizer|import] [options]
+// npm run bench -- [--compare] [--part steps|runtime|attention|newton-schulz|curvature|decay|positions|model-positions|code-search|convolution|vq-step|gpu|lora|fit|fit-prior|read-sweep|read-data|tokenizer|import|ui] [options]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -37,6 +37,7 @@ const parts = {
   "read-data": ["readData.ts", "Tokenising data sets"],
   tokenizer: ["tokenizer.ts", "Training a tokenizer, and encoding with it"],
   import: ["importModel.ts", "Import of a model"],
+  ui: ["ui.ts", "The page of runs"],
 } as const satisfies Record<string, readonly [script: string, heading: string]>;
 type Part = keyof typeof parts;
 

@@ -7,6 +7,7 @@ import { RunStore } from "../src/runs/runStore.ts";
 import { PostgresTrialStore } from "../src/sweeps/postgresTrialStore.ts";
 import { PostgresServer } from "../src/sweeps/testing/postgresServer.ts";
 import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
+import { startUiCommand } from "./uiServer.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -83,6 +84,26 @@ test("a sweep that stops on one machine goes on on another, from its checkpoints
   const resumed = await rotor(third!, "sweep", "--resume");
   assert.equal(resumed.code, 0, resumed.stderr);
   assert.match(resumed.stdout, /results in postgres:\/\/rotor@127/);
+
+  // An open page is told of what any machine writes.
+  await using ui = await startUiCommand(third!);
+  const { body } = await fetch(`${ui.address}api/changes`);
+  const changes = body!.pipeThrough(new TextDecoderStream()).getReader();
+  let told = "";
+  const untilChanged = async (count: number) => {
+    while (!told.includes(`"sweeps":${count},`)) {
+      const { value, done } = await changes.read();
+      assert.ok(!done, told);
+      told += value;
+    }
+  };
+  // The first look.
+  await untilChanged(1);
+  await store.deleteSweep(sweep.id);
+  await untilChanged(2);
+  const { sweeps } = (await (await fetch(`${ui.address}api/sweeps`)).json()) as { sweeps: unknown[] };
+  assert.deepEqual(sweeps, []);
+  await changes.cancel();
 });
 
 test("a database that refuses is one line, and exit code 1", async () => {

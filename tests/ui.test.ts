@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { launchChromium } from "./chromium.ts";
@@ -413,6 +414,18 @@ test("rotor train --ui: the page is there while it trains, and ends with it", as
 
   const refused = await rotor(folder.path, "train", config, "--ui", "x");
   assert.deepEqual([refused.code, /option '--ui \[port\]'/.test(refused.stderr)], [2, true]);
+});
+
+test("rotor ui under a process manager with a channel of its own prints its address", async () => {
+  using folder = temporaryFolder();
+  const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+  // As pm2 starts its programs; one that a training started may have left its variable behind.
+  const env = { ...process.env, ROTOR_UI_BESIDE: "1" };
+  const child = fork(main, ["ui", "--port", "0"], { cwd: folder.path, silent: true, env });
+  const [text] = (await once(child.stdout!.setEncoding("utf8"), "data")) as [string];
+  assert.match(text, /^http:\/\/127\.0\.0\.1:\d+\/ {2}shows /);
+  child.kill("SIGINT");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
 test("rotor sweep --ui: a busy port is said before anything is trained; the page shows the trials and ends with them", async () => {

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { ConfigError } from "../errors.ts";
+import { besideVariable } from "./besideVariable.ts";
 import { mainFile } from "./mainFile.ts";
 import { print } from "./print.ts";
 
@@ -13,7 +14,11 @@ import { print } from "./print.ts";
  */
 export async function uiBeside(home: string, port: number | true): Promise<AsyncDisposable> {
   const args = ["ui", "--home", home, ...(port === true ? [] : ["--port", String(port)])];
-  const child = fork(mainFile, args, { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+  const child = fork(mainFile, args, {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    execArgv: [],
+    env: { ...process.env, [besideVariable]: String(process.pid) },
+  });
   let errors = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     errors += text;

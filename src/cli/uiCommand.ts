@@ -1,4 +1,5 @@
 import { isLoopbackHost, startUi } from "../ui/index.ts";
+import { besideVariable } from "./besideVariable.ts";
 import { ensurePage } from "./ensurePage.ts";
 import { measureBeside } from "./measureBeside.ts";
 import { out, warn } from "./print.ts";
@@ -24,13 +25,16 @@ function untilStopped(isBeside: boolean): Promise<void> {
 /** `rotor ui`: serves the page until Ctrl-C. */
 export async function uiCommand({ host, port, home }: UiFlags): Promise<number> {
   await ensurePage();
-  const isBeside = process.send !== undefined;
+  // A process manager, too, may have a channel to those it starts: it gets what everybody gets.
+  const isBeside = process.send !== undefined && process.env[besideVariable] === String(process.ppid);
   await using ui = await startUi({
     home,
     host,
     port,
     measure: (question) => measureBeside(home, question),
   });
+  // Before the address is known: whoever has it may end the page at once.
+  const stopped = untilStopped(isBeside);
   if (isBeside) process.send!({ address: ui.address });
   else {
     out(`${ui.address}  shows ${home}; Ctrl-C ends it`);
@@ -39,6 +43,6 @@ export async function uiCommand({ host, port, home }: UiFlags): Promise<number> 
         "whoever has this address sees all runs: it travels unencrypted, so only use it in a network that you trust, or through ssh -L",
       );
   }
-  await untilStopped(isBeside);
+  await stopped;
   return 0;
 }

@@ -13,7 +13,7 @@ export { isAlive, startOf } from "./processIdentity.ts";
 export { type RebuiltStore, rebuildRunStore } from "./rebuildRunStore.ts";
 export { insidePath, removeInside } from "./removeInside.ts";
 export { removeLeftovers } from "./removeLeftovers.ts";
-export { type RunEvent, readRunEvents } from "./runEvents.ts";
+export { type RunEvent, RunEventReader, readRunEvents } from "./runEvents.ts";
 export { RunJournal } from "./runJournal.ts";
 export { acquireRunLock, readLockHolder } from "./runLock.ts";
 export { runningAverage } from "./runningAverage.ts";

@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { RunStoreError } from "../errors.ts";
@@ -34,19 +43,58 @@ export type RunEvent = z.infer<typeof eventSchema>;
 
 const eventFile = (directory: string) => path.join(directory, "events.jsonl");
 
-/** Events of a run's folder in their order; lines that are none, as of a process that was killed, are left out. */
+/** A line that is none, as of a process that was killed, is left out. */
+function parseEvents(text: string): RunEvent[] {
+  return text.split("\n").flatMap((line) => {
+    try {
+      return eventSchema.safeParse(JSON.parse(line)).data ?? [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Events of a run's folder in their order; lines that are none are left out. */
 export function readRunEvents(directory: string): RunEvent[] {
   const file = eventFile(directory);
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      try {
-        return eventSchema.safeParse(JSON.parse(line)).data ?? [];
-      } catch {
-        return [];
-      }
-    });
+  return existsSync(file) ? parseEvents(readFileSync(file, "utf8")) : [];
+}
+
+/** Events of a folder that is looked at again and again: only what was added is read. */
+export class RunEventReader {
+  readonly #file: string;
+  #events: RunEvent[] = [];
+  /** Of the file, as it was then. */
+  #inode = 0;
+  /** Bytes whose lines are whole and known. */
+  #known = 0;
+
+  constructor(directory: string) {
+    this.#file = eventFile(directory);
+  }
+
+  read(): readonly RunEvent[] {
+    const stats = statSync(this.#file, { throwIfNoEntry: false });
+    // Another file, or one that was made anew.
+    if (stats === undefined || stats.ino !== this.#inode || stats.size < this.#known) {
+      this.#events = [];
+      this.#known = 0;
+      this.#inode = stats?.ino ?? 0;
+    }
+    if (stats === undefined || stats.size === this.#known) return this.#events;
+    const added = Buffer.alloc(stats.size - this.#known);
+    const descriptor = openSync(this.#file, "r");
+    let length = 0;
+    try {
+      length = readSync(descriptor, added, 0, added.length, this.#known);
+    } finally {
+      closeSync(descriptor);
+    }
+    const end = added.subarray(0, length).lastIndexOf(0x0a) + 1;
+    this.#known += end;
+    this.#events = [...this.#events, ...parseEvents(added.toString("utf8", 0, end))];
+    return this.#events;
+  }
 }
 
 /**

@@ -284,6 +284,15 @@ export class SqliteTrialStore implements TrialStore {
     return this.#guard(() => Number(this.#all("SELECT count(*) AS count FROM sweep")[0]!.count));
   }
 
+  async version(): Promise<string> {
+    return this.#guard(() => {
+      // The one counts what other connections write, the other what this one does.
+      const [others] = this.#all("PRAGMA data_version");
+      const [own] = this.#all("SELECT total_changes() AS count");
+      return `${others!.data_version} ${own!.count}`;
+    });
+  }
+
   async hasSweep(id: string): Promise<boolean> {
     return this.#guard(() => this.#all("SELECT 1 FROM sweep WHERE id = ?", id).length > 0);
   }

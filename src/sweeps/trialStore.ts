@@ -112,6 +112,8 @@ export interface TrialStore extends AsyncDisposable {
   listSweeps(): Promise<SweepRecord[]>;
   /** What is damaged, in one line each. */
   problems(): Promise<string[]>;
+  /** A word that changes when anything in the store does. */
+  version(): Promise<string>;
   /** Whether a sweep of exactly this id is there, be its row damaged or not. */
   hasSweep(id: string): Promise<boolean>;
   /** Ids of the trials of a sweep, whose row may be damaged. */

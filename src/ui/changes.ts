@@ -3,6 +3,8 @@ import type { UiContext } from "./context.ts";
 
 /** Milliseconds between looks at the stores; only while somebody listens. */
 const interval = 250;
+/** Milliseconds between two changes that are told: a trainer that writes ten times a second isn't followed at each of them. */
+const pause = 500;
 /** Milliseconds after which a quiet connection says that it is there. */
 const quiet = 15_000;
 
@@ -42,14 +44,18 @@ export class Changes implements Disposable {
   }
 
   #look(): void {
+    void this.#context.lookAtDatabase();
+    const silence = performance.now() - this.#saidAt;
     const now = this.#context.stamp();
     const before = this.#last ?? now;
-    this.#last = now;
     const changed = subjects.filter((subject) => now[subject] !== before[subject]);
     if (changed.length > 0) {
+      // Told at one of the next looks.
+      if (silence < pause) return;
+      this.#last = now;
       for (const subject of changed) this.#counts[subject]++;
       this.#say(this.#message());
-    } else if (performance.now() - this.#saidAt > quiet) this.#say(": here\n\n");
+    } else if (silence > quiet) this.#say(": here\n\n");
   }
 
   #say(text: string): void {

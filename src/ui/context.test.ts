@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { RunStore, runStoreFile } from "../runs/index.ts";
 import { UiContext } from "./context.ts";
 import type { PageFiles } from "./pageFiles.ts";
+import { RunList } from "./runList.ts";
 
 let home = "";
 beforeEach(() => {
@@ -49,4 +50,42 @@ test("a store that is missing, just being made, deleted and made anew is seen as
   }
   for (const ending of ["", "-wal", "-shm"]) rmSync(runStoreFile(home) + ending, { force: true });
   assert.deepEqual(context.runs.listRuns(), []);
+});
+
+test("a store that the system says nothing of ends no server: whoever asks is told why", async () => {
+  const place = path.join(home, "round");
+  symlinkSync("round", place);
+  await using context = new UiContext(place, page);
+  const stamp = context.stamp();
+  assert.match(stamp.sweeps, /ELOOP/);
+  assert.deepEqual(context.stamp(), stamp);
+  assert.throws(() => context.runs, /ELOOP/);
+});
+
+test("the table of runs follows what is written, and reads nothing twice", async () => {
+  using store = new RunStore(home);
+  const [first, second] = [store.createRun(newRun), store.createRun({ ...newRun, name: "y" })];
+  for (const { id } of [first, second]) store.setStatus(id, "finished", null, { step: 1 });
+  const list = new RunList();
+  const read = () => list.read(store, 10);
+  const before = read().runs;
+  assert.deepEqual(
+    before.map(({ name }) => name),
+    ["y", "x"],
+  );
+  store.annotate(first.id, { tags: ["t"], note: "" });
+  const after = read().runs;
+  assert.deepEqual(after[1]!.tags, ["t"]);
+  assert.ok(after[0] === before[0], "the same object");
+  {
+    using database = new DatabaseSync(runStoreFile(home));
+    database.prepare("UPDATE run SET summary = 'damaged' WHERE id = ?").run(second.id);
+  }
+  assert.deepEqual(
+    read().runs.map(({ name }) => name),
+    ["x"],
+  );
+  assert.match(read().problems.join(), /damaged/);
+  store.deleteRun(first.id);
+  assert.deepEqual(read().runs, []);
 });

@@ -1,19 +1,38 @@
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { RunStore, runStoreFile } from "../runs/index.ts";
-import { openTrialStore, SqliteTrialStore, sweepStoreFile, type TrialStore } from "../sweeps/index.ts";
+import {
+  isShared,
+  openTrialStore,
+  SqliteTrialStore,
+  sweepStoreFile,
+  type TrialStore,
+} from "../sweeps/index.ts";
 import { type LaunchMeasurement, MeasureJob } from "./measureJob.ts";
 import { ModelHost } from "./model/modelHost.ts";
 import type { PageFiles } from "./pageFiles.ts";
+import { RunList } from "./runList.ts";
+
+/** What the system knows of a file, or why it says nothing: whoever opens the file is told so. */
+function statsOf(file: string): Stats | string {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) ?? "none";
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}
 
 /** What tells a file from another one of its name, and from what it was. */
 function stampOf(file: string): string {
   return [file, `${file}-wal`]
     .map((name) => {
-      const stats = statSync(name, { throwIfNoEntry: false });
-      return stats === undefined ? "-" : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
+      const stats = statsOf(name);
+      return typeof stats === "string" ? stats : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
     })
     .join(" ");
 }
+
+/** Milliseconds between looks at a database, which is asked over a network. */
+const databaseInterval = 1000;
 
 /** Pages that are open at once, about. */
 const mostWatched = 8;
@@ -21,7 +40,10 @@ const mostWatched = 8;
 /** One that a trainer is just making, or of an earlier version, is read from a copy, which is made anew when the file changes. */
 const isCopy = (store: TrialStore) => store instanceof SqliteTrialStore && store.isCopy;
 
-const identityOf = (file: string) => String(statSync(file, { throwIfNoEntry: false })?.ino ?? "none");
+function identityOf(file: string): string {
+  const stats = statsOf(file);
+  return typeof stats === "string" ? stats : String(stats.ino);
+}
 
 /**
  * The stores of a home, opened to be read while others write them. A store that is made, deleted or made anew meanwhile is opened again. Nothing is
@@ -35,8 +57,10 @@ export class UiContext implements AsyncDisposable {
   readonly measureJob: MeasureJob;
   /** The models of the playground. */
   readonly models: ModelHost;
+  readonly runList = new RunList();
   #runs: { readonly store: RunStore; readonly identity: string } | null = null;
   #trials: { readonly store: TrialStore; readonly identity: string } | null = null;
+  readonly #database = { isBusy: false, at: Number.NEGATIVE_INFINITY, version: "" };
   /** Folders of measurements that a page has asked for, the last ones. */
   readonly #watched = new Set<string>();
 
@@ -75,6 +99,24 @@ export class UiContext implements AsyncDisposable {
     return store;
   }
 
+  /**
+   * Looks whether the sweeps of a database have changed, at most once a second and never twice at once; those in a file show it by themselves.
+   * What goes wrong is told to whoever asks for the sweeps.
+   */
+  async lookAtDatabase(): Promise<void> {
+    const now = performance.now();
+    if (!isShared() || this.#database.isBusy || now - this.#database.at < databaseInterval) return;
+    this.#database.isBusy = true;
+    try {
+      this.#database.version = await (await this.trials()).version();
+    } catch {
+      this.#database.version = "away";
+    } finally {
+      this.#database.isBusy = false;
+      this.#database.at = performance.now();
+    }
+  }
+
   /** What changes in a folder, which need not be there, changes the stamp of the measurements. */
   watch(folder: string): void {
     this.#watched.delete(folder);
@@ -93,7 +135,7 @@ export class UiContext implements AsyncDisposable {
     }
     return {
       runs: `${version} ${stampOf(runStoreFile(this.home))}`,
-      sweeps: stampOf(sweepStoreFile(this.home)),
+      sweeps: `${this.#database.version} ${stampOf(sweepStoreFile(this.home))}`,
       measurements: `${this.measureJob.version} ${[...this.#watched].map(stampOf).join(" ")}`,
     };
   }

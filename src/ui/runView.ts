@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseConfig, presets, scheduleInSteps, stepSize, type TrainConfig } from "../config/index.ts";
 import { ConfigError } from "../errors.ts";
@@ -6,9 +6,9 @@ import {
   configDifferences,
   insidePath,
   type RunEvent,
+  RunEventReader,
   type RunRecord,
   type RunStore,
-  readRunEvents,
 } from "../runs/index.ts";
 import type { ClockView, DifferenceView, RunView } from "./views.ts";
 
@@ -31,20 +31,16 @@ const textAt = (value: unknown, place: string) => {
   return typeof found === "string" ? found : null;
 };
 
-/** Events of running and looked-at runs, read anew when their file has grown. */
-const cache = new Map<string, { readonly stamp: string; readonly events: readonly RunEvent[] }>();
-const cached = 64;
+/** Of running and looked-at runs. */
+const readers = new Map<string, RunEventReader>();
+const mostReaders = 64;
 
 export function eventsOf(directory: string): readonly RunEvent[] {
-  const stats = statSync(path.join(directory, "events.jsonl"), { throwIfNoEntry: false });
-  const stamp = stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-  const known = cache.get(directory);
-  if (known?.stamp === stamp) return known.events;
-  const events = readRunEvents(directory);
-  cache.delete(directory);
-  cache.set(directory, { stamp, events });
-  if (cache.size > cached) cache.delete(cache.keys().next().value!);
-  return events;
+  const reader = readers.get(directory) ?? new RunEventReader(directory);
+  readers.delete(directory);
+  readers.set(directory, reader);
+  if (readers.size > mostReaders) readers.delete(readers.keys().next().value!);
+  return reader.read();
 }
 
 /** Time of training steps: a run that went on after a checkpoint has the time of the steps that count. */
@@ -66,6 +62,15 @@ export function clockOf(events: readonly RunEvent[]): ClockView {
     }
   }
   return { steps, seconds, itemsPerSecond };
+}
+
+/** A clock of at most about so many points, its last one among them: between two, time goes evenly. */
+export function thinClock({ steps, seconds, itemsPerSecond }: ClockView, most = 2000): ClockView {
+  const stride = Math.ceil(steps.length / most);
+  if (stride <= 1) return { steps, seconds, itemsPerSecond };
+  const thin = (values: readonly number[]) =>
+    values.filter((_, i) => i % stride === stride - 1 || i === values.length - 1);
+  return { steps: thin(steps), seconds: thin(seconds), itemsPerSecond: thin(itemsPerSecond) };
 }
 
 function secondsLeft(events: readonly RunEvent[], step: number, numSteps: number | null): number | null {

@@ -40,7 +40,8 @@ const words = texts({
     logX: "log x",
     logY: "log y",
     whole: "Whole",
-    zoomHint: "Drag to zoom; with the keyboard + and − zoom, arrows move, 0 shows all",
+    zoomHint:
+      "Drag to zoom, or turn the wheel with Ctrl; with the keyboard + and − zoom, arrows move, 0 shows all",
     empty: "Nothing was recorded yet.",
     at: (x: string) => `at ${x}`,
   },
@@ -48,7 +49,7 @@ const words = texts({
     logX: "对数 x",
     logY: "对数 y",
     whole: "全部",
-    zoomHint: "拖动可放大；键盘：+ 与 − 缩放，方向键移动，0 显示全部",
+    zoomHint: "拖动可放大，或按住 Ctrl 滚动；键盘：+ 与 − 缩放，方向键移动，0 显示全部",
     empty: "尚无记录。",
     at: (x: string) => `位于 ${x}`,
   },
@@ -222,15 +223,39 @@ export function LinePlot(props: LinePlotProps) {
     plot.current?.setData([drawn.aligned.x, ...drawn.aligned.y] as UPlot.AlignedData);
   }, [drawn, width, height]);
 
-  const move = (factor: number, shift: number) => {
-    if (range === null || whole === null) return;
-    const scale = isLogX ? Math.log : (value: number) => value;
-    const back = isLogX ? Math.exp : (value: number) => value;
-    const [low, high] = [scale(range[0]), scale(range[1])];
-    const [middle, half] = [(low + high) / 2 + shift * (high - low), ((high - low) / 2) * factor];
-    const next: Range = [Math.max(whole[0], back(middle - half)), Math.min(whole[1], back(middle + half))];
-    if (next[1] > next[0]) setZoom(next[0] <= whole[0] && next[1] >= whole[1] ? null : next);
+  /** @param around - share of the width that stays where it is */
+  const move = (factor: number, shift: number, around = 0.5) => {
+    if (whole === null) return;
+    setZoom((before) => {
+      const scale = isLogX ? Math.log : (value: number) => value;
+      const back = isLogX ? Math.exp : (value: number) => value;
+      const [low, high] = (before ?? whole).map(scale) as [number, number];
+      const from = low + (high - low) * (shift + around * (1 - factor));
+      const next: Range = [
+        Math.max(whole[0], back(from)),
+        Math.min(whole[1], back(from + factor * (high - low))),
+      ];
+      if (!(next[1] > next[0])) return before;
+      return next[0] <= whole[0] && next[1] >= whole[1] ? null : next;
+    });
   };
+  const onWheel = useRef<(event: WheelEvent) => void>(() => {});
+  onWheel.current = (event) => {
+    // Without a key the wheel scrolls the page; two fingers that spread come as a wheel with Ctrl.
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const inner = plot.current?.over.getBoundingClientRect();
+    if (inner === undefined) return;
+    const around = Math.min(1, Math.max(0, (event.clientX - inner.left) / inner.width));
+    move(Math.exp(Math.max(-0.5, Math.min(0.5, event.deltaY / 200))), 0, around);
+  };
+  useEffect(() => {
+    const element = holder.current!;
+    const listener = (event: WheelEvent) => onWheel.current(event);
+    // Not passive: the browser would zoom the page.
+    element.addEventListener("wheel", listener, { passive: false });
+    return () => element.removeEventListener("wheel", listener);
+  }, []);
   const onKey = (event: KeyboardEvent) => {
     const moves: Record<string, () => void> = {
       "+": () => move(0.5, 0),

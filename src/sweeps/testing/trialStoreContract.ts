@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RunStoreError } from "../../errors.ts";
+import type { Claim } from "../trialStore.ts";
 import { exampleOutcome, examplePlan, exampleSweep } from "./plans.ts";
 import type { StoreContract } from "./storeContract.ts";
 import { watchFor } from "./watchFor.ts";
@@ -34,6 +35,32 @@ export function testTrialStore({ name, open, age = async () => {} }: StoreContra
       ]),
       [1, 2, 3].map((n) => [n, 0, "waiting", 0, n, `trial ${n}`]),
     );
+  });
+
+  test(`${name}: the version tells that something was written, and nothing else`, async () => {
+    await using store = await open();
+    await using reader = await open();
+    let before = await reader.version();
+    const changes = async (what: string, write: () => Promise<unknown>) => {
+      await write();
+      const after = await reader.version();
+      assert.notEqual(after, before, what);
+      await reader.listSweeps();
+      assert.equal(await reader.version(), after, `after ${what}`);
+      before = after;
+    };
+    const plan = examplePlan(1);
+    await changes("a sweep", () => store.createSweep(exampleSweep({ name: "versions" }), plan));
+    const { id } = await store.getSweep("versions");
+    let claim: Claim | null = null;
+    await changes("a claim", async () => {
+      claim = await store.claim(worker("versions"), id);
+    });
+    await changes("a heartbeat", () =>
+      store.heartbeat(claim!, { step: 3, numSteps: 9, loss: 2, runId: "r" }),
+    );
+    await changes("a result", () => store.record(claim!, exampleOutcome(1)));
+    await changes("a deletion", () => store.deleteSweep(id));
   });
 
   test(`${name}: sweeps are found by id, its beginning, name and latest`, async () => {

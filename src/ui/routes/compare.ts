@@ -1,7 +1,7 @@
 import { ConfigError } from "../../errors.ts";
 import { compareUnits } from "../compareUnits.ts";
 import { route } from "../route.ts";
-import { budgetOf, clockOf, configOf, differencesOf, eventsOf, runView } from "../runView.ts";
+import { budgetOf, clockOf, configOf, differencesOf, eventsOf, runView, thinClock } from "../runView.ts";
 import type { CompareView } from "../views.ts";
 import { runOf } from "./run.ts";
 
@@ -16,7 +16,7 @@ export const compareRoute = route({
     const views = runs.map((run) => ({
       ...runView(context.runs, run),
       ...budgetOf(run),
-      clock: clockOf(eventsOf(run.directory)),
+      clock: thinClock(clockOf(eventsOf(run.directory))),
     }));
     const configs = runs.map(configOf);
     const known = configs.filter((config) => config !== null);

@@ -14,12 +14,10 @@ export const metricsRoute = route({
     return Object.fromEntries(
       names.map((name, i) => {
         const after = Number.isInteger(afters[i]) ? afters[i]! : -1;
-        const rows = store.metric(id, name, after);
         return [
           name,
           {
-            steps: rows.map(({ step }) => step),
-            values: rows.map(({ value }) => value),
+            ...store.metricColumns(id, name, after),
             before: after < 0 ? 0 : store.countMetric(id, name, after),
           },
         ];

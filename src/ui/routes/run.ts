@@ -4,7 +4,16 @@ import { checkpointSteps } from "../../checkpoint/index.ts";
 import type { RunRecord } from "../../runs/index.ts";
 import type { UiContext } from "../context.ts";
 import { NotFoundError, route } from "../route.ts";
-import { budgetOf, clockOf, configOf, eventsOf, nearestPreset, runView, stepFiles } from "../runView.ts";
+import {
+  budgetOf,
+  clockOf,
+  configOf,
+  eventsOf,
+  nearestPreset,
+  runView,
+  stepFiles,
+  thinClock,
+} from "../runView.ts";
 import type { RunDetailView } from "../views.ts";
 
 /** A run by its whole id. @throws NotFoundError */
@@ -36,7 +45,7 @@ export const runRoute = route({
       item,
       itemsPerStep,
       flopsPerStep,
-      clock: clockOf(events),
+      clock: thinClock(clockOf(events)),
       events: events.filter(({ kind }) => kind !== "speed"),
       checkpoints: checkpointSteps(run.directory),
       samples: stepFiles(run.directory, "samples")

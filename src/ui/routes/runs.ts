@@ -1,5 +1,4 @@
 import { route } from "../route.ts";
-import { runView } from "../runView.ts";
 import type { RunsView } from "../views.ts";
 
 /** The newest so many are listed. */
@@ -9,14 +8,14 @@ const limit = 5000;
 export const runsRoute = route({
   method: "GET",
   path: "/api/runs",
-  answer({ home, runs: store }): RunsView {
-    const runs = store.listRuns(limit);
+  answer({ home, runs: store, runList }): RunsView {
+    const { runs, problems } = runList.read(store, limit);
     return {
       home,
-      runs: runs.map((run) => runView(store, run)),
+      runs,
       count: store.countRuns(),
       latest: runs.find(({ trial }) => trial === null)?.id ?? null,
-      problems: store.problems(),
+      problems,
     };
   },
 });
