@@ -47,7 +47,7 @@ export const trainRow = commandRow({
       .option("--name <name>", "name of the run")
       .option(
         "--noise-scale [every]",
-        "log the gradient noise scale every so many steps (by default 10)",
+        "log the gradient noise scale every so many steps (by default 40)",
         positiveInteger,
       )
       .option("--ui [port]", "serve the page of rotor ui meanwhile (at port 7860, or another)", portNumber)
