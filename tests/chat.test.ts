@@ -151,7 +151,16 @@ test("prompts with completions are trained on from the start; batches of a step 
   const said = await run("train", config({ batchSize: 4 }), "--name", "one");
   assert.match(said, /1 of 61 examples are longer than training\.length 40 and were cut/);
   assert.match(said, /1 of 61 examples have nothing to learn within training\.length 40 and were left out/);
-  await run("train", config({ batchSize: 2, accumulate: 2 }), "--name", "two");
+  await run("train", config({ batchSize: 2, accumulate: 2, noiseScaleEvery: 6 }), "--name", "two");
+  {
+    using store = new RunStore(path.join(folder.path, ".rotor"), { readOnly: true });
+    const traces = store.metric(store.getRun("two").id, "covarianceTrace");
+    assert.deepEqual(
+      traces.map(({ step }) => step),
+      [6, 12],
+    );
+    assert.ok(traces.every(({ value }) => value > 0));
+  }
   const [one, two] = ["one", "two"].map((name) => openRun(folder.path, name).losses);
   assert.ok(one!.at(-1)! < one![0]! - 0.3);
   for (const [i, loss] of one!.entries()) assert.ok(Math.abs(loss - two![i]!) < 2e-3, `step ${i + 1}`);
@@ -189,9 +198,6 @@ test("options that examples can't have are refused by name", () => {
     model: { position: "alibi" },
   });
   says(/data\.examples chat: expected a tokenizer that there is/, { data: { tokenizer: { bpe: 300 } } });
-  says(/data\.examples chat: the noise scale is measured on texts/, {
-    training: { noiseScaleEvery: 5, batchSize: 2 },
-  });
   says(/data\.chatTemplate: expected data\.examples chat/, {
     data: { examples: "prompt-completion", chatTemplate: "t.jinja" },
   });

@@ -1,5 +1,14 @@
 import { stringify } from "yaml";
-import { buildOptimizer, type LanguageConfig, resolveModel, type TrainConfig } from "../config/index.ts";
+import { flattenShapes } from "../checkpoint/index.ts";
+import {
+  adaptationOf,
+  adaptedFlopsPerToken,
+  buildOptimizer,
+  type LanguageConfig,
+  resolveModel,
+  type TrainConfig,
+  transformerShapes,
+} from "../config/index.ts";
 import {
   byteTokenizer,
   corpusNames,
@@ -9,7 +18,7 @@ import {
   sourceFiles,
 } from "../data/index.ts";
 import { inGigabytes, memoryLimit } from "../memoryBudget.ts";
-import { countParameters, flopsPerToken } from "../nn/index.ts";
+import { countParameters } from "../nn/index.ts";
 import { describePartition } from "../optim/index.ts";
 import { leastBytes, type ModelFacts, openTask, StepRunner, trainingMemory } from "../train/index.ts";
 import { bytes, compactNumber, duration, table } from "./format.ts";
@@ -46,7 +55,9 @@ async function describeLanguage(config: LanguageConfig): Promise<ModelFacts> {
   const { total, nonEmbedding } = countParameters(model);
   const texts = await describeTexts(config);
   out(parameterLine(total, nonEmbedding));
-  out(`FLOPs per token ${compactNumber(flopsPerToken(model, config.training.length))}`);
+  const adaptation = adaptationOf(config, flattenShapes(transformerShapes(model)));
+  const flops = adaptedFlopsPerToken(model, config.training.length, adaptation);
+  out(`FLOPs per token ${compactNumber(flops)}`);
   out(`data            ${texts}, read with --timed and in training`);
   return { kind: "language", model };
 }

@@ -1,21 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { numpy as np, tree } from "@jax-js/jax";
-import type { ArrayType } from "../compile/index.ts";
 import { resolveTransformerConfig } from "../nn/index.ts";
 import { Adaptation } from "./adaptation.ts";
 import { buildOptimizer } from "./buildOptimizer.ts";
 import { transformerShapes } from "./model.ts";
 import { parseLanguageConfig } from "./parseConfig.ts";
+import { flatTypes } from "./testing/flatTypes.ts";
 
 const model = { numLayers: 2, modelDim: 8, numHeads: 2, mlp: "swiglu" as const };
 const shapes = transformerShapes(resolveTransformerConfig({ ...model, vocabSize: 16 }));
-/** Types by dotted path. */
-function flat(node: object, prefix = ""): [string, ArrayType][] {
-  if ("dtype" in node) return [[prefix.slice(1), node as ArrayType]];
-  return Object.entries(node).flatMap(([key, child]) => flat(child as object, `${prefix}.${key}`));
-}
-const base = new Map(flat(shapes));
+const base = flatTypes(shapes);
 const configOf = (own: object) =>
   parseLanguageConfig({
     model,

@@ -22,7 +22,7 @@ export type FlatArrays = Readonly<Record<string, np.Array>>;
 export type FlatTypes = ReadonlyMap<string, ArrayType>;
 
 /** Of the paths of LoRA's matrices: `lora.blocks.0.attention.wq.a`. */
-const loraPrefix = "lora.";
+export const loraPrefix = "lora.";
 
 /** Whether a configuration trains other parameters than all of the model. */
 export function isAdapted(config: TrainConfig): boolean {

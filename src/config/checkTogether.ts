@@ -140,7 +140,7 @@ function checkAdaptation(config: TrainConfig): void {
 /** Examples instead of texts. @throws ConfigError */
 function checkExamples(config: TrainConfig): void {
   if (config.task !== "language") return;
-  const { data, model, training, optimizer } = config;
+  const { data, model } = config;
   const { examples, chatTemplate, field } = data;
   if (chatTemplate !== undefined && examples !== "chat")
     throw new ConfigError("config: data.chatTemplate: expected data.examples chat as well");
@@ -157,13 +157,6 @@ function checkExamples(config: TrainConfig): void {
     throw new ConfigError(
       `${where}: keeps documents of a row apart, which model.position ${position} can't; expected ${packablePositions.join(", ")}`,
     );
-  if (training.noiseScaleEvery > 0)
-    throw new ConfigError(
-      `${where}: the noise scale is measured on texts; expected training.noiseScaleEvery 0`,
-    );
-  const { observes }: OptimizerMethod = optimizerMethods[optimizer.kind];
-  if (observes !== undefined)
-    throw new ConfigError(`${where}: optimizer.kind ${optimizer.kind} is for texts; expected another`);
 }
 
 /** What a schema of single options doesn't see. @throws ConfigError */

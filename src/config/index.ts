@@ -12,6 +12,7 @@ export {
   nestedPaths,
 } from "./adaptation.ts";
 export type { LoraConfig, ParameterRule } from "./adaptationSchema.ts";
+export { adaptedFlopsPerToken } from "./adaptedFlops.ts";
 export { type BuiltOptimizer, buildOptimizer, learningRatesOf } from "./buildOptimizer.ts";
 export { type BuiltQuantizer, buildQuantizer, type Codebook } from "./buildQuantizer.ts";
 export { coefficientsProblem, readCoefficientsFile, writeCoefficientsFile } from "./coefficientsFile.ts";

@@ -1,6 +1,6 @@
 import type { numpy as np } from "@jax-js/jax";
 import { ConfigError } from "../errors.ts";
-import { maskBias } from "./attention.ts";
+import { type HeadsObserver, maskBias } from "./attention.ts";
 import { crossEntropy } from "./crossEntropy.ts";
 import { causalEncoding, checkLength, type PositionEncoding } from "./positionEncoding.ts";
 import {
@@ -68,6 +68,7 @@ function checkPacked(
  *
  * @param params - consumed
  * @param batch - consumed; `targets` are left alone
+ * @param observe - called with the heads of every layer in turn, and a bias that hides other documents
  * @returns `float32[B, L, V]`
  * @throws ConfigError for positions that can't be kept apart, ShapeError as `transformer`
  *
@@ -86,12 +87,13 @@ export function packedTransformer(
   params: TransformerParams,
   { inputs, segments, places }: Omit<PackedBatch, "targets">,
   config: TransformerConfig,
+  observe?: HeadsObserver,
 ): np.Array {
   const length = checkPacked("packedTransformer", params, { inputs, segments, places }, config);
   const { table, head } = embeddingAndHead(params);
   const encoding = apart(causalEncoding(params.position, config, length), segments);
   const x = embedTokens(params, table, inputs, config, places);
-  return logitsOf(transformerBlocks(params, x, encoding, config), head, config);
+  return logitsOf(transformerBlocks(params, x, encoding, config, observe), head, config);
 }
 
 /**
@@ -99,6 +101,7 @@ export function packedTransformer(
  *
  * @param params - consumed
  * @param batch - consumed
+ * @param observe - as for {@link packedTransformer}
  * @returns `float32[]`
  * @throws as {@link packedTransformer}; DataError for a target that counts and isn't of the vocabulary
  *
@@ -116,8 +119,9 @@ export function packedLoss(
   params: TransformerParams,
   { targets, ...inputs }: PackedBatch,
   config: TransformerConfig,
+  observe?: HeadsObserver,
 ): np.Array {
   checkPacked("packedLoss", params, { targets, ...inputs }, config);
-  const logits = packedTransformer(params, inputs, config);
+  const logits = packedTransformer(params, inputs, config, observe);
   return crossEntropy(logits, targets, undefined, { ignoreIndex: ignoredTarget });
 }

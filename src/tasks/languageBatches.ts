@@ -1,9 +1,23 @@
 import type { numpy as np } from "@jax-js/jax";
 import { compile, EngineArray, type EnginePlacement, type EngineTree } from "../compile/index.ts";
 import { evaluationStep, type LanguageConfig } from "../config/index.ts";
-import { type ExampleDataset, evaluationBatches, type PackedRows, type TokenDataset } from "../data/index.ts";
-import { type PackedBatch, packedLoss, type TransformerConfig, type TransformerParams } from "../nn/index.ts";
+import {
+  type BatchSampler,
+  type ExampleDataset,
+  evaluationBatches,
+  type PackedRows,
+  type TokenDataset,
+} from "../data/index.ts";
+import {
+  type PackedBatch,
+  packedLoss,
+  type TransformerConfig,
+  type TransformerParams,
+  transformerLoss,
+} from "../nn/index.ts";
 import type { Tree } from "../optim/index.ts";
+import type { NoisePairs } from "./liveNoiseScale.ts";
+import { maxLogits } from "./maxLogits.ts";
 import type { StepTask } from "./task.ts";
 
 /** A batch of examples, with what its mean counts for in a step of several. */
@@ -48,9 +62,79 @@ export function exampleSteps(
         share: EngineArray.from(Float32Array.of(share), []),
       } as unknown as EngineTree<Tree>;
     },
-    loss: (params, _variables, { share, ...batch }: WeightedBatch) => ({
-      loss: packedLoss(params as TransformerParams, batch, model).mul(share),
-    }),
+    loss(params, _variables, { share, ...batch }: WeightedBatch, observes) {
+      const seen = observes === "maxLogits" ? maxLogits(batch.segments.ref) : null;
+      const loss = packedLoss(params as TransformerParams, batch, model, seen?.observe).mul(share);
+      return seen === null ? { loss } : { loss, observed: { maxLogits: seen.take() } };
+    },
+  };
+}
+
+const noiseSize = ({ batchSize, accumulate }: LanguageConfig["training"]) =>
+  accumulate > 1 ? batchSize : Math.floor(batchSize / 2);
+
+export function textNoise(
+  model: TransformerConfig,
+  sampler: BatchSampler,
+  training: LanguageConfig["training"],
+): NoisePairs {
+  const { length, accumulate } = training;
+  const size = noiseSize(training);
+  const sequences = (tokens: Int32Array<ArrayBuffer>, from: number) => {
+    const own = tokens.slice(from * (length + 1), (from + size) * (length + 1));
+    return EngineArray.from(own, [size, length + 1]) as unknown as EngineTree<Tree>;
+  };
+  return {
+    size,
+    loss: (params, tokens) => transformerLoss(params, tokens as np.Array, model),
+    pair(index) {
+      const first = sampler.batch(index * accumulate);
+      const second = accumulate > 1 ? sampler.batch(index * accumulate + 1) : first;
+      return [sequences(first, 0), sequences(second, accumulate > 1 ? 0 : size)];
+    },
+  };
+}
+
+/**
+ * Rows are the samples: the gradient of one is the sum over its targets, in units of the mean number of targets in a row of the pair. So the two
+ * batches' means are the one that a step of both takes.
+ */
+export function exampleNoise(
+  model: TransformerConfig,
+  { train }: ExampleDataset,
+  training: LanguageConfig["training"],
+): NoisePairs {
+  const { batchSize, length, seed, accumulate } = training;
+  const size = noiseSize(training);
+  const part = ({ inputs, targets, segments, places }: PackedRows, from: number): PackedRows => {
+    const own = (data: Int32Array<ArrayBuffer>) => data.slice(from * length, (from + size) * length);
+    const counted = own(targets);
+    return {
+      inputs: own(inputs),
+      targets: counted,
+      segments: own(segments),
+      places: own(places),
+      numCounted: counted.filter((target) => target >= 0).length,
+    };
+  };
+  return {
+    size,
+    loss: (params, weighted) => {
+      const { share, ...batch } = weighted as unknown as WeightedBatch;
+      return packedLoss(params, batch, model).mul(share);
+    },
+    pair(index) {
+      const first = train.batch(index * accumulate, batchSize, seed);
+      const second = accumulate > 1 ? train.batch(index * accumulate + 1, batchSize, seed) : first;
+      const parts = [part(first, 0), part(second, accumulate > 1 ? 0 : size)] as const;
+      const total = parts[0].numCounted + parts[1].numCounted;
+      const weighted = (rows: PackedRows) =>
+        ({
+          ...arraysOf(rows, [size, length]),
+          share: EngineArray.from(Float32Array.of((2 * rows.numCounted) / total), []),
+        }) as unknown as EngineTree<Tree>;
+      return [weighted(parts[0]), weighted(parts[1])];
+    },
   };
 }
 

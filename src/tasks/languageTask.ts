@@ -1,9 +1,10 @@
 import path from "node:path";
-import { numpy as np } from "@jax-js/jax";
+import type { numpy as np } from "@jax-js/jax";
 import { arraysLike, flattenShapes, flattenState, type StoredTensor } from "../checkpoint/index.ts";
 import { EngineArray, type EngineLeaves, type EngineTree, placementOf } from "../compile/index.ts";
 import {
   adaptationOf,
+  adaptedFlopsPerToken,
   initialParameters,
   type LanguageConfig,
   resolveModel,
@@ -28,9 +29,7 @@ import {
 import { CheckpointError, ConfigError } from "../errors.ts";
 import { checkMemory } from "../memoryBudget.ts";
 import {
-  attentionMaxLogits,
   countParameters,
-  flopsPerToken,
   type TransformerConfig,
   type TransformerParams,
   transformerLoss,
@@ -40,11 +39,14 @@ import { Generator } from "../sample/index.ts";
 import { AdaptedModel } from "./adaptedModel.ts";
 import {
   exampleEvaluation,
+  exampleNoise,
   exampleSteps,
   type LanguageEvaluation,
   textEvaluation,
+  textNoise,
 } from "./languageBatches.ts";
-import { liveNoiseScale } from "./liveNoiseScale.ts";
+import { liveNoiseScale, type NoisePairs } from "./liveNoiseScale.ts";
+import { maxLogits } from "./maxLogits.ts";
 import type { StepTask, Task, TaskFacts } from "./task.ts";
 
 /** The tokenizer of a checkpoint, so that sampling needs no data. */
@@ -124,8 +126,8 @@ interface LanguageData extends Disposable {
   steps(model: TransformerConfig): Pick<StepTask, "batch" | "loss">;
   evaluation(model: TransformerConfig): LanguageEvaluation;
   epochs(numBatches: number): number;
-  /** Null for examples. */
-  readonly sampler: BatchSampler | null;
+  /** What the noise scale is measured on. */
+  noise(model: TransformerConfig): NoisePairs;
 }
 
 async function openTexts(config: LanguageConfig, home: string, own?: GivenModel): Promise<LanguageData> {
@@ -146,7 +148,7 @@ async function openTexts(config: LanguageConfig, home: string, own?: GivenModel)
       steps: (model) => languageSteps(model, sampler, config.training),
       evaluation: (model) => textEvaluation(model, data, config.training, placementOf(config.training)),
       epochs: (numBatches) => sampler.epochs(numBatches),
-      sampler,
+      noise: (model) => textNoise(model, sampler, config.training),
       [Symbol.dispose]: () => data[Symbol.dispose](),
     };
   } catch (error) {
@@ -188,7 +190,7 @@ async function openExamples(
     steps: (model) => exampleSteps(model, data, config.training),
     evaluation: (model) => exampleEvaluation(model, data, config.training, placementOf(config.training)),
     epochs: (numBatches) => (numBatches * batchSize) / data.train.numRows,
-    sampler: null,
+    noise: (model) => exampleNoise(model, data, config.training),
     [Symbol.dispose]: () => data[Symbol.dispose](),
   };
 }
@@ -223,18 +225,9 @@ export function languageSteps(
     init: async (seed) => ({ params: await initialParameters(model, seed) }),
     batch: (index) => EngineArray.from(sampler.batch(index), [batchSize, length + 1]),
     loss(params, _variables, tokens, observes) {
-      if (observes !== "maxLogits")
-        return { loss: transformerLoss(params as TransformerParams, tokens as np.Array, model) };
-      const maxima: np.Array[] = [];
-      const loss = transformerLoss(
-        params as TransformerParams,
-        tokens as np.Array,
-        model,
-        ({ q, k }, bias) => {
-          maxima.push(attentionMaxLogits({ q: q.ref, k: k.ref }, bias.ref));
-        },
-      );
-      return { loss, observed: { maxLogits: np.stack(maxima) } };
+      const seen = observes === "maxLogits" ? maxLogits() : null;
+      const loss = transformerLoss(params as TransformerParams, tokens as np.Array, model, seen?.observe);
+      return seen === null ? { loss } : { loss, observed: { maxLogits: seen.take() } };
     },
   };
 }
@@ -292,7 +285,7 @@ export async function languageTask(config: LanguageConfig, home: string, own?: G
       unit: "nats",
       item: "tokens",
       itemsPerBatch,
-      flopsPerBatch: flopsPerToken(model, length) * itemsPerBatch,
+      flopsPerBatch: adaptedFlopsPerToken(model, length, adaptation) * itemsPerBatch,
       epochs: (numBatches) => data.epochs(numBatches),
       async evaluate(trained) {
         const params = await plain(trained);
@@ -323,10 +316,7 @@ export async function languageTask(config: LanguageConfig, home: string, own?: G
           return samplePrompt + text;
         },
       },
-      noiseScale: (store, run) =>
-        data.sampler === null
-          ? null
-          : liveNoiseScale(model, config.training, data.sampler, store, run, adapted),
+      noiseScale: (store, run) => liveNoiseScale(config.training, data.noise(model), store, run, adapted),
       picture: null,
       stored: {
         tokenizer: storeTokenizer(tokenizer),

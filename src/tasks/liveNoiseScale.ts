@@ -1,8 +1,7 @@
 import type { numpy as np } from "@jax-js/jax";
-import { EngineArray, type EngineTree, placementOf } from "../compile/index.ts";
+import { type EngineTree, placementOf } from "../compile/index.ts";
 import type { LanguageConfig } from "../config/index.ts";
-import type { BatchSampler } from "../data/index.ts";
-import { type TransformerConfig, type TransformerParams, transformerLoss } from "../nn/index.ts";
+import type { TransformerParams } from "../nn/index.ts";
 import type { Tree } from "../optim/index.ts";
 import type { RunStore } from "../runs/index.ts";
 import { NoiseScaleLog } from "./noiseScaleLog.ts";
@@ -10,7 +9,16 @@ import { NoiseScaleLog } from "./noiseScaleLog.ts";
 /** A loss of all parameters as one of those that are trained: see `AdaptedModel`. */
 interface Adapted {
   loss(loss: (params: TransformerParams, batch: Tree) => np.Array): (params: Tree, batch: Tree) => np.Array;
-  withFrozen(batch: EngineArray): EngineTree<Tree>;
+  withFrozen(batch: EngineTree<Tree>): unknown;
+}
+
+/** Pairs of batches that are independent of each other, which the noise scale is measured on. */
+export interface NoisePairs {
+  /** Samples of a batch: sequences of texts, or rows of examples. */
+  readonly size: number;
+  loss(params: TransformerParams, batch: Tree): np.Array;
+  /** Two of the batches that a step accumulates, or the halves of its batch. @param index - of the step */
+  pair(index: number): readonly [EngineTree<Tree>, EngineTree<Tree>];
 }
 
 /** The noise scale of a run during training. */
@@ -19,7 +27,7 @@ export interface LiveNoiseScale {
   restore(): void;
   /** Metrics of a step, before it is made; none if it isn't due, or a gradient isn't finite. */
   measure(params: Tree, index: number): Promise<Readonly<Record<string, number>>>;
-  /** Running B_simple in sequences; null before the first measurement, or while noise hides the gradient. */
+  /** Running B_simple in sequences, of examples in rows; null before the first measurement, or while noise hides the gradient. */
   readonly noiseScale: number | null;
   dispose(): Promise<void>;
 }
@@ -30,27 +38,19 @@ export interface LiveNoiseScale {
  * @returns null if the noise scale isn't to be measured
  */
 export function liveNoiseScale(
-  model: TransformerConfig,
   training: LanguageConfig["training"],
-  sampler: BatchSampler,
+  { size, loss, pair }: NoisePairs,
   store: RunStore,
   run: string,
   adapted: Adapted | null = null,
 ): LiveNoiseScale | null {
-  const { noiseScaleEvery, batchSize, length, accumulate } = training;
+  const { noiseScaleEvery } = training;
   if (noiseScaleEvery === 0) return null;
-  const size = accumulate > 1 ? batchSize : Math.floor(batchSize / 2);
-  const loss = (params: TransformerParams, tokens: np.Array) => transformerLoss(params, tokens, model);
   const log = new NoiseScaleLog(
-    adapted === null ? (params, tokens) => loss(params as TransformerParams, tokens) : adapted.loss(loss),
+    adapted === null ? (params, batch) => loss(params as TransformerParams, batch) : adapted.loss(loss),
     size,
     placementOf(training),
   );
-  const rows = (tokens: Int32Array<ArrayBuffer>, from: number) => {
-    const own = tokens.slice(from * (length + 1), (from + size) * (length + 1));
-    const batch = EngineArray.from(own, [size, length + 1]);
-    return adapted === null ? batch : adapted.withFrozen(batch);
-  };
   return {
     restore() {
       const traces = store.metric(run, "covarianceTrace");
@@ -59,9 +59,10 @@ export function liveNoiseScale(
     },
     async measure(params, index) {
       if ((index + 1) % noiseScaleEvery !== 0) return {};
-      const first = sampler.batch(index * accumulate);
-      const second = accumulate > 1 ? rows(sampler.batch(index * accumulate + 1), 0) : rows(first, size);
-      const sample = await log.measure(params, rows(first, 0), second);
+      const [first, second] = pair(index).map((batch) =>
+        adapted === null ? batch : adapted.withFrozen(batch),
+      ) as [EngineTree<Tree>, EngineTree<Tree>];
+      const sample = await log.measure(params, first, second);
       if (sample === null) return {};
       const { noiseScale } = log.average!;
       return { ...sample, ...(noiseScale === null ? {} : { noiseScale }) };
