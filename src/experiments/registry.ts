@@ -18,6 +18,7 @@ const loaders: Readonly<Record<string, () => Promise<Experiment>>> = {
   "video-positions": async () => (await import("./videoPositions.ts")).default,
   "stream-positions": async () => (await import("./streamPositions.ts")).default,
   simvq: async () => (await import("./simvq.ts")).default,
+  horizon: async () => (await import("./horizon.ts")).default,
   transfer: async () => (await import("./transfer.ts")).default,
   "newton-schulz": async () => (await import("./newtonSchulz.ts")).default,
 };
