@@ -249,11 +249,11 @@ try {
   if (parts.includes("training")) {
     const own = mkdtempSync(path.join(tmpdir(), "rotor-bench-"));
     const config = writeMicroConfig(own, {
-      model: { numLayers: 2, modelDim: 64, numHeads: 2, maxLength: 64 },
+      model: { numLayers: 1, modelDim: 32, numHeads: 2, maxLength: 64 },
       training: {
         steps: 10_000_000,
-        batchSize: 8,
-        length: 64,
+        batchSize: 4,
+        length: 32,
         evalBatches: 2,
         sampleTokens: 8,
         threads: 1,
@@ -284,9 +284,7 @@ try {
         closed: { steps: 0, cpu: 0, server: 0, clock: 0 },
         open: { steps: 0, cpu: 0, server: 0, clock: 0 },
       };
-      const ratios: number[] = [];
       for (let round = 0; round < 2 * rounds; round++) {
-        const perStep: Record<string, number> = {};
         // Which comes first changes, as a run that goes on gets slower or faster by itself.
         for (const which of (round % 2 === 0 ? ["closed", "open"] : ["open", "closed"]) as (
           | "closed"
@@ -304,15 +302,15 @@ try {
           sum.cpu += after.cpu - before.cpu;
           sum.server += after.server - before.server;
           sum.clock += after.at - before.at;
-          perStep[which] = (after.cpu - before.cpu) / (after.step - before.step);
         }
-        ratios.push(perStep.open! / perStep.closed!);
       }
       const speed = ({ steps, clock }: { steps: number; clock: number }) => steps / clock;
-      figure("CPU of a step with an open page, ratio", median(ratios));
+      const perStep = ({ steps, cpu }: { steps: number; cpu: number }) => cpu / steps;
+      const ratio = perStep(sums.open) / perStep(sums.closed);
+      figure("CPU of a step with an open page, ratio", ratio);
       figure("server with an open page, share of a core", sums.open.server / sums.open.clock);
       console.log(
-        `a training with its page open and closed, in turns: CPU of a step ×${median(ratios).toFixed(3)} (medians of ${ratios.length} pairs of ${seconds} s; quarters ${ratios.toSorted((a, b) => a - b)[ratios.length >> 2]!.toFixed(3)} to ${ratios.toSorted((a, b) => a - b)[(3 * ratios.length) >> 2]!.toFixed(3)}); ${speed(sums.open).toFixed(1)} and ${speed(sums.closed).toFixed(1)} steps per second on the clock; the server takes ${((100 * sums.open.server) / sums.open.clock).toFixed(1)} % of a core while the page is open, ${((100 * sums.closed.server) / sums.closed.clock).toFixed(1)} % while it isn't`,
+        `a training with its page open and closed, in turns of ${seconds} s: CPU of a step ×${ratio.toFixed(3)} over ${sums.open.steps} and ${sums.closed.steps} steps; ${speed(sums.open).toFixed(1)} and ${speed(sums.closed).toFixed(1)} steps per second on the clock; the server takes ${((100 * sums.open.server) / sums.open.clock).toFixed(1)} % of a core while the page is open, ${((100 * sums.closed.server) / sums.closed.clock).toFixed(1)} % while it isn't`,
       );
     } finally {
       beside.kill("SIGINT");

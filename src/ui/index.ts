@@ -7,5 +7,5 @@ export { type ComparedUnits, compareUnits } from "./compareUnits.ts";
 export { isLoopback as isLoopbackHost } from "./guard.ts";
 export type { LaunchMeasurement, MeasureQuestion } from "./measureJob.ts";
 export { pageFolder } from "./pageFiles.ts";
-export { clockOf, eventsOf } from "./runView.ts";
+export { clockOf, eventsOf, sweepOfTrial } from "./runView.ts";
 export { defaultUiPort, type RunningUi, startUi, type UiOptions } from "./server.ts";

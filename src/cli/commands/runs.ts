@@ -36,8 +36,11 @@ export const runsRow = commandRow({
       .description("write the metrics of runs for another program")
       .argument("<runs...>")
       .addOption(
-        new Option("--to <format>", "tensorboard: a folder of event files for each run")
-          .choices(["tensorboard"])
+        new Option(
+          "--to <format>",
+          "tensorboard: a folder of event files for each run; wandb: a folder for each that wandb sync takes",
+        )
+          .choices(["tensorboard", "wandb"] as const)
           .makeOptionMandatory(),
       )
       .requiredOption("-o, --out <folder>", "a folder")
