@@ -36,8 +36,8 @@ export interface DrawnToken {
 /** Keys and values that the arrays of jax-js can hold with room to spare. */
 const maxCacheBytes = 2 ** 31;
 
-/** Tokens of a prompt that go through the model at once. A shorter rest goes one by one, which needs no graph of its own. */
-const promptBlock = 32;
+/** Tokens of a prompt that go through the model at once, the most that it has. A shorter one goes one by one, which needs no graph of its own. */
+const promptBlocks = [128, 32];
 
 /** Generates text with a model, one token after the other, keeping keys and values of the past in the engine. */
 export class Generator {
@@ -105,6 +105,7 @@ export class Generator {
     }
     using cache = await this.#step.cache(1, places);
     // All of the prompt but its last token, whose logits are the first to be drawn from.
+    const before = ids.length - 1;
     let position = 0;
     const step = async (own: readonly number[]) => {
       const tokens = Int32Array.from(own);
@@ -112,8 +113,13 @@ export class Generator {
       position += own.length;
       return logits;
     };
-    while (ids.length - 1 - position >= promptBlock) await step(ids.slice(position, position + promptBlock));
-    while (position < ids.length - 1) await step([ids[position]!]);
+    const block = promptBlocks.find((size) => size <= before);
+    while (block !== undefined && position < before) {
+      // The last one begins inside of the one before, and puts the same keys and values in its places again.
+      position = Math.min(position, before - block);
+      await step(ids.slice(position, position + block));
+    }
+    while (position < before) await step([ids[position]!]);
     for (let token = ids.at(-1)!; position + 1 < length; ) {
       const drawn = mix(seed, position) / 2 ** 32;
       const logits = await step([token]);
