@@ -23,6 +23,12 @@ export interface CompileOptions extends EngineOptions {
    * such kernels, operands and results are rounded to float16, which shows what it does to numbers and saves no time. Default `"float32"`.
    */
   readonly precision?: Precision;
+  /**
+   * Whether the backward pass makes the activations of the forward pass again, from one of each residual branch, instead of keeping them all: less
+   * memory for the time of another forward pass at most, and the same results. The forward pass is known by its loss, an output of one number.
+   * Default false.
+   */
+  readonly recompute?: boolean;
 }
 
 /** A tree whose arrays may also be arrays of the engine or plain numbers. */
@@ -73,11 +79,11 @@ export class ProgramCache {
 
   /** @param leavesOutRepeated - as {@link buildProgram} takes it */
   async build({ types, structure }: FlatArguments, leavesOutRepeated = false): Promise<Program> {
-    const { name = this.#fn.name || "function", rewrites, precision } = this.#options;
+    const { name = this.#fn.name || "function", rewrites, precision, recompute } = this.#options;
     const device = await placedDevice(this.#options.device);
     // What a GPU's session makes stays in its memory.
     const leavesOut = leavesOutRepeated && device === "cpu";
-    return buildProgram(this.#fn, types, structure, name, rewrites, device, precision, leavesOut);
+    return buildProgram(this.#fn, types, structure, name, rewrites, device, precision, leavesOut, recompute);
   }
 
   /** @param kept - how many of the first outputs stay on the device */

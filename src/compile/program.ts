@@ -20,6 +20,7 @@ import { Lowering } from "./lowering.ts";
 import { encodeModel } from "./onnxModel.ts";
 import { overwritableOutputs } from "./overwritable.ts";
 import { primitiveRules } from "./primitives/index.ts";
+import { withRecomputation } from "./recomputation.ts";
 import { repeatedNumber } from "./repeatedOutputs.ts";
 import { type GraphRewrite, graphRewrites, optimizeGraph } from "./rewrites/index.ts";
 import { byteLengthOf } from "./runtime/checkSizes.ts";
@@ -120,6 +121,7 @@ function largestOf(nodes: readonly GraphNode[]): RunnableModel["largest"] {
  * Traces, lowers and encodes a function for arguments of the given types.
  *
  * @param leavesOutRepeated - whether outputs that are one number are left out of the model. Default false
+ * @param recompute - whether activations are made again for the backward pass. Default false
  */
 export async function buildProgram(
   fn: (...args: never[]) => unknown,
@@ -130,6 +132,7 @@ export async function buildProgram(
   device: PlacedDevice = "cpu",
   precision: Precision = "float32",
   leavesOutRepeated = false,
+  recompute = false,
 ): Promise<Program> {
   if (!precisions.includes(precision)) {
     throw new EngineError(`precision ${JSON.stringify(precision)}: expected ${precisions.join(" or ")}`);
@@ -140,7 +143,8 @@ export async function buildProgram(
     const { lowering, results } = await lowerTraced(traced, traits);
     const repeated = results.map((value) => (leavesOutRepeated ? repeatedNumber(value) : null));
     const tensors = results.map((value) => lowering.dense(value));
-    const whole = optimizeGraph(lowering.graph, tensors, rewrites);
+    const rewritten = optimizeGraph(lowering.graph, tensors, rewrites);
+    const whole = recompute ? withRecomputation(rewritten.graph, rewritten.outputs) : rewritten;
     const optimized = precision === "mixed" ? withHalfProducts(whole, traits.float16Products) : whole;
     const { graph, outputs } = substituteOperators(
       traits.fusion === null ? optimized : fuseAlike(optimized, traits.fusion),

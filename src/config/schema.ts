@@ -62,6 +62,8 @@ const training = {
   device: z.enum(devices).exactOptional(),
   /** mixed: products of matrices in float16, all else in float32; default float32. */
   precision: z.enum(precisions).exactOptional(),
+  /** Make activations again for the backward pass instead of keeping them: less memory, more time, the same results. */
+  recompute: z.boolean().exactOptional(),
   /** Of mixed precision: what the loss is multiplied by at first, and steps without an overflow until that doubles. */
   lossScale: z
     .strictObject({ initial: positive.default(2 ** 16), growthInterval: count.default(2000) })

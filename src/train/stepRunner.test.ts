@@ -8,11 +8,11 @@ import { languageSteps, type StepTask } from "../tasks/index.ts";
 import { StepRunner } from "./stepRunner.ts";
 
 /** Runs some steps; gives losses, norms and the parameters at the end. */
-async function run(batchSize: number, accumulate: number, numSteps: number) {
+async function run(batchSize: number, accumulate: number, numSteps: number, recompute = false) {
   const config = parseLanguageConfig({
     model: { numLayers: 1, modelDim: 16, numHeads: 2, maxLength: 16, vocabSize: 300 },
     optimizer: { kind: "muon", matrixDecay: { kind: "spectral", strength: 0.1 } },
-    training: { steps: 10, batchSize, accumulate, length: 8, clipNorm: 0.5, threads: 1 },
+    training: { steps: 10, batchSize, accumulate, length: 8, clipNorm: 0.5, threads: 1, recompute },
   });
   const tokens = Int32Array.from({ length: 2000 }, (_, i) => (i * i + 7 * i) % 257);
   const source = {
@@ -32,8 +32,9 @@ async function run(batchSize: number, accumulate: number, numSteps: number) {
     ([name, { data }]) => [name, [...data]] as const,
   );
   const { sumBytes } = runner;
+  const { aliveBytes } = await runner.inspect(state);
   await runner.dispose();
-  return { results, params: new Map(params), sumBytes };
+  return { results, params: new Map(params), sumBytes, aliveBytes };
 }
 
 test("several batches per step do what one large batch does", async () => {
@@ -51,6 +52,13 @@ test("several batches per step do what one large batch does", async () => {
     for (const [i, x] of numbers.entries())
       assert.ok(Math.abs(parts.params.get(name)![i]! - x) < 1e-3, `${name}[${i}]`);
   }
+});
+
+test("activations that are made again change no bit, and take less memory", async () => {
+  const again = await run(24, 2, 2, true);
+  const kept = await run(24, 2, 2);
+  assert.ok(again.aliveBytes < kept.aliveBytes);
+  assert.deepEqual({ ...again, aliveBytes: 0 }, { ...kept, aliveBytes: 0 });
 });
 
 test("a task may begin with arrays of jax-js", async () => {

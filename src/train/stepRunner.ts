@@ -19,6 +19,8 @@ export interface StepOptions {
   readonly threads?: number | undefined;
   readonly device?: Device | undefined;
   readonly precision?: Precision | undefined;
+  /** Whether activations are made again for the backward pass. Default false. */
+  readonly recompute?: boolean | undefined;
   /** Of mixed precision. */
   readonly lossScale?: LossScaleOptions | undefined;
   /** Batches per step. Default 1. */
@@ -56,12 +58,12 @@ export class StepRunner {
   constructor(task: StepTask, optimizer: BuiltOptimizer, options: StepOptions) {
     this.#task = task;
     this.#optimizer = optimizer;
-    const { clipNorm, seed, accumulate = 1, precision, lossScale = {} } = options;
+    const { clipNorm, seed, accumulate = 1, precision, recompute = false, lossScale = {} } = options;
     this.#scaling = precision === "mixed" ? lossScale : null;
     this.#placement = placementOf(options);
     this.#seed = seed;
     this.#numBatches = accumulate;
-    const placement = { ...this.#placement, ...(precision !== undefined && { precision }) };
+    const placement = { ...this.#placement, recompute, ...(precision !== undefined && { precision }) };
     this.#step = trainingStep(task, optimizer, clipNorm, placement, accumulate, undefined, lossScale);
     this.#accumulate = accumulate === 1 ? null : gradientStep(task, placement);
   }
@@ -106,6 +108,11 @@ export class StepRunner {
       for (let i = 0; i < this.#numBatches - 1; i++) earlier.push(aux);
     }
     await this.#step.prepare(state, ...this.#inputs(0, earlier));
+  }
+
+  /** What the program that ends a step of one batch became. */
+  async inspect(state: TrainHandle) {
+    return this.#step.inspect(state, ...this.#inputs(0, []));
   }
 
   /** One step: its batches are those from `index·accumulate` on. */

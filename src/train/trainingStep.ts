@@ -49,9 +49,11 @@ export interface StepOutputs {
   readonly skippedSteps?: np.Array;
 }
 
-/** Where steps run, and in which precision. */
+/** Where steps run, in which precision, and what is kept of the forward pass. */
 export interface StepPlacement extends EnginePlacement {
   readonly precision?: Precision;
+  /** As `compile` takes it. */
+  readonly recompute?: boolean;
 }
 
 /**

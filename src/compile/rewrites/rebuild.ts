@@ -9,12 +9,17 @@ export interface Rebuilding {
   isMade(tensor: Tensor): boolean;
 }
 
-/** Copies a graph; `emit` may make something else of a node, or nothing (null) if what needs it will. */
+/**
+ * Copies a graph; `emit` may make something else of a node, or nothing (null) if what needs it will.
+ *
+ * @param nodes - in the order in which they are copied, each after its inputs
+ */
 export function rebuild(
   graph: Graph,
   outputs: readonly Tensor[],
   emit: (node: GraphNode, rebuilding: Rebuilding) => Tensor | null | "copy",
   attributesOf: (node: GraphNode) => GraphNode["attributes"] = ({ attributes }) => attributes,
+  nodes: readonly GraphNode[] = graph.liveNodes(outputs),
 ): GraphWithOutputs {
   const result = new Graph();
   const made = new Map<Tensor, Tensor>();
@@ -29,7 +34,7 @@ export function rebuild(
     return copy;
   };
   const rebuilding: Rebuilding = { graph: result, read, isMade: (tensor) => made.has(tensor) };
-  for (const node of graph.liveNodes(outputs)) {
+  for (const node of nodes) {
     result.origin = node.origin;
     const replacement = emit(node, rebuilding);
     if (replacement === null) continue;
