@@ -4,7 +4,7 @@
 // Each run of a part is a line of bench/history.jsonl, and what moved since the last one on the same processor is printed;
 // --compare prints that of the last runs here without running anything.
 //
-// npm run bench -- [--compare] [--part steps|runtime|attention|newton-schulz|curvature|decay|positions|model-positions|code-search|convolution|vq-step|gpu|lora|fit|fit-prior|read-sweep|read-data|tokenizer|import|ui] [options]
+// npm run bench -- [--compare] [--part steps|runtime|attention|newton-schulz|curvature|bandwidth|decay|positions|model-positions|code-search|convolution|vq-step|gpu|lora|fit|fit-prior|read-sweep|read-data|tokenizer|import|ui] [options]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -23,6 +23,7 @@ const parts = {
   attention: ["attention.ts", "Causal attention in blocks"],
   "newton-schulz": ["newtonSchulz.ts", "Newton–Schulz iteration"],
   curvature: ["curvature.ts", "Hessian-vector products"],
+  bandwidth: ["bandwidth.ts", "What moves memory alone"],
   decay: ["decay.ts", "Decay of matrices and logged spectra"],
   positions: ["positions.ts", "Positions"],
   "model-positions": ["modelPositions.ts", "Positions of published models"],
