@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
 import { writeOutput } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { renderPlot } from "../experiments/index.ts";
 import {
   type FitGroupsOptions,
   fitSweep,
@@ -77,7 +76,11 @@ export async function fitCommand(files: readonly string[], flags: FitFlags): Pro
   if (result.kind === "sweep") {
     const text = sweepText(result.fit, source);
     if (flags.html !== undefined) writeOutput(flags.html, sweepReport(result.fit, source, name, text));
-    if (flags.svg !== undefined) writeOutput(flags.svg, renderPlot(lawPlot(result.fit)));
+    if (flags.svg !== undefined) {
+      // Only here: with the experiments comes all that trains.
+      const { renderPlot } = await import("../experiments/index.ts");
+      writeOutput(flags.svg, renderPlot(lawPlot(result.fit)));
+    }
     out(flags.json === true ? sweepJson(result.fit, source, flags.explain === true) : text);
   } else {
     const text = groupsText(result.fit, source);

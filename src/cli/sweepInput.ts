@@ -1,9 +1,6 @@
 import { ConfigError, DataError } from "../errors.ts";
-import { patiently } from "../runs/index.ts";
 import { readSweep, type SweepSource, type SweepTable } from "../scaling/index.ts";
 import { openSweepFiles } from "../sweepFiles/index.ts";
-import { openTrialStore, resultsCsv } from "../sweeps/index.ts";
-import { commandPatience } from "./commandPatience.ts";
 import { table } from "./format.ts";
 import { type ReadFlags, readOptions } from "./readOptions.ts";
 
@@ -15,6 +12,12 @@ export interface SweepInputFlags extends ReadFlags {
 }
 
 async function storedSweep(reference: string, home: string): Promise<SweepSource> {
+  // Only here: a table of files needs no store.
+  const [{ patiently }, { openTrialStore, resultsCsv }, { commandPatience }] = await Promise.all([
+    import("../runs/index.ts"),
+    import("../sweeps/index.ts"),
+    import("./commandPatience.ts"),
+  ]);
   await using store = await patiently(() => openTrialStore(home, { readOnly: true }), commandPatience());
   const sweep = await store.getSweep(reference);
   const trials = await store.listTrials(sweep.id);

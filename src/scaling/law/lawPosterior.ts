@@ -53,8 +53,8 @@ export const deviations: readonly (readonly [deviation: number, length: number])
 /** Scatter of the optima beyond their errors. */
 export const scatters = [0.02, 0.06];
 export const measuredDeviations: DeviationProbabilities = {
-  deviation: [0.25, 0.5, 0.15, 0.1],
-  scatter: [0.7, 0.3],
+  deviation: [0.38, 0.24, 0.15, 0.23],
+  scatter: [0.65, 0.35],
 };
 /** The scale of the learning rate is unknown: its standard deviation about the mean of the optima. */
 const scaleDeviation = 5;

@@ -69,18 +69,18 @@ const rises = [0.6, 0.75, 0.9, 1.05];
 const falls = [-0.2, 0, 0.2, 0.4];
 
 /**
- * Measured by `npm run bench -- --part fit-prior` on the groups of Step Law, two tables of perceptrons, the eight sweeps of
- * experiments/batch-size and simulated ones; rounded.
+ * Found by `npm run bench -- --part fit-prior` on the groups of Step Law, two tables of perceptrons, the eight sweeps of
+ * experiments/batch-size and simulated ones; to two digits.
  */
 export const measuredProbabilities: LawProbabilities = {
-  theory: 0.1,
-  turn: { vague: 0.15, clear: 0.9 },
-  squareRoot: 0.7,
-  exponent: { mean: 0.27, deviation: 0.16 },
-  rise: { mean: 0.82, deviation: 0.08 },
-  fall: { mean: 0.18, deviation: 0.18 },
-  atBest: { vague: 0.3, clear: 0.95 },
-  beyond: 0.06,
+  theory: 0.13,
+  turn: { vague: 0.22, clear: 0.47 },
+  squareRoot: 0.41,
+  exponent: { mean: 0.39, deviation: 0.078 },
+  rise: { mean: 0.89, deviation: 0.072 },
+  fall: { mean: 0.36, deviation: 0.087 },
+  atBest: { vague: 0.51, clear: 0.71 },
+  beyond: 0.18,
 };
 
 /** How near to ½ a power is about √B. */
