@@ -21,14 +21,16 @@ import { UsageError } from "./usageError.ts";
 export interface ImportFlags {
   readonly name?: string;
   readonly adapter?: string;
+  readonly optimizer?: string;
   readonly json?: boolean;
   readonly home: string;
 }
 
 /** `rotor import`: a run of a model of Hugging Face's format, or of a file that a page exported. */
 export async function importCommand(place: string, flags: ImportFlags): Promise<number> {
-  if (flags.adapter !== undefined && place.endsWith(".safetensors"))
-    throw new UsageError(`--adapter ${flags.adapter}: is of a model of Hugging Face's format, a folder`);
+  for (const name of ["adapter", "optimizer"] as const)
+    if (flags[name] !== undefined && place.endsWith(".safetensors"))
+      throw new UsageError(`--${name} ${flags[name]}: is of a model of Hugging Face's format, a folder`);
   return place.endsWith(".safetensors") ? await importFile(place, flags) : importFolder(place, flags);
 }
 
@@ -61,11 +63,12 @@ function sayRun(run: RunRecord): number {
   return 0;
 }
 
-function importFolder(folder: string, { name, adapter, json = false, home }: ImportFlags): number {
-  const { run, imported } = importRun(folder, {
+function importFolder(folder: string, { name, adapter, optimizer, json = false, home }: ImportFlags): number {
+  const { run, imported, step } = importRun(folder, {
     home,
     ...(name === undefined ? {} : { name }),
     ...(adapter === undefined ? {} : { adapter }),
+    ...(optimizer === undefined ? {} : { optimizer }),
   });
   const { architecture, model, tokenizer, notes } = imported;
   for (const note of notes) warn(note);
@@ -80,19 +83,27 @@ function importFolder(folder: string, { name, adapter, json = false, home }: Imp
         model,
         parameters: total,
         tokenizer: { id: tokenizer.id, vocabSize, endOfText },
+        step,
         notes,
       }),
     );
     return 0;
   }
   out(`${architecture.modelType}: ${compactNumber(total)} parameters (${total}), ${tokenizer.vocabSize} ids`);
-  return sayRun(run);
+  if (step === 0) return sayRun(run);
+  out(`run ${run.id} in ${run.directory}, with the optimizer's state after ${step} steps`);
+  const sets = ["data.source=...", "training.batchSize=...", "training.length=..."].map(
+    (own) => `--set ${own}`,
+  );
+  out(style.dim(`go on with: ${commandLine(`train --continue ${run.id} --steps ... ${sets.join(" ")}`)}`));
+  return 0;
 }
 
 export interface ExportFlags {
   readonly to: "huggingface" | "peft" | "gguf" | "onnx";
   readonly dtype?: string;
   readonly shardGb?: number;
+  readonly optimizer?: boolean;
   readonly out: string;
   readonly checkpoint?: CheckpointChoice;
   readonly json?: boolean;
@@ -114,6 +125,16 @@ function chosenType<T extends string>({ to, dtype }: ExportFlags, allowed: reado
 /** @throws UsageError if a size of shards is given to a format that has none */
 function refuseShards({ to, shardGb }: ExportFlags): void {
   if (shardGb !== undefined) throw new UsageError(`--shard-gb ${shardGb}: ${to} has one file`);
+}
+
+/** @throws UsageError unless all of a training goes out, in the type that it is done in */
+function checkOptimizer({ to, optimizer = false, dtype = "float32" }: ExportFlags): void {
+  if (optimizer && to !== "huggingface")
+    throw new UsageError(`--optimizer: ${to} has no place for it; expected --to huggingface`);
+  if (optimizer && dtype !== "float32")
+    throw new UsageError(
+      `--dtype ${dtype}: beside --optimizer expected float32, as training goes on with it`,
+    );
 }
 
 /** What writes each format. */
@@ -141,6 +162,7 @@ const exporters: Readonly<Record<ExportFlags["to"], Exporter>> = {
 
 /** `rotor export`: a run's model for another program. */
 export async function exportCommand(reference: string, flags: ExportFlags): Promise<number> {
+  checkOptimizer(flags);
   const { run, step, architecture, output, notes } = await exporters[flags.to](reference, { ...flags, warn });
   for (const note of notes) warn(note);
   if (flags.json) out(JSON.stringify({ run: run.id, step, architecture, output, notes }));

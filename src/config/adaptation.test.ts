@@ -110,3 +110,39 @@ test("a rule's factor is one on the learning rate: three steps of it are those o
   for (const [i, value] of raised.b.entries()) assert.ok(Math.abs(value - fast.b[i]!) < 1e-6);
   assert.ok(Math.abs(raised.b[0]! - plain.b[0]!) > 0.1);
 });
+
+test("a rule says what decays; without, arrays of two axes do", () => {
+  const moved = (optimizer: object, parameters: object[]) => {
+    const { transformation, decayOf } = buildOptimizer(configOf({ optimizer, parameters }));
+    const params = { norm: np.array([2, 2]), mlp: { up: np.array([[2], [2]]), down: np.array([[2, 2]]) } };
+    const zeros = { norm: np.zeros([2]), mlp: { up: np.zeros([2, 1]), down: np.zeros([1, 2]) } };
+    const [updates] = transformation.update(zeros, transformation.init(tree.ref(params)), params);
+    const leaves = { norm: updates.norm, up: updates.mlp.up, down: updates.mlp.down };
+    const decayed = Object.entries(leaves).filter(([, array]) =>
+      array
+        .js()
+        .flat(2)
+        .some((x: number) => x !== 0),
+    );
+    const said = ["norm", "mlp.up", "mlp.down"].filter(
+      (own) => decayOf(own, own === "norm" ? [2] : [2, 2]) !== "",
+    );
+    assert.deepEqual(
+      said.map((own) => own.split(".").at(-1)),
+      decayed.map(([own]) => own),
+    );
+    return said;
+  };
+  const adamw = { kind: "adamw", learningRate: 0.1, weightDecay: 0.5 };
+  const muon = { kind: "muon", learningRate: 0.1, weightDecay: 0.5, adamw: { weightDecay: 0.5 } };
+  for (const optimizer of [adamw, muon]) {
+    assert.deepEqual(moved(optimizer, []), ["mlp.up", "mlp.down"]);
+    assert.deepEqual(moved(optimizer, [{ match: "**", decays: true }]), ["norm", "mlp.up", "mlp.down"]);
+    const rules = [
+      { match: "norm", decays: true },
+      { match: "mlp.*", decays: false },
+      { match: "mlp.down", decays: true },
+    ];
+    assert.deepEqual(moved(optimizer, rules), ["norm", "mlp.down"]);
+  }
+});

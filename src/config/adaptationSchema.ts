@@ -31,6 +31,8 @@ export const parameterRuleSchema = z.strictObject({
   train: z.boolean().exactOptional(),
   /** Factor on the learning rate. Default 1. */
   learningRateFactor: positive.exactOptional(),
+  /** Whether the optimizer's `weightDecay` acts on them. Default: on arrays of two axes and more. */
+  decays: z.boolean().exactOptional(),
 });
 
 export type ParameterRule = z.infer<typeof parameterRuleSchema>;

@@ -80,9 +80,6 @@ function scheduled({ schedule, training }: TrainConfig, peak: number): Schedule 
   }
 }
 
-/** Matrices decay; norms and biases don't (GPT-2, nanoGPT). */
-const decayMask = (_path: string, shape: readonly number[]) => shape.length >= 2;
-
 /** Peak learning rates of an optimizer: of the main group, and of AdamW beside it (the same where there is no other group). */
 export function learningRatesOf(optimizer: OptimizerConfig): { main: number; other: number } {
   const { learningRate: main, adamw: other } = filledIn(optimizer);
@@ -140,6 +137,9 @@ export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
           parameterScale(model, isOwn(path, shape) ? sizes.own : sizes.adamw, path, shape);
   const perScale = (schedule: Schedule) =>
     scaleOf === null ? schedule : perParameter(schedule, (path, shape) => scaleOf(path, shape).learningRate);
+  const rules = new ParameterRules("parameters" in config ? config.parameters : []);
+  // Matrices decay; norms and biases don't (GPT-2, nanoGPT), unless a rule says so.
+  const decayMask = (path: string, shape: readonly number[]) => rules.decays(path, shape.length >= 2);
   // A step takes ηλ of every weight, whatever its own learning rate.
   const mask: DecayMask =
     scaleOf === null
@@ -150,7 +150,7 @@ export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
     learningRate: perScale(learningRate),
     weightDecay,
     ...(matrixDecay === undefined ? {} : { matrixDecay: matrixDecayOf(matrixDecay, peak, decays) }),
-    ...(other === undefined || scaleOf !== null ? { mask } : {}),
+    ...(other === undefined || scaleOf !== null || rules.hasDecays ? { mask } : {}),
     ...(other === undefined
       ? {}
       : { adamw: { ...other, learningRate: perScale(scheduled(config, other.learningRate)), mask } }),
@@ -158,7 +158,6 @@ export function buildOptimizer(config: TrainConfig): BuiltOptimizer {
   const transformation = scaleOf === null ? made : chain(scaleGradients(scaleOf), made);
   const { emaDecay } = training;
   const evaluated = evaluatedOf(method, { ...filled, learningRate: peak, weightDecay }, training);
-  const rules = new ParameterRules("parameters" in config ? config.parameters : []);
   const scaled = rules.hasFactors
     ? chain(
         transformation,

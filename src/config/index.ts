@@ -29,6 +29,7 @@ export {
 export { type FindStart, type ModelStart, withStart } from "./modelStart.ts";
 export { nearest } from "./nearest.ts";
 export type { OptimizerConfig } from "./optimizerSchema.ts";
+export { ParameterRules } from "./parameterRules.ts";
 export { parametrizedModel } from "./parametrizedModel.ts";
 export { parseAutoencoderConfig, parseConfig, parseLanguageConfig } from "./parseConfig.ts";
 export { type Preset, type PresetName, presetNames, presetRows, presets } from "./presets.ts";

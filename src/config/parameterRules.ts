@@ -33,6 +33,17 @@ export class ParameterRules {
     return last?.learningRateFactor ?? 1;
   }
 
+  /** @param byDefault - what holds where no rule says it */
+  decays(path: string, byDefault: boolean): boolean {
+    const last = this.#rules.findLast((rule) => rule.decays !== undefined && isOf(rule, path));
+    return last?.decays ?? byDefault;
+  }
+
+  /** Whether any rule says what decays. */
+  get hasDecays(): boolean {
+    return this.#rules.some(({ decays }) => decays !== undefined);
+  }
+
   /** Whether any rule changes a learning rate. */
   get hasFactors(): boolean {
     return this.#rules.some(({ learningRateFactor = 1 }) => learningRateFactor !== 1);

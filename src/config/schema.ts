@@ -154,6 +154,8 @@ export const languageConfigSchema = z.strictObject({
       format: z.enum(["huggingface", "rotor"]),
       architecture: z.string(),
       generation: generationSchema.exactOptional(),
+      /** Whose optimizer's state came with them. */
+      optimizer: z.literal("pytorch").exactOptional(),
     })
     .exactOptional(),
 });

@@ -29,3 +29,12 @@ export interface Architecture {
   /** Tensors and parameters. */
   tensors(model: TransformerConfig): readonly TensorRule[];
 }
+
+/** The name of a tensor in the files of a model with its head. */
+export const tensorName = (
+  { prefix }: Pick<Architecture, "prefix">,
+  { name, isOuter }: TensorRule,
+): string => (isOuter ? name : prefix + name);
+
+/** Names of heads; tied models may store theirs as well. The first is that of Transformers 5's models. */
+export const headNames = ["lm_head.weight", "embed_out.weight"] as const;

@@ -1,7 +1,12 @@
 export type { Architecture } from "./architecture.ts";
 export { architectureFor, type ExpressedModel } from "./architectureFor.ts";
 export { architectureNames, architectures } from "./architectures.ts";
-export { type Exported, exportHuggingFace, type HuggingFaceExportOptions } from "./exportHuggingFace.ts";
+export {
+  type Exported,
+  exportHuggingFace,
+  type HuggingFaceExportOptions,
+  optimizerFile,
+} from "./exportHuggingFace.ts";
 export { exportPeft } from "./exportPeft.ts";
 export { type BlockTypeName, ggufTypes } from "./gguf/blockTypes.ts";
 export { exportGguf, type GgufExportOptions } from "./gguf/exportGguf.ts";

@@ -3,11 +3,8 @@ import { transformerShapes } from "../config/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { checkMemory } from "../memoryBudget.ts";
 import { countParameters, type TransformerConfig } from "../nn/index.ts";
-import type { Architecture } from "./architecture.ts";
+import { type Architecture, headNames } from "./architecture.ts";
 import { emptyParts } from "./tensorRule.ts";
-
-/** Names of heads; tied models may store theirs as well. */
-const headNames = ["lm_head.weight", "embed_out.weight"];
 
 /** Numbers that are read at once: as float32 they fit in a core's second cache. */
 const pieceSize = 1 << 16;
@@ -102,7 +99,7 @@ export function readParameters(
   for (const name of left) {
     if (buffers?.test(name)) continue;
     const fail = failing(name);
-    if (!model.tiedHead || !headNames.includes(name)) fail(`isn't known of ${modelType}`);
+    if (!model.tiedHead || !(headNames as readonly string[]).includes(name)) fail(`isn't known of ${modelType}`);
     const isOther = "isn't the embedding, which tie_word_embeddings makes the head";
     const { shape, data } = parameters.get("embedding")!;
     if (weights.type(name) !== "float32" || weights.shape(name).join() !== shape.join()) fail(isOther);

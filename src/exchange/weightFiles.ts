@@ -62,14 +62,19 @@ function shards(weights: readonly Weight[], type: WeightType, mostBytes: number)
 }
 
 /** Writes one safetensors file. @throws ExchangeError for numbers that the type doesn't hold */
-export function writeWeightFile(place: string, weights: readonly Weight[], type: WeightType): void {
+export function writeWeightFile(
+  place: string,
+  weights: readonly Weight[],
+  type: WeightType,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
   using file = new AtomicFile(place);
   const entries = weights.map((weight) => {
     const byteLength = sizeOf(weight) * bytesOf(type);
     return [weight.name, { dtype: type, shape: weight.shape, data: { byteLength } }] as const;
   });
   // Transformers asks for the format's name.
-  file.write(encodeHeader(new Map(entries), { format: "pt" }));
+  file.write(encodeHeader(new Map(entries), { format: "pt", ...metadata }));
   for (const weight of weights) file.write(encoded(weight.name, weight.make(), type));
   file.commit();
 }

@@ -3,8 +3,11 @@ import { ConfigError } from "../errors.ts";
 
 /** @throws ConfigError for what `rotor import` wrote, which says nothing of how to train */
 export function checkNotImported(config: TrainConfig, what: string): void {
-  if (config.task === "language" && config.imported !== undefined)
-    throw new ConfigError(
-      `${what}: was imported (${config.imported.architecture}), not trained: there is nothing to continue`,
-    );
+  if (config.task !== "language" || config.imported === undefined) return;
+  const { architecture, optimizer } = config.imported;
+  throw new ConfigError(
+    optimizer === undefined
+      ? `${what}: was imported (${architecture}), not trained: there is nothing to continue`
+      : `${what}: was imported (${architecture}) with its optimizer's state: go on with it as a new run, by --continue`,
+  );
 }

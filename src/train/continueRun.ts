@@ -31,6 +31,9 @@ export interface ContinueOptions {
 const fixed =
   /^(task|from|lora|continues|imported|model|quantizer|optimizer\.kind|training\.precision)(\.|$)/;
 
+/** What a state that was imported is continued on, and in which steps, nobody has said yet. */
+const notImported = ["data.source", "training.batchSize", "training.length"];
+
 /**
  * The configuration of a run that goes on with the whole state of another one's checkpoint, parameters, optimizer and place in the data,
  * for `trainRun`. Its learning rate begins where the schedule of the other has it at that step, and stays or decays.
@@ -47,12 +50,18 @@ export function continuedConfig(options: ContinueOptions): TrainConfig {
   const run = store.getRun(which);
   const { sidecar } = openCheckpoint(store, run, choice, warn);
   const config = parseConfig(sidecar.config);
-  checkNotImported(config, `run ${run.id}`);
+  const isImported = config.task === "language" && config.imported?.optimizer !== undefined;
+  if (!isImported) checkNotImported(config, `run ${run.id}`);
   const { step } = sidecar;
   if (step === 0) throw new ConfigError(`run ${run.id}: has done no step yet: there is nothing to continue`);
   for (const option of Object.keys(overrides))
     if (fixed.test(option))
       throw new ConfigError(`continue: ${option}: a run that continues another one can't change it`);
+  const unsaid = isImported ? notImported.filter((option) => overrides[option] === undefined) : [];
+  if (unsaid.length > 0)
+    throw new ConfigError(
+      `run ${run.id}: was imported, which says nothing of ${unsaid.join(", ")}: expected them as well, by --set`,
+    );
   const peak = learningRatesOf(config.optimizer).main;
   const level = peak === 0 ? 1 : buildOptimizer(config).learningRate.at(step) / peak;
   if (level === 0 && overrides["schedule.level"] === undefined)
@@ -60,8 +69,9 @@ export function continuedConfig(options: ContinueOptions): TrainConfig {
       `run ${run.id}: its learning rate has fallen to 0 at step ${step}: continue from a checkpoint before its decay (run@step), or say where the rate begins, for example schedule.level 1, its peak`,
     );
   const total = step + steps;
+  const { imported: _, ...own } = config as TrainConfig & { readonly imported?: unknown };
   const continued = {
-    ...config,
+    ...own,
     name: name ?? `${config.name.slice(0, 190)}-continued`,
     continues: { run: run.id, step },
     schedule: {

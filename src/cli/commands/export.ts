@@ -27,6 +27,10 @@ export const exportRow = commandRow({
         "size of a file of weights at most, for huggingface (default: 5)",
         positive,
       )
+      .option(
+        "--optimizer",
+        "for huggingface: also what the optimizer remembers, for torch.optim (docs/exchange.md)",
+      )
       .option("--checkpoint <step|best|latest>", "by default the latest", checkpointChoice)
       .option("--json", "print the result as one line of JSON")
       .option(...homeOption)
