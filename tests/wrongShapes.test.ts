@@ -417,6 +417,7 @@ walk<typeof quantize>("quantize", {
   normalize: (a) => quantize.normalize(a(z)),
   sumByCode: (a) => quantize.sumByCode(a(z), a("int32[5]"), 4),
   summarizeUsage: plain,
+  finiteScalarGrid: plain,
   finiteScalarQuantizer: [
     (a) => fsq.init(a(key)),
     (a) => fsq.apply({}, {}, a("float32[5,2]"), a(key)),

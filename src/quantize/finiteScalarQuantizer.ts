@@ -44,6 +44,42 @@ function checkEps(eps: number, levels: readonly number[]): void {
   );
 }
 
+/** What a component of a vector is rounded by. */
+export interface FiniteScalarComponent {
+  /** `L`, number of its values. */
+  readonly level: number;
+  /** `(L − 1)(1 + eps)/2`: half the range that tanh is stretched to. */
+  readonly halfLevel: number;
+  /** Half a step for even L, whose integers aren't symmetric; else 0. */
+  readonly offset: number;
+  /** `⌊L/2⌋`: rounded values count from `−⌊L/2⌋`, and are divided by it. */
+  readonly halfWidth: number;
+  /** What its value, counted from 0, is multiplied by in the code's number. */
+  readonly stride: number;
+}
+
+/**
+ * The components of {@link finiteScalarQuantizer}, as plain numbers: component i of z becomes `round(tanh(z + atanh(offset/halfLevel))·halfLevel − offset)`,
+ * and the code's number is the sum of `(that + halfWidth)·stride`.
+ *
+ * @example
+ * ```ts
+ * finiteScalarGrid({ levels: [4, 3] }).map(({ stride }) => stride); // => [1, 4]
+ * ```
+ */
+export function finiteScalarGrid({
+  levels,
+  eps,
+}: Pick<FiniteScalarOptions, "levels" | "eps">): readonly FiniteScalarComponent[] {
+  return levels.map((level, i) => ({
+    level,
+    halfLevel: ((level - 1) * (1 + (eps ?? Math.min(1e-3, 0.5 / (level - 1))))) / 2,
+    offset: level % 2 === 0 ? 0.5 : 0,
+    halfWidth: Math.floor(level / 2),
+    stride: levels.slice(0, i).reduce((a, b) => a * b, 1),
+  }));
+}
+
 const fsqTable = {
   levels: required(integersFrom(2)),
   eps: computed(nonNegative, "1e-3, for levels above 501 1/(2(L − 1))", "FSQ"),
@@ -88,28 +124,30 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
   if (eps !== undefined) checkEps(eps, levels);
   const estimator = resolveGradient(options);
   const dim = levels.length;
-  const constant = (f: (level: number) => number) => np.array(levels.map(f));
-  const integers = (values: readonly number[]) => np.array(Int32Array.from(values), { shape: [dim] });
-  const epsOf = (level: number) => eps ?? Math.min(1e-3, 0.5 / (level - 1));
-  const halfLevel = (level: number) => ((level - 1) * (1 + epsOf(level))) / 2;
-  const offset = (level: number) => (level % 2 === 0 ? 0.5 : 0);
-  const halfWidth = (level: number) => Math.floor(level / 2);
-  const strides = levels.map((_, i) => levels.slice(0, i).reduce((a, b) => a * b, 1));
+  const grid = finiteScalarGrid({ levels, ...(eps === undefined ? {} : { eps }) });
+  const constant = (f: (component: FiniteScalarComponent) => number) => np.array(grid.map(f));
+  const integers = (f: (component: FiniteScalarComponent) => number) =>
+    np.array(Int32Array.from(grid, f), { shape: [dim] });
+  const halfWidth = (component: FiniteScalarComponent) => component.halfWidth;
+  const stride = (component: FiniteScalarComponent) => component.stride;
 
   const bound = (z: np.Array) => {
-    const shifted = z.add(constant((level) => Math.atanh(offset(level) / halfLevel(level))));
-    return np.tanh(shifted).mul(constant(halfLevel)).sub(constant(offset));
+    const shifted = z.add(constant(({ offset, halfLevel }) => Math.atanh(offset / halfLevel)));
+    return np
+      .tanh(shifted)
+      .mul(constant(({ halfLevel }) => halfLevel))
+      .sub(constant(({ offset }) => offset));
   };
   // float32's rounding may leave the range where eps is just below its limit. In a trace NaN, which nothing can refuse, counts as 0.
   const round = (bounded: np.Array) => {
     const known = np.where(bounded.ref.equal(bounded.ref), bounded, 0);
-    const lowest = constant((level) => -halfWidth(level));
-    const highest = constant((level) => level - 1 - halfWidth(level));
+    const lowest = constant((component) => -component.halfWidth);
+    const highest = constant(({ level, halfWidth: half }) => level - 1 - half);
     return np.minimum(np.maximum(np.rint(known), lowest), highest);
   };
   const indexOf = (rounded: np.Array) => {
-    const digits = rounded.astype(np.int32).add(integers(levels.map(halfWidth)));
-    return digits.mul(integers(strides)).sum(-1);
+    const digits = rounded.astype(np.int32).add(integers(halfWidth));
+    return digits.mul(integers(stride)).sum(-1);
   };
   return {
     dim,
@@ -143,8 +181,13 @@ export function finiteScalarQuantizer(options: FiniteScalarOptions): Quantizer {
     decode(params, state, indices) {
       checkIndices("finiteScalarQuantizer decode", indices, [numCodes]);
       dispose(params, state);
-      const each = np.floorDivide(np.expandDims(indices, -1), integers(strides));
-      const digits = np.remainder(each, integers(levels)).astype(np.float32);
+      const each = np.floorDivide(np.expandDims(indices, -1), integers(stride));
+      const digits = np
+        .remainder(
+          each,
+          integers(({ level }) => level),
+        )
+        .astype(np.float32);
       return digits.sub(constant(halfWidth)).div(constant(halfWidth));
     },
   };

@@ -11,7 +11,12 @@ export {
 } from "./codebookDistance.ts";
 export { countCodes, normalize, sumByCode } from "./codeStatistics.ts";
 export { CodeUsage, type CodeUsageOptions, summarizeUsage, type UsageSummary } from "./codeUsage.ts";
-export { type FiniteScalarOptions, finiteScalarQuantizer } from "./finiteScalarQuantizer.ts";
+export {
+  type FiniteScalarComponent,
+  type FiniteScalarOptions,
+  finiteScalarGrid,
+  finiteScalarQuantizer,
+} from "./finiteScalarQuantizer.ts";
 export {
   diveq,
   type GradientEstimator,

@@ -1,10 +1,8 @@
-import type { StoredTensor } from "../../checkpoint/index.ts";
 import { OnnxGraph } from "../../compile/index.ts";
 import { ExchangeError } from "../../errors.ts";
-import { isGated, type TransformerConfig } from "../../nn/index.ts";
+import type { TransformerConfig } from "../../nn/index.ts";
 import { ropeFrequencies } from "../../position/index.ts";
-
-type Parameters = ReadonlyMap<string, Pick<StoredTensor, "shape" | "data">>;
+import { type GraphParameters, Layers } from "./layers.ts";
 
 /** Added to the scores of masked pairs: low enough to vanish in the softmax, finite so that a row that sees nothing stays finite. */
 const maskedScore = -1e30;
@@ -31,9 +29,9 @@ function checkOptions({ position, ropePairing, placePositions, allocation }: Tra
  *
  * @throws ExchangeError for kinds of positions that no architecture of the table has
  */
-export function decoderGraph(model: TransformerConfig, parameters: Parameters): OnnxGraph {
+export function decoderGraph(model: TransformerConfig, parameters: GraphParameters): OnnxGraph {
   checkOptions(model);
-  const { numLayers, numHeads, numKvHeads, headDim, vocabSize, normEps } = model;
+  const { numLayers, numHeads, numKvHeads, headDim, vocabSize } = model;
   const graph = new OnnxGraph("decoder");
   const node: OnnxGraph["node"] = (...args) => graph.node(...args);
   const ids = graph.input("input_ids", "int64", ["batch_size", "sequence_length"]);
@@ -45,31 +43,14 @@ export function decoderGraph(model: TransformerConfig, parameters: Parameters): 
     value: graph.input(`past_key_values.${layer}.value`, "float32", cacheSizes("past_sequence_length")),
   }));
 
-  /** A parameter under its own name; undefined if the model hasn't it. */
-  const optional = (path: string): string | undefined => {
-    const stored = parameters.get(path);
-    if (stored === undefined) return undefined;
-    return graph.constant(path, "float32", stored.shape, stored.data);
-  };
-  const parameter = (path: string): string => optional(path)!;
-  const add = (x: string, y: string | undefined) => (y === undefined ? x : node("Add", [x, y]));
-  const scaled = (x: string, by: number) => (by === 1 ? x : node("Mul", [x, graph.float(by)]));
-  const linear = (x: string, weight: string, bias?: string) =>
-    add(node("MatMul", [x, parameter(weight)]), bias === undefined ? undefined : optional(bias));
+  const layers = new Layers(graph, parameters);
+  const parameter = (path: string) => layers.parameter(path);
+  const scaled = (x: string, by: number) => layers.scaled(x, by);
   const capped = (x: string, cap: number | null) =>
     cap === null ? x : scaled(node("Tanh", [scaled(x, 1 / cap)]), cap);
-
+  const norm = (x: string, path: string, kind: TransformerConfig["norm"] = model.norm): string =>
+    layers.norm(x, path, { ...model, norm: kind });
   const lastAxis = graph.ints([-1]);
-  const norm = (x: string, path: string, kind: TransformerConfig["norm"] = model.norm): string => {
-    const mean = (of: string) => node("ReduceMean", [of, lastAxis]);
-    const centred = kind === "layernorm" ? node("Sub", [x, mean(x)]) : x;
-    const size = node("Sqrt", [node("Add", [mean(node("Mul", [centred, centred])), graph.float(normEps)])]);
-    const normal = node("Div", [centred, size]);
-    const gain = optional(`${path}.weight`);
-    if (gain === undefined) return normal;
-    const by = model.normGain === "zero-centered" ? node("Add", [gain, graph.float(1)]) : gain;
-    return add(node("Mul", [normal, by]), optional(`${path}.bias`));
-  };
 
   // How many places there were before, and which of the new ones sees which.
   const sizeOf = (x: string, axis: number) => node("Gather", [node("Shape", [x]), graph.ints(axis)]);
@@ -133,7 +114,7 @@ export function decoderGraph(model: TransformerConfig, parameters: Parameters): 
     const heads = (name: "q" | "k" | "v", count: number) => {
       const isNormed = model.qkNorm && name !== "v";
       const isWhole = model.qkNormOver === "projection";
-      let projected = linear(x, own(`w${name}`), own(`b${name}`));
+      let projected = layers.linear(x, own(`w${name}`), own(`b${name}`));
       if (isNormed && isWhole) projected = norm(projected, own(`${name}Norm`), "rmsnorm");
       projected = node("Reshape", [projected, graph.ints([0, 0, count, headDim])]);
       if (isNormed && !isWhole) projected = norm(projected, own(`${name}Norm`), "rmsnorm");
@@ -155,47 +136,17 @@ export function decoderGraph(model: TransformerConfig, parameters: Parameters): 
       return node("Reshape", [rows, shape]);
     };
     const totalSize = node("Unsqueeze", [total, graph.ints([0])]);
-    scores = add(asHeads(scores, totalSize, false), biasOf(slides ? model.slidingWindow : null));
+    scores = layers.add(asHeads(scores, totalSize, false), biasOf(slides ? model.slidingWindow : null));
     const weights = asHeads(node("Softmax", [scores], { axis: -1 }), totalSize, true);
     const attended = asHeads(node("MatMul", [weights, value]), graph.ints([headDim]), false);
     const joined = node("Reshape", [
       node("Transpose", [attended], { perm: [0, 2, 1, 3] }),
       graph.ints([0, 0, numHeads * headDim]),
     ]);
-    return { out: linear(joined, own("wo"), own("bo")), key, value };
+    return { out: layers.linear(joined, own("wo"), own("bo")), key, value };
   };
 
-  const gelu = (x: string) =>
-    node("Mul", [scaled(x, 0.5), node("Add", [node("Erf", [scaled(x, Math.SQRT1_2)]), graph.float(1)])]);
-  const geluTanh = (x: string) => {
-    const cubic = node("Add", [x, scaled(node("Mul", [node("Mul", [x, x]), x]), 0.044715)]);
-    return node("Mul", [
-      scaled(x, 0.5),
-      node("Add", [node("Tanh", [scaled(cubic, Math.sqrt(2 / Math.PI))]), graph.float(1)]),
-    ]);
-  };
-  const relu2 = (x: string) => {
-    const positive = node("Relu", [x]);
-    return node("Mul", [positive, positive]);
-  };
-  const silu = (x: string) => node("Mul", [x, node("Sigmoid", [x])]);
-  const activations = {
-    gelu,
-    "gelu-tanh": geluTanh,
-    relu2,
-    swiglu: silu,
-    geglu: gelu,
-    "geglu-tanh": geluTanh,
-  } as const;
-  const mlp = (x: string, layer: number) => {
-    const own = (name: string) => `blocks.${layer}.mlp.${name}`;
-    const activation = activations[model.mlp];
-    const up = linear(x, own("up"), own("upBias"));
-    const inner = isGated(model.mlp)
-      ? node("Mul", [activation(linear(x, own("gate"), own("gateBias"))), up])
-      : activation(up);
-    return linear(inner, own("down"), own("downBias"));
-  };
+  const mlp = (x: string, layer: number) => layers.mlp(x, `blocks.${layer}.mlp`, model.mlp);
 
   let x = scaled(node("Gather", [parameter("embedding"), ids]), model.embeddingScale);
   if (model.position === "learned")

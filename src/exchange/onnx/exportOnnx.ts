@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { parseConfig } from "../../config/index.ts";
 import { AtomicFile } from "../../data/index.ts";
 import type { TransformerConfig } from "../../nn/index.ts";
+import { RunStore } from "../../runs/index.ts";
 import { architectureFor } from "../architectureFor.ts";
 import { checkDisk } from "../checkDisk.ts";
 import { configText } from "../configText.ts";
@@ -11,6 +13,7 @@ import { type ModelChoice, openModel, parametersOf } from "../openModel.ts";
 import { checkFolder, writeFolder } from "../outputFolder.ts";
 import { specialIds, tokenizerConfig, tokenizerFile } from "../tokenizerFile.ts";
 import { decoderGraph } from "./decoderGraph.ts";
+import { exportAutoencoder } from "./exportAutoencoder.ts";
 
 /** Beyond it, constants go into a file of their own: a model of ONNX has at most 2 GiB. */
 const mostInside = 1.5e9;
@@ -21,7 +24,7 @@ const [graphFile, dataFile] = ["onnx/model.onnx", "model.onnx_data"];
 /**
  * Writes a run's model as a folder that transformers.js and onnxruntime-genai load: `onnx/model.onnx`, a decoder with past keys and values, with
  * `config.json`, `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`, `genai_config.json` and the run's configuration as
- * `rotor.json`. Weights are float32.
+ * `rotor.json`. Weights are float32. Of an autoencoder's run what {@link exportAutoencoder} writes.
  *
  * @param folder - must not exist, or be empty
  * @throws ExchangeError naming the options that no architecture has, and the nearest ones; OutputError if the folder can't be written; nothing
@@ -32,6 +35,7 @@ export async function exportOnnx(
   folder: string,
   choice: ModelChoice = {},
 ): Promise<Exported> {
+  if (taskOf(reference, choice) === "autoencoder") return exportAutoencoder(reference, folder, choice);
   const opened = openModel(reference, choice);
   const { run, config, checkpoint, tokenizer, model, origin } = opened;
   const { architecture, config: described } = architectureFor(model, origin);
@@ -66,6 +70,12 @@ export async function exportOnnx(
     output: folder,
     notes: [],
   };
+}
+
+/** The task of a run. */
+function taskOf(reference: string, { home = ".rotor" }: ModelChoice): string {
+  using store = new RunStore(home, { readOnly: true });
+  return parseConfig(store.getRun(reference).config).task;
 }
 
 function writeParts(file: string, parts: readonly Uint8Array[]): void {
