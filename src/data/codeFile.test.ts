@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { DataError } from "../errors.ts";
-import {
-  bytesPerImage,
-  decodeCodeFile,
-  encodeCodeFile,
-  type ImageCodes,
-  readCodeFile,
-  writeCodeFile,
-} from "./codeFile.ts";
+import { bytesPerImage, decodeCodeFile, encodeCodeFile, readCodeFile, writeCodeFile } from "./codeFile.ts";
+import type { ImageCodes } from "./imageCodes.ts";
 import { bitsPerCode } from "./packBits.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "rotor-codes-"));
@@ -29,6 +23,22 @@ const example: ImageCodes = {
   names: ["a.png", "ü.png"],
   codes: Int32Array.of(4, 1, 0, 0, 3, 1, 1, 0, 2, 1, 4, 0),
 };
+
+/** The tensors of a file, read without what writes codes. */
+function readTensors(file: string) {
+  const bytes = readFileSync(file);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const { __metadata__: metadata, ...entries } = JSON.parse(bytes.toString("utf8", 8, 8 + length)) as {
+    readonly __metadata__: Readonly<Record<string, string>>;
+  } & Readonly<Record<string, { readonly dtype: string; readonly shape: readonly number[] }>>;
+  const tensors = new Map(
+    Object.entries(entries).map(([name, { dtype, shape }]) => [
+      name,
+      { dtype: dtype === "I32" ? "int32" : dtype, shape },
+    ]),
+  );
+  return { metadata, tensors };
+}
 
 const anyCodes = fc
   .record({
@@ -170,4 +180,46 @@ test("a file is written whole or not at all", () => {
     /codes: 11 of 2 images, expected 6 of each/,
   );
   assert.deepEqual(readdirSync(place), ["a.codes"]);
+});
+
+test("codes are the same as safetensors, by the file's ending; damaged ones are named", () => {
+  const file = path.join(folder, "codes.safetensors");
+  const one: ImageCodes = { ...example, codebookSizes: [5], codes: Int32Array.of(4, 0, 3, 1, 2, 4) };
+  for (const codes of [example, one]) {
+    writeCodeFile(file, codes);
+    const { tensors, metadata } = readTensors(file);
+    assert.deepEqual([...tensors.keys()], ["codes"]);
+    assert.deepEqual(tensors.get("codes")!.shape, codes === one ? [2, 1, 3] : [2, 1, 3, 2]);
+    assert.equal(tensors.get("codes")!.dtype, "int32");
+    assert.equal(JSON.parse(metadata.header!).identity, example.identity);
+    assert.deepEqual(readCodeFile(file), codes);
+  }
+  const whole = readFileSync(file);
+  const refuses = (bytes: Uint8Array, message: RegExp) => {
+    writeFileSync(file, bytes);
+    assert.throws(
+      () => readCodeFile(file),
+      (error: Error) => error instanceof DataError && message.test(error.message),
+    );
+  };
+  refuses(whole.subarray(0, 5), /codes\.safetensors": is cut off$/);
+  refuses(whole.subarray(0, -3), /": is cut off$/);
+  const changed = Buffer.from(whole);
+  changed.writeInt32LE(5, whole.length - 4);
+  refuses(changed, /code 5 of image 1: expected less than 5$/);
+  changed.writeInt32LE(-1, whole.length - 4);
+  refuses(changed, /code -1 of image 1: expected less than 5$/);
+  const replaced = (from: string, to: string) =>
+    Buffer.from(whole.toString("latin1").replace(from, to), "latin1");
+  refuses(
+    replaced("rotor-codes", "other-codes"),
+    /metadata say format "other-codes", expected "rotor-codes"$/,
+  );
+  refuses(replaced('"shape":[2,1,3]', '"shape":[2,3,1]'), /codes are I32\[2,3,1\], expected I32\[2,1,3\]$/);
+  refuses(replaced('"codes":{', '"other":{'), /expected one tensor, "codes"$/);
+  refuses(replaced("ab", "xy"), /its header can't be read$/);
+  assert.throws(
+    () => writeCodeFile(file, { ...one, codes: Int32Array.of(5, 0, 0, 0, 0, 0) }),
+    /code 5 of image 0/,
+  );
 });

@@ -1,8 +1,15 @@
 import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { z } from "zod";
 import { DataError } from "../errors.ts";
 import { checkMemory } from "../memoryBudget.ts";
+import { decodeCodeTensors, encodeCodeTensors } from "./codeTensors.ts";
+import {
+  type CodeFileHeader,
+  checkCodes,
+  codeFileHeader,
+  codesPerImage,
+  type ImageCodes,
+} from "./imageCodes.ts";
 import { writeOutput } from "./outputFile.ts";
 import { bitsPerCode, packBits, unpackBits } from "./packBits.ts";
 
@@ -11,47 +18,6 @@ const formatVersion = 1;
 /** Magic, version and length of the header. */
 const prefixBytes = 16;
 const checksumBytes = 4;
-
-const count = z.number().int().positive();
-
-const headerSchema = z
-  .object({
-    /** SHA-256, in hexadecimal, of all that decoding needs: codes are worth nothing without it. */
-    identity: z.string().regex(/^[0-9a-f]{64}$/),
-    /** Run and step of its checkpoint, for people. */
-    run: z.string(),
-    step: z.number().int().nonnegative(),
-    /** Size of the images. */
-    image: z.object({
-      height: count,
-      width: count,
-      channels: z.union([z.literal(1), z.literal(3)]),
-    }),
-    /** Rows and columns of vectors that an image becomes. */
-    grid: z.object({ height: count, width: count }),
-    /** Number of codes, for each code of a vector: several with residual and product quantizers. */
-    codebookSizes: z.array(count.max(2 ** 31)).nonempty(),
-    /** Name of every image. */
-    names: z.array(z.string()),
-  })
-  .strict();
-
-/** What stands at the head of a code file. */
-export type CodeFileHeader = z.infer<typeof headerSchema>;
-
-/** Images as codes. */
-export interface ImageCodes extends CodeFileHeader {
-  /** `[images, grid rows, grid columns, codes of a vector]`, row-major. */
-  readonly codes: Int32Array;
-}
-
-/** Codes of one image. */
-export function codesPerImage({
-  grid,
-  codebookSizes,
-}: Pick<CodeFileHeader, "grid" | "codebookSizes">): number {
-  return grid.height * grid.width * codebookSizes.length;
-}
 
 /** Bytes of one image; every image begins at a whole byte. */
 export function bytesPerImage({
@@ -78,7 +44,7 @@ export function encodeCodeFile({ codes, ...header }: ImageCodes): Uint8Array {
       `codes: ${codes.length} of ${header.names.length} images, expected ${perImage} of each`,
     );
   }
-  const text = Buffer.from(JSON.stringify(headerSchema.parse(header)));
+  const text = Buffer.from(JSON.stringify(codeFileHeader(header)));
   const bytes = new Uint8Array(prefixBytes + text.length + header.names.length * imageBytes + checksumBytes);
   const view = new DataView(bytes.buffer);
   bytes.set(magic);
@@ -114,9 +80,7 @@ export function decodeCodeFile(bytes: Uint8Array, name: string): ImageCodes {
   if (headerEnd + checksumBytes > bytes.length) fail("is cut off");
   let header: CodeFileHeader;
   try {
-    header = headerSchema.parse(
-      JSON.parse(Buffer.from(bytes.subarray(prefixBytes, headerEnd)).toString("utf8")),
-    );
+    header = codeFileHeader(JSON.parse(Buffer.from(bytes.subarray(prefixBytes, headerEnd)).toString("utf8")));
   } catch (error) {
     return fail("is damaged: its header can't be read", error);
   }
@@ -141,25 +105,23 @@ export function decodeCodeFile(bytes: Uint8Array, name: string): ImageCodes {
       codes.subarray(i * perImage, (i + 1) * perImage),
     );
   });
-  const wrong = codes.findIndex((code, i) => code >= header.codebookSizes[i % header.codebookSizes.length]!);
-  if (wrong >= 0) {
-    fail(
-      `code ${codes[wrong]} of image ${Math.floor(wrong / perImage)}: expected less than ${header.codebookSizes[wrong % header.codebookSizes.length]}`,
-    );
-  }
+  checkCodes(header, codes, fail);
   return { ...header, codes };
 }
 
+/** Whether a file's name says that its codes are safetensors, for other programs. */
+const isTensorFile = (file: string) => file.endsWith(".safetensors");
+
 /**
- * Writes a code file, as {@link writeOutput} does.
+ * Writes a code file, as {@link writeOutput} does; safetensors if its name ends so.
  *
  * @throws OutputError if it can't be written
  */
 export function writeCodeFile(file: string, codes: ImageCodes): void {
-  writeOutput(file, encodeCodeFile(codes));
+  writeOutput(file, isTensorFile(file) ? encodeCodeTensors(codes) : encodeCodeFile(codes));
 }
 
-/** As {@link decodeCodeFile}. @throws DataError also if the file can't be read */
+/** As {@link decodeCodeFile}, or of safetensors if the name ends so. @throws DataError also if the file can't be read */
 export function readCodeFile(file: string): ImageCodes {
   let bytes: Uint8Array;
   try {
@@ -171,5 +133,5 @@ export function readCodeFile(file: string): ImageCodes {
       { cause: error },
     );
   }
-  return decodeCodeFile(bytes, file);
+  return isTensorFile(file) ? decodeCodeTensors(bytes, file) : decodeCodeFile(bytes, file);
 }

@@ -7,16 +7,8 @@ export { AtomicFile, writeFileAtomically } from "./atomicFile.ts";
 export { BatchSampler, type BatchSamplerOptions, evaluationBatches, mix, permuted } from "./batchSampler.ts";
 export { BpeTokenizer } from "./bpeTokenizer.ts";
 export { byteTokenizer } from "./byteTokenizer.ts";
-export {
-  bytesPerImage,
-  type CodeFileHeader,
-  codesPerImage,
-  decodeCodeFile,
-  encodeCodeFile,
-  type ImageCodes,
-  readCodeFile,
-  writeCodeFile,
-} from "./codeFile.ts";
+export { bytesPerImage, decodeCodeFile, encodeCodeFile, readCodeFile, writeCodeFile } from "./codeFile.ts";
+export { decodeCodeTensors, encodeCodeTensors } from "./codeTensors.ts";
 export { type DataPackage, dataPackages, photographs } from "./dataPackages.ts";
 export type { SplitOptions } from "./datasetFolder.ts";
 export {
@@ -49,6 +41,7 @@ export {
   type StoredChatTemplate,
   tokensInSpans,
 } from "./examples/index.ts";
+export { type CodeFileHeader, codesPerImage, type ImageCodes } from "./imageCodes.ts";
 export { encodePng, type Image, readImage, resizeImage, writePng } from "./imageFile.ts";
 export {
   cropImage,

@@ -8,6 +8,6 @@ export function checkNotImported(config: TrainConfig, what: string): void {
   throw new ConfigError(
     optimizer === undefined
       ? `${what}: was imported (${architecture}), not trained: there is nothing to continue`
-      : `${what}: was imported (${architecture}) with its optimizer's state: go on with it as a new run, by --continue`,
+      : `${what}: was imported (${architecture}) with its optimizer's state: it isn't resumed but continued, as a new run`,
   );
 }

@@ -60,7 +60,7 @@ export function continuedConfig(options: ContinueOptions): TrainConfig {
   const unsaid = isImported ? notImported.filter((option) => overrides[option] === undefined) : [];
   if (unsaid.length > 0)
     throw new ConfigError(
-      `run ${run.id}: was imported, which says nothing of ${unsaid.join(", ")}: expected them as well, by --set`,
+      `run ${run.id}: was imported, which says nothing of ${unsaid.join(", ")}: expected overrides of them`,
     );
   const peak = learningRatesOf(config.optimizer).main;
   const level = peak === 0 ? 1 : buildOptimizer(config).learningRate.at(step) / peak;

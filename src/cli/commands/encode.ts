@@ -9,7 +9,7 @@ export const encodeRow = commandRow({
       .description("turn images into codes with the autoencoder of a run")
       .argument("<run>", "id, beginning of an id, name, or latest")
       .argument("<images...>", "PNG and JPEG files, and folders of them")
-      .requiredOption("-o, --out <file>", "the file of codes to write")
+      .requiredOption("-o, --out <file>", "the file of codes to write; safetensors if its name ends so")
       .option("--fit <how>", "for images of other sizes than the model's: crop, cover or patches", "exact")
       .option("--grid <file>", "write some originals and their reconstructions as a PNG file")
       .option("--checkpoint <step>", "use the checkpoint of this step", integer)
