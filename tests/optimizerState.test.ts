@@ -26,8 +26,8 @@ interface Expected {
   readonly lossesBack: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Relative differences of losses: sums in other orders, and what some steps make of them. */
-const bounds: Readonly<Record<string, number>> = { float32: 2e-5, bfloat16: 2e-3 };
+/** Relative differences of losses: sums in other orders, and what forty steps make of them. 2e-7 and 4e-5 were seen. */
+const bounds: Readonly<Record<string, number>> = { float32: 2e-5, bfloat16: 1e-3 };
 
 for (const name of ["adamw", "muon"])
   test(`what PyTorch's ${name} began goes on here with the same losses, and there again after as many steps`, async () => {

@@ -95,12 +95,12 @@ for (const name of modelNames)
     const again = readSafetensors(path.join(out, optimizerFile));
     const before = readSafetensors(file).tensors;
     const rename = (own: string) => own.replace("embed_out.weight", "lm_head.weight");
-    const after = new Map([...again.tensors].map(([own, tensor]) => [rename(own), tensor]));
+    const after = again.tensors;
     assert.deepEqual([...after.keys()].sort(), [...before.keys()].map(rename).sort());
     for (const [own, tensor] of before) assert.deepEqual(after.get(rename(own)), tensor, own);
     const groups = JSON.parse(again.metadata.optimizer!) as Group[];
     assert.deepEqual(
-      groups.map(({ params, ...group }) => [group, params.map(rename).sort()]),
+      groups.map(({ params, ...group }) => [group, [...params].sort()]),
       [[adamw, [...weights.keys()].map(rename).sort()]],
     );
   });

@@ -10,6 +10,7 @@ import { muonRule, type OptimizerMethod, optimizerMethods, withDefaults } from "
 import { type Architecture, tensorName } from "../architecture.ts";
 import type { Fields } from "../configKeys.ts";
 import type { OpenedModel } from "../openModel.ts";
+import { headNames } from "../readHuggingFace.ts";
 import type { TensorRule } from "../tensorRule.ts";
 import type { Weight } from "../weightFiles.ts";
 import { checkMuonMatrix } from "./checkMuonMatrix.ts";
@@ -71,7 +72,8 @@ export function optimizerStateWeights(
   const groups = new Map<string, { readonly fields: Fields; readonly params: string[] }>();
   const weights: Weight[] = [];
   for (const rule of architecture.tensors(model)) {
-    const name = tensorName(architecture, rule);
+    // Transformers 5 names the head so, whatever the file of the model does.
+    const name = rule.isOuter ? headNames[0]! : tensorName(architecture, rule);
     const own = rule.paths.map((path) => shapes.get(path)!);
     const row = rowOf(rule.paths[0]!);
     const isMain = kind === row.group;
