@@ -79,6 +79,19 @@ test("the presets that people begin with go out as they are, wider or deeper too
   }
 });
 
+test("the other presets go out with the options that the documentation names", async () => {
+  const gpt2 = ["model.attentionBias=all", "model.mlpBias=true", "model.position=learned"];
+  for (const [name, set, type] of [
+    ["medium", ["model.mlp=swiglu"], "qwen3"],
+    ["gpt2-small", gpt2, "gpt2"],
+  ] as const) {
+    const plain = parseLanguageConfig(await loadConfig(name));
+    assert.throws(() => architectureFor(resolveModel(plain, 50257)), ExchangeError, name);
+    const config = parseLanguageConfig(await loadConfig(name, [...set]));
+    assert.equal(architectureFor(resolveModel(config, 50257)).architecture.modelType, type);
+  }
+});
+
 test("what no architecture has is refused with the nearest one that works", () => {
   const refuses = (options: Partial<TransformerOptions>, message: RegExp) =>
     assert.throws(
