@@ -99,7 +99,8 @@ export function readParameters(
   for (const name of left) {
     if (buffers?.test(name)) continue;
     const fail = failing(name);
-    if (!model.tiedHead || !(headNames as readonly string[]).includes(name)) fail(`isn't known of ${modelType}`);
+    if (!model.tiedHead || !(headNames as readonly string[]).includes(name))
+      fail(`isn't known of ${modelType}`);
     const isOther = "isn't the embedding, which tie_word_embeddings makes the head";
     const { shape, data } = parameters.get("embedding")!;
     if (weights.type(name) !== "float32" || weights.shape(name).join() !== shape.join()) fail(isOther);

@@ -5,14 +5,13 @@ import path from "node:path";
 import test, { after } from "node:test";
 import {
   loadCheckpoint,
-  readModelFolder,
   readSafetensors,
   type StoredTensor,
   writeSafetensors,
 } from "../../checkpoint/index.ts";
 import { ExchangeError } from "../../errors.ts";
 import { exportHuggingFace, importRun, optimizerFile } from "../index.ts";
-import { modelFolder, modelNames } from "../testing/modelFolder.ts";
+import { modelFolder, modelNames, weightsIn } from "../testing/modelFolder.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "rotor-optimizer-state-"));
 after(() => rmSync(home, { recursive: true }));
@@ -72,7 +71,7 @@ function stateOf(weights: Tensors, muons: readonly string[] = []): Tensors {
 for (const name of modelNames)
   test(`moments of parameters lie where the parameters do, and go out bit by bit as they came: ${name}`, async () => {
     using folder = modelFolder(name);
-    const weights = readModelFolder(folder.path);
+    const weights = weightsIn(folder.path);
     const file = writeState(stateOf(weights), [{ ...adamw, params: [...weights.keys()] }]);
     const { run, step } = importRun(folder.path, { home, name: `of-${name}`, optimizer: file });
     assert.equal(step, 7);
@@ -121,7 +120,7 @@ function mixture(weights: Tensors) {
 
 test("Muon's average becomes a sum, and groups become options and rules", async () => {
   using folder = modelFolder("llama");
-  const weights = readModelFolder(folder.path);
+  const weights = weightsIn(folder.path);
   const { groups, muons } = mixture(weights);
   const file = writeState(stateOf(weights, muons), groups);
   const { run } = importRun(folder.path, { home, name: "mixture", optimizer: file });
@@ -163,7 +162,7 @@ test("Muon's average becomes a sum, and groups become options and rules", async 
 
 test("a state that can't be gone on with is refused in one line that names what it is", () => {
   using folder = modelFolder("llama");
-  const weights = readModelFolder(folder.path);
+  const weights = weightsIn(folder.path);
   const names = [...weights.keys()];
   const refuses = (
     message: RegExp,
@@ -251,7 +250,7 @@ test("a state that can't be gone on with is refused in one line that names what 
 
 test("Muon on matrices that are several here is refused", () => {
   using folder = modelFolder("gpt2");
-  const weights = readModelFolder(folder.path);
+  const weights = weightsIn(folder.path);
   const names = [...weights.keys()];
   const isHidden = (name: string) => /h\.\d.*weight/.test(name) && weights.get(name)!.shape.length === 2;
   const muons = names.filter(isHidden);

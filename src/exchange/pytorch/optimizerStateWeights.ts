@@ -7,10 +7,9 @@ import {
 } from "../../config/index.ts";
 import { ExchangeError } from "../../errors.ts";
 import { muonRule, type OptimizerMethod, optimizerMethods, withDefaults } from "../../optim/index.ts";
-import { type Architecture, tensorName } from "../architecture.ts";
+import { type Architecture, headNames, tensorName } from "../architecture.ts";
 import type { Fields } from "../configKeys.ts";
 import type { OpenedModel } from "../openModel.ts";
-import { headNames } from "../readHuggingFace.ts";
 import type { TensorRule } from "../tensorRule.ts";
 import type { Weight } from "../weightFiles.ts";
 import { checkMuonMatrix } from "./checkMuonMatrix.ts";
@@ -73,7 +72,7 @@ export function optimizerStateWeights(
   const weights: Weight[] = [];
   for (const rule of architecture.tensors(model)) {
     // Transformers 5 names the head so, whatever the file of the model does.
-    const name = rule.isOuter ? headNames[0]! : tensorName(architecture, rule);
+    const name = rule.isOuter ? headNames[0] : tensorName(architecture, rule);
     const own = rule.paths.map((path) => shapes.get(path)!);
     const row = rowOf(rule.paths[0]!);
     const isMain = kind === row.group;
