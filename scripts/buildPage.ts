@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** When the newest of the files that the page is made of was changed. */
 function newestSource(): number {
   let newest = 0;
-  for (const folder of ["ui", "src/scaling", "src/ui", "src/cli"]) {
+  for (const folder of ["ui", "src/scaling", "src/position", "src/ui", "src/cli"]) {
     for (const name of readdirSync(path.join(root, folder), { recursive: true }) as string[]) {
       if (name === "dist" || name.startsWith(`dist${path.sep}`)) continue;
       newest = Math.max(
@@ -39,6 +39,8 @@ export async function buildPage(folder: string): Promise<void> {
       logLevel: "error",
       build: { outDir: scratch },
     });
+    // Chunks of jax-js that nothing of the page imports.
+    rmSync(path.join(scratch, "assets"), { recursive: true, force: true });
     const names = readdirSync(scratch);
     // The document comes last: it says that all is there.
     for (const name of names.sort((a) => (a === "index.html" ? 1 : -1)))

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { launchChromium } from "./chromium.ts";
-import { rotor, start, temporaryFolder, writeMicroConfig } from "./command.ts";
+import { rotor, start, temporaryFolder, writeMicroConfig, writeMicroImages } from "./command.ts";
 import { plantRuns, plantSweep } from "./uiFixtures.ts";
 import { startUiCommand } from "./uiServer.ts";
 
@@ -129,9 +129,76 @@ test("rotor ui: a training is seen live, stopped and resumed, and tagged", async
     assert.deepEqual(problems, []);
     assert.deepEqual(await faults(page), []);
 
+    // Its model is asked beside the server, too.
+    const [download] = await (async () => {
+      await page.getByRole("link", { name: "micro", exact: true }).click();
+      await page.getByRole("link", { name: "Try it in the playground" }).click();
+      await page.getByRole("button", { name: "Another checkpoint beside it" }).click();
+      const panels = page.locator("section.panel");
+      await panels.nth(1).waitFor();
+      await page.getByLabel("Prompt").fill("the <b>whale</b> ");
+      await page.getByLabel("Tokens").fill("3");
+      await page.getByRole("button", { name: "Continue the text" }).click();
+      for (const panel of [0, 1]) await panels.nth(panel).locator(".token").first().waitFor();
+      assert.equal(await page.locator("b").count(), 0);
+      // The same model, and the same seed.
+      const texts = await page.locator(".continuation").allTextContents();
+      assert.equal(texts[0], texts[1]);
+      // Of the second token, what is chosen instead comes after the first.
+      const first = panels.nth(0);
+      const token = (await first.locator(".token").nth(0).textContent())!;
+      await first.locator(".token").nth(0).focus();
+      await page.keyboard.press("ArrowRight");
+      await first.locator('.token[aria-pressed="true"]').nth(0).waitFor();
+      assert.equal(await first.locator(".token").nth(1).getAttribute("aria-pressed"), "true");
+      const choices = first.getByRole("button", { name: /^Go on with / });
+      assert.equal(await choices.count(), 10);
+      const choice = (await choices.nth(4).getAttribute("aria-label"))!.replace("Go on with ", "");
+      await choices.nth(4).click();
+      const begun = `the <b>whale</b> ${token}${choice.replace("␣", " ").replace("⏎", "\n")}`;
+      await page.waitForFunction(
+        (text) => document.querySelector(".continuation")?.textContent?.startsWith(text),
+        begun,
+      );
+      await first.locator("summary").click();
+      await first.getByRole("button", { name: "Show attention" }).click();
+      await first.getByRole("img", { name: /^Head 2: on average \d+ % on the first token/ }).waitFor();
+      await first.getByRole("img", { name: /^Head 1/ }).focus();
+      await page.keyboard.press("ArrowDown");
+      await first.getByRole("img", { name: /^Head 1: h \(2\) attends to t \(1\): / }).waitFor();
+      assert.deepEqual(problems, []);
+      assert.deepEqual(await faults(page), []);
+      return Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name: "Save page" }).click(),
+      ]);
+    })();
+    const saved = path.join(folder.path, "playground.html");
+    await download.saveAs(saved);
+
+    const images = await writeMicroImages(folder.path);
+    assert.equal((await rotor(folder.path, "train", images)).code, 0);
+    await page.goto(ui.address);
+    await page.getByRole("link", { name: "micro-vq", exact: true }).click();
+    await page.getByRole("link", { name: "Try it in the playground" }).click();
+    await page.getByText("Atlas: codes 0 to 19 of 20").waitFor();
+    for (const code of [3, 12])
+      await page.getByRole("button", { name: new RegExp(`^code ${code}(,|$)`) }).click();
+    await page.getByRole("img", { name: "100 % of the way" }).waitFor();
+    assert.deepEqual(problems, []);
+    assert.deepEqual(await faults(page), []);
+
     await page.goto(ui.address);
     await page.getByText("seen").waitFor();
     assert.deepEqual(await faults(page), []);
+
+    const offline = await newPage(await browser.newContext({ offline: true }), problems);
+    await offline.goto(pathToFileURL(saved).href);
+    await offline.locator(".token").first().waitFor();
+    await offline.getByRole("img", { name: /^Head 2/ }).waitFor();
+    assert.equal(await offline.getByRole("button", { name: "Continue the text" }).count(), 0);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(await faults(offline), []);
   } finally {
     await browser.close();
   }
@@ -332,12 +399,24 @@ test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that l
     await check("a sweep");
     const swept = await saved("Save page");
 
+    await page.goto(`${ui.address}#/playground/positions?layout=mrope`);
+    await page.getByRole("img", { name: /^Where mrope puts the tokens/ }).waitFor();
+    await page.getByRole("button", { name: "Draw text:1 image:1x2 text:1" }).click();
+    await page.getByText("Largest position 3 in 4 tokens").waitFor();
+    assert.equal(await page.getByLabel("Document").inputValue(), "text:1 image:1x2 text:1");
+    await check("positions");
+    const placed = await saved("Save page");
+
     // On a phone no page is wider than the screen.
     await page.setViewportSize({ width: 390, height: 800 });
     for (const place of [
       "#/runs",
       `#/run/${ids[0]}`,
       `#/compare?run=${ids[0]}&run=${ids[1]}`,
+      `#/measure?run=${ids[0]}`,
+      `#/playground?at=${ids[0]}&at=${ids[1]}`,
+      "#/playground/positions?layout=mrope&layout=tie-v2",
+      "#/playground/codes",
       `#/sweep/${sweep}`,
     ]) {
       await page.goto(`${ui.address}${place}`);
@@ -362,6 +441,7 @@ test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that l
       [compared, "training.seed"],
       [hostileRun, hostile],
       [swept, "Best of each batch size"],
+      [placed, "Largest position 3 in 4 tokens"],
       [fitted, "rotor fit results.csv.gz"],
     ] as const) {
       const own = await newPage(offline, problems);
@@ -370,7 +450,7 @@ test("rotor ui: runs are compared, a sweep is fitted, and pages are saved that l
       });
       await own.goto(pathToFileURL(file).href);
       await own.getByText(text).first().waitFor();
-      await own.locator("canvas, svg.picture").first().waitFor();
+      await own.locator("canvas, .picture").first().waitFor();
       assert.deepEqual(await faults(own), [], file);
     }
     assert.deepEqual(problems, []);

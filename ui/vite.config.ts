@@ -20,6 +20,10 @@ export default {
   },
   worker: {
     format: "es",
-    rolldownOptions: { output: { entryFileNames: "[name].js" } },
+    rolldownOptions: {
+      output: { entryFileNames: "[name].js", codeSplitting: false },
+      // Positions are plain numbers: of jax-js, which other functions beside them use, nothing is needed.
+      treeshake: { moduleSideEffects: (id: string) => !id.includes("@jax-js") },
+    },
   },
 } satisfies UserConfig;

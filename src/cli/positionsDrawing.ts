@@ -1,7 +1,7 @@
-import type { LayoutReport } from "./positionsReport.ts";
+import type { PlacedReport } from "./positionsReport.ts";
 
 /** Signs of the segments: text is a dot, images and videos take letters in turn. */
-export function segmentSigns(report: LayoutReport): string[] {
+export function segmentSigns(report: PlacedReport): string[] {
   let visual = 0;
   return report.segments.map(({ kind }) =>
     kind === "text" ? "·" : String.fromCharCode("A".charCodeAt(0) + (visual++ % 26)),
@@ -9,18 +9,18 @@ export function segmentSigns(report: LayoutReport): string[] {
 }
 
 /** Coordinates of a token on the plane of a drawing: to the right w, down h; a layout of one axis lies on the diagonal. */
-export function planePoint(report: LayoutReport, position: readonly number[]): [right: number, down: number] {
+export function planePoint(report: PlacedReport, position: readonly number[]): [right: number, down: number] {
   const at = (name: string) => position[Math.max(0, report.axes.indexOf(name))]!;
   return [at("w"), at("h")];
 }
 
 /** What the directions of the plane show. */
-export function planeNames({ axes }: LayoutReport): [right: string, down: string] {
+export function planeNames({ axes }: PlacedReport): [right: string, down: string] {
   return axes.length === 1 ? [axes[0]!, axes[0]!] : ["w", "h"];
 }
 
 /** Smallest and largest coordinate of a report, the same for both directions so that shapes stay. */
-export function planeRange(report: LayoutReport): [low: number, high: number] {
+export function planeRange(report: PlacedReport): [low: number, high: number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const { positions } of report.segments) {
     for (const position of positions) {
@@ -37,7 +37,7 @@ export function planeRange(report: LayoutReport): [low: number, high: number] {
  *
  * @param size - most lines
  */
-export function drawPlane(report: LayoutReport, size = 40): string {
+export function drawPlane(report: PlacedReport, size = 40): string {
   const [low, high] = planeRange(report);
   const perLine = Math.max(1, (high - low + 1) / size);
   const lines = Math.ceil((high - low + 1) / perLine);

@@ -33,15 +33,19 @@ export interface PlacedSegment {
   readonly positions: readonly (readonly number[])[];
 }
 
-/** All that the command says of one layout. */
-export interface LayoutReport extends LayoutMeasures {
+/** Where a layout puts a document. */
+export interface PlacedReport extends LayoutMeasures {
   readonly layout: string;
   readonly axes: readonly string[];
   readonly segments: readonly PlacedSegment[];
-  readonly properties: Readonly<Record<LayoutPropertyName, ReportedVerdict>> &
-    Readonly<Record<string, ReportedVerdict>>;
   /** Warning about positions that float32 can't hold; null if all are. */
   readonly precision: string | null;
+}
+
+/** All that the command says of one layout. */
+export interface LayoutReport extends PlacedReport {
+  readonly properties: Readonly<Record<LayoutPropertyName, ReportedVerdict>> &
+    Readonly<Record<string, ReportedVerdict>>;
 }
 
 const reported = (found: PropertyVerdict): ReportedVerdict =>
@@ -75,6 +79,15 @@ export async function reportedRotation(layout: Layout, model: string): Promise<R
  * @throws ConfigError if the layout can't place the document
  */
 export async function layoutReport(layout: Layout, document: Document): Promise<LayoutReport> {
+  return { ...placedReport(layout, document), properties: await reportedVerdicts(layout) };
+}
+
+/**
+ * Places a document.
+ *
+ * @throws ConfigError if the layout can't place it
+ */
+export function placedReport(layout: Layout, document: Document): PlacedReport {
   const tokens = layoutPositions(layout, document);
   let offset = 0;
   const segments = document
@@ -95,7 +108,6 @@ export async function layoutReport(layout: Layout, document: Document): Promise<
     axes: layout.axes,
     segments,
     ...layoutMeasures(layout, document),
-    properties: await reportedVerdicts(layout),
     precision:
       loss === null
         ? null

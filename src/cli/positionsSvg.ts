@@ -1,6 +1,6 @@
 import { groundColours, seriesColours } from "../palette.ts";
 import { planeNames, planePoint, planeRange } from "./positionsDrawing.ts";
-import type { LayoutReport } from "./positionsReport.ts";
+import type { PlacedReport } from "./positionsReport.ts";
 
 const textColour = "#333333";
 const colours = seriesColours.light;
@@ -17,7 +17,7 @@ const escapeXml = (text: string) => text.replace(/&/g, "&amp;").replace(/</g, "&
 const shown = (value: number) => String(+value.toFixed(2));
 
 /** Colours of the segments: text is dark, images and videos take turns. */
-function segmentColours(report: LayoutReport): string[] {
+function segmentColours(report: PlacedReport): string[] {
   let visual = 0;
   return report.segments.map(({ kind }) =>
     kind === "text" ? textColour : colours[visual++ % colours.length]!,
@@ -25,7 +25,7 @@ function segmentColours(report: LayoutReport): string[] {
 }
 
 /** The segments in their colours, as lines that fit into the picture. */
-function heading(report: LayoutReport): string[] {
+function heading(report: PlacedReport): string[] {
   const lines: { width: number; words: string[] }[] = [];
   const inks = segmentColours(report);
   report.segments.forEach(({ segment }, i) => {
@@ -45,7 +45,7 @@ function heading(report: LayoutReport): string[] {
  * A picture of where tokens lie: above the segments in their colours, then a row per layout, on the left the plane of h (down) and w (to the right), on the right every
  * coordinate against the number of the token.
  */
-export function positionsSvg(document: string, reports: readonly LayoutReport[]): string {
+export function positionsSvg(document: string, reports: readonly PlacedReport[]): string {
   const [width, rowHeight] = [2 * (panel + 2 * margin), panel + 2 * margin + titleHeight];
   const words = heading(reports[0]!);
   const headingHeight = titleHeight + lineHeight * (words.length - 1);
@@ -68,7 +68,7 @@ function frame(left: number, low: number, high: number, across: string, down: st
   return `<rect x="${left}" y="${top}" width="${panel}" height="${panel}" fill="none" stroke="#cccccc"/><text x="${left}" y="${top - 5}">${shown(low)}</text><text x="${left + panel}" y="${top - 5}" text-anchor="end">${shown(high)} ${across}</text><text x="${left - 6}" y="${top + panel}" text-anchor="end">${down}</text>`;
 }
 
-function plane(report: LayoutReport): string {
+function plane(report: PlacedReport): string {
   const [low, high] = planeRange(report);
   const [left, top] = [margin, titleHeight + margin / 2];
   const scale = panel / (high - low + 1);
@@ -89,7 +89,7 @@ function plane(report: LayoutReport): string {
   return frame(left, low, high, ...planeNames(report)) + marks.join("");
 }
 
-function curves(report: LayoutReport): string {
+function curves(report: PlacedReport): string {
   const [left, top] = [panel + 3 * margin, titleHeight + margin / 2];
   const all = report.segments.flatMap(({ positions }) => positions);
   const high = Math.max(1, report.largestPosition);

@@ -5,6 +5,7 @@ import { compile, EngineArray, toEngine } from "../compile/index.ts";
 import { type ImageSet, imageBatch, imagesFromBatch } from "../data/index.ts";
 import { ConfigError, DataError } from "../errors.ts";
 import {
+  decodeLatents,
   encodeImages,
   type ImageAutoencoderVariables,
   initImageAutoencoder,
@@ -142,3 +143,43 @@ test("images of other sizes and codes out of range are refused", async () => {
   assert.equal((await codec.decode(new Int32Array(0))).count, 0);
   await codec.dispose();
 });
+
+for (const name of ["simvq", "residual"] as const)
+  test(`${name}: from one code to another, ends as they decode and the middle as the mean of the vectors does`, async () => {
+    const quantizer = quantizers[name]!;
+    const model = await modelOf(quantizer);
+    const codec = new ImageCodec(model, { threads: 1 });
+    const [height, width, perVector] = codec.codeShape;
+    const everywhere = (code: number) => new Int32Array(height * width * perVector).fill(code);
+    const [first, last] = [everywhere(2), everywhere(5)];
+    const between = await codec.decodeBetween(first, last, [0, 0.5, 1]);
+    const { params, state } = model.variables;
+    await using mean = compile((v: ImageAutoencoderVariables, a: np.Array, b: np.Array) => {
+      const { decoder, quantizer: own } = v.params;
+      const sum = quantizer
+        .decode(tree.ref(own), tree.ref(v.state), a)
+        .add(quantizer.decode(own, v.state, b));
+      return decodeLatents(decoder, sum.mul(0.5), config);
+    });
+    const shape = [1, height, width, ...(perVector === 1 ? [] : [perVector])];
+    const middle = await mean(
+      { params, state },
+      EngineArray.from(first, shape),
+      EngineArray.from(last, shape),
+    );
+    const expected = [
+      (await codec.decode(first)).pixels,
+      imagesFromBatch(await middle.data(), config.image as ImageSet).pixels,
+      (await codec.decode(last)).pixels,
+    ];
+    const size = 8 * 12 * 3;
+    expected.forEach((pixels, i) => {
+      const own = between.pixels.subarray(i * size, (i + 1) * size);
+      // Sums in another order may round to the neighbour.
+      assert.ok(pixels.every((value, at) => Math.abs(value - own[at]!) <= 1));
+    });
+    assert.ok(expected[0]!.some((value, at) => value !== expected[2]![at]));
+    await assert.rejects(codec.decodeBetween(first, Int32Array.of(1), [0]), DataError);
+    await assert.rejects(codec.decodeBetween(first, everywhere(99), [0]), DataError);
+    await codec.dispose();
+  });

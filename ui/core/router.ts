@@ -35,3 +35,7 @@ export const sweepHref = (id: string) => `#/sweep/${encodeURIComponent(id)}`;
 export const compareHref = (ids: readonly string[]) =>
   `#/compare?${ids.map((id) => `run=${encodeURIComponent(id)}`).join("&")}`;
 export const measureHref = (id: string) => `#/measure?run=${encodeURIComponent(id)}`;
+/** @param places - runs, each with a colon and a step unless its newest checkpoint is meant */
+export const playgroundHref = (places: readonly string[]) =>
+  `#/playground?${places.map((place) => `at=${encodeURIComponent(place)}`).join("&")}`;
+export const codesHref = (place: string) => `#/playground/codes?at=${encodeURIComponent(place)}`;

@@ -1,8 +1,10 @@
+import { codesPage } from "./codes.tsx";
 import { comparePage } from "./compare.tsx";
 import { fitPage } from "./fit.tsx";
 import { measurePage } from "./measure.tsx";
 import type { PageRow } from "./pageRow.ts";
 import { playgroundPage } from "./playground.tsx";
+import { positionsPage } from "./positions.tsx";
 import { runPage } from "./run.tsx";
 import { runsPage } from "./runs.tsx";
 import { sweepPage } from "./sweep.tsx";
@@ -18,4 +20,6 @@ export const pages: readonly PageRow[] = [
   fitPage,
   measurePage,
   playgroundPage,
+  positionsPage,
+  codesPage,
 ];

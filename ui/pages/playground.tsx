@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { shared } from "../core/api.ts";
+import { playgroundHref } from "../core/router.ts";
 import { texts, useText } from "../core/text.ts";
 import { useKept } from "../core/useKept.ts";
 import { Notices } from "../parts/notices.tsx";
@@ -126,7 +127,7 @@ function Panel({
       <Notices lines={problem === null ? [] : [problem]} isAlert />
       {answer !== null && <Continuation view={answer} prompt={read} name={name} onContinue={go} />}
       <Section title={t.attention} isOpen={shared !== null}>
-        <Attention at={checkpoint} prompt={prompt} name={`${index}-${name}`} />
+        <Attention at={checkpoint} prompt={prompt} index={index} name={name} />
       </Section>
     </section>
   );
@@ -140,7 +141,7 @@ function Playground({ query }: { readonly query: URLSearchParams }) {
   const [settings, setSettings] = useKept<Settings>("settings", firstSettings);
   const [asked, setAsked] = useState(0);
   const go = (next: readonly AskedPlace[]) => {
-    location.hash = `#/playground?${next.map((place) => `at=${encodeURIComponent(placeText(place))}`).join("&")}`;
+    location.hash = playgroundHref(next.map(placeText));
   };
   return (
     <>

@@ -4,7 +4,7 @@ import type { DifferenceView, RunDetailView, RunView } from "../../src/ui/views.
 import { ApiError, fileAddress, postJson, shared } from "../core/api.ts";
 import { alongAxis } from "../core/axis.ts";
 import { compactNumber, duration, moment, number } from "../core/format.ts";
-import { compareHref, measureHref, sweepHref } from "../core/router.ts";
+import { codesHref, compareHref, measureHref, playgroundHref, sweepHref } from "../core/router.ts";
 import { useSettings } from "../core/settings.ts";
 import { smooth } from "../core/smooth.ts";
 import { texts, useText } from "../core/text.ts";
@@ -87,6 +87,7 @@ const words = texts({
     validationLoss: "Validation loss",
     compare: "Compare with others",
     measure: "Measure its learning rate",
+    playground: "Try it in the playground",
     sweep: "Sweep",
   },
   zh: {
@@ -150,6 +151,7 @@ const words = texts({
     validationLoss: "验证损失",
     compare: "与其他训练比较",
     measure: "测量其学习率",
+    playground: "在试验场中试用",
     sweep: "扫描",
   },
 });
@@ -434,6 +436,14 @@ function Run({ params }: { readonly params: Readonly<Record<string, string>> }) 
             <>
               {" · "}
               <a href={measureHref(run.id)}>{t.measure}</a>
+            </>
+          )}
+          {(run.task === "language" || run.task === "autoencoder") && (
+            <>
+              {" · "}
+              <a href={run.task === "language" ? playgroundHref([run.id]) : codesHref(run.id)}>
+                {t.playground}
+              </a>
             </>
           )}
         </p>

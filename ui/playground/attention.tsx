@@ -156,15 +156,18 @@ function Head({
 export function Attention({
   at,
   prompt,
+  index,
   name,
 }: {
   readonly at: Checkpoint | null;
   readonly prompt: string;
-  /** Of files, and of what a page that is shared keeps. */
+  /** Of the panel, for what a page that is shared keeps. */
+  readonly index: number;
+  /** Of files. */
   readonly name: string;
 }) {
   const t = useText(words);
-  const { answer, problem, isBusy, ask } = useModel("attention", `${name}:attention`);
+  const { answer, problem, isBusy, ask } = useModel("attention", `attention:${index}`);
   return (
     <>
       <div class="controls">
