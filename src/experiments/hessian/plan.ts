@@ -21,16 +21,16 @@ export const plans = {
     correlations: [0, 0.1, 0.9],
     quadratic: { size: 16, numSamples: 500 },
     network: {
-      checkpoints: [5, 20],
-      numProbes: 16,
-      numGradients: 8,
+      checkpoints: [2, 8],
+      numProbes: 6,
+      numGradients: 6,
       learningRate: 3e-3,
       modelDim: 16,
       batchSize: 4,
       length: 16,
     },
     seeds: [1],
-    loss: { b2: [0.9, 0.999], seeds: [1, 2], steps: 20 },
+    loss: { b2: [0.9, 0.999], seeds: [1, 2], steps: 12 },
   },
 } as const satisfies Record<ExperimentSize, object>;
 

@@ -43,7 +43,7 @@ export const plans: Readonly<Record<ExperimentSize, Plan>> = {
     length: 8,
     evaluated: 16,
     seeds: [1],
-    maxExtensions: 1,
+    maxExtensions: 0,
   },
 };
 

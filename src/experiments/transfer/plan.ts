@@ -62,7 +62,7 @@ export const plans: Readonly<Record<"full" | "quick", Plan>> = {
     length: 8,
     evaluated: 16,
     seeds: [1],
-    maxExtensions: 3,
+    maxExtensions: 0,
   },
 };
 
