@@ -8,9 +8,6 @@ export interface ChatMessage {
   readonly [field: string]: unknown;
 }
 
-/** Descriptions of functions that an assistant may call, as JSON has them. */
-type Tools = readonly object[] | null;
-
 /** A conversation as text, with the parts that an assistant says. */
 export interface RenderedChat {
   readonly text: string;
@@ -72,7 +69,7 @@ export class ChatTemplate {
     messages: readonly ChatMessage[],
     addGenerationPrompt: boolean,
     where: string,
-    tools: Tools,
+    tools: readonly object[] | null,
   ): string {
     if (tools !== null && tools.length > 0 && !/\btools\b/.test(this.source))
       throw new DataError(`${where}: has tools, which the chat template doesn't read; expected none`);
@@ -93,7 +90,11 @@ export class ChatTemplate {
   }
 
   /** The text that a model continues with an assistant's turn. @param where - names the conversation in messages */
-  prompt(messages: readonly ChatMessage[], where = "messages", tools: Tools = null): string {
+  prompt(
+    messages: readonly ChatMessage[],
+    where = "messages",
+    tools: readonly object[] | null = null,
+  ): string {
     return this.#render(messages, true, where, tools).replaceAll(beginMark, "").replaceAll(endMark, "");
   }
 
@@ -105,7 +106,11 @@ export class ChatTemplate {
    * @param tools - that assistants may call; none for null and an empty list
    * @throws DataError if the template throws, reads no tools where there are some, or changes turns before when one is added
    */
-  render(messages: readonly ChatMessage[], where = "messages", tools: Tools = null): RenderedChat {
+  render(
+    messages: readonly ChatMessage[],
+    where = "messages",
+    tools: readonly object[] | null = null,
+  ): RenderedChat {
     if (!this.#hasGeneration) return this.#byTurns(messages, where, tools);
     const marked = this.#render(messages, false, where, tools);
     const spans: [number, number][] = [];
@@ -120,7 +125,7 @@ export class ChatTemplate {
     return { text, spans };
   }
 
-  #byTurns(messages: readonly ChatMessage[], where: string, tools: Tools): RenderedChat {
+  #byTurns(messages: readonly ChatMessage[], where: string, tools: readonly object[] | null): RenderedChat {
     const text = this.#render(messages, false, where, tools);
     const spans: [number, number][] = [];
     for (const [i, { role }] of messages.entries()) {
