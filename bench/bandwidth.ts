@@ -3,7 +3,7 @@
 // writes them once. In turns; seconds are those of the processor divided by the threads, so that other load counts little.
 //
 // npm run bench -- --part bandwidth [--megabytes 64] [--turns 15] [--threads 2]
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { init, type numpy as np, tree } from "@jax-js/jax";
 import { compile, compileStep, EngineArray } from "../src/compile/index.ts";
@@ -83,7 +83,7 @@ for (let turn = -2; turn < Number(flags.turns); turn++) {
 }
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 console.log(
-  `${cpus()[0]!.model}, ${threads} threads: ${numMatrices} matrices of ${side}², medians of ${flags.turns} turns; bytes are the fewest`,
+  `${cpus()[0]!.model}, ${threads} threads: ${numMatrices} matrices of ${side}², medians of ${flags.turns} turns, at a load of ${loadavg()[0]!.toFixed(0)}; bytes are the fewest`,
 );
 const rate = (name: string, bytes: number) => (bytes * numElements) / median(seconds.get(name)!);
 for (const { name, bytes } of chains) {

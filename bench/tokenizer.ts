@@ -4,7 +4,7 @@
 // npm run bench -- --part tokenizer [--python <python with tokenizers>] [--vocabulary 4096] [--turns 5]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -90,7 +90,7 @@ try {
     if (numIds !== first!.numIds || checksum !== first!.checksum)
       throw new Error("tokenizers gives other ids");
   console.log(
-    `${cpus()[0]!.model}, Node ${first!.version}${hasPython ? `, tokenizers ${other[0]!.version} on one thread` : ""}; seconds of the processor, medians of ${own.length} processes in turns`,
+    `${cpus()[0]!.model}, Node ${first!.version}${hasPython ? `, tokenizers ${other[0]!.version} on one thread` : ""}; seconds of the processor, medians of ${own.length} processes in turns, at a load of ${loadavg()[0]!.toFixed(0)}`,
   );
   console.log(
     `${texts.length} texts of ${megabytes.toFixed(1)} MB, ${size} ids; ${first!.numIds} ids, equal ones`,
