@@ -28,6 +28,7 @@ for (const [name, rate] of [
     ...["--set", "training.evalEvery=20", "--set", "training.sampleEvery=40", "--set", "training.steps=240"],
   );
 const sweep = await plantSweep(path.join(folder.path, ".rotor"), "tiny-rates");
+rotor("measure", "muon-0.02", "--samples", "64", "--probes", "4");
 const executablePath = findChromium();
 if (executablePath === null)
   throw new Error("no Chromium found; name one in the environment variable CHROMIUM");
@@ -55,6 +56,18 @@ try {
   await page.getByRole("img", { name: /Losses by learning rate/ }).waitFor();
   await page.evaluate(() => document.querySelectorAll("details.section")[1]?.scrollIntoView());
   await take("ui-sweep");
+  await page.goto(`${ui.address}#/runs`);
+  await page.getByRole("link", { name: "muon-0.02" }).click();
+  await page.getByRole("link", { name: "Measure its learning rate" }).click();
+  await page.getByRole("img", { name: /^Best learning rate of one step/ }).waitFor();
+  await take("ui-measure");
+  await page.goto(`${ui.address}#/runs`);
+  await page.getByRole("link", { name: "muon-0.02" }).click();
+  await page.getByRole("link", { name: "Try it in the playground" }).click();
+  await page.getByLabel("Prompt").fill("It was ");
+  await page.getByRole("button", { name: "Continue the text" }).click();
+  await page.locator(".token").first().waitFor();
+  await take("ui-playground");
 } finally {
   await browser.close();
 }
