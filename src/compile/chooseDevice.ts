@@ -40,7 +40,7 @@ export async function timeStep(device: PlacedDevice, side = 512): Promise<number
     );
   const { types, structure } = flattenArguments([matrix(0), matrix(1), matrix(2)]);
   const program = await buildProgram(timedStep, types, structure, "timed", undefined, device);
-  const session = await EngineSession.load(program, { device }, 2);
+  const session = await EngineSession.load(program, { device }, { kept: 2, repeats: false });
   const batch = matrix(2).elements;
   let state: Elements[] = [matrix(0).elements, matrix(1).elements];
   const times: number[] = [];

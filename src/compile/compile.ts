@@ -8,7 +8,7 @@ import { arrayFromData, EngineArray, type EngineLeaves, type IsAny } from "./eng
 import type { Precision } from "./halfProducts.ts";
 import { buildProgram, type Program } from "./program.ts";
 import type { GraphRewrite } from "./rewrites/index.ts";
-import type { EngineOptions } from "./runtime/runtime.ts";
+import type { EngineOptions, Residence } from "./runtime/runtime.ts";
 import { EngineSession } from "./session.ts";
 
 export interface CompileOptions extends EngineOptions {
@@ -86,8 +86,7 @@ export class ProgramCache {
     return buildProgram(this.#fn, types, structure, name, rewrites, device, precision, leavesOut, recompute);
   }
 
-  /** @param kept - how many of the first outputs stay on the device */
-  load(args: FlatArguments, kept: number): Promise<Loaded> {
+  load(args: FlatArguments, residence: Residence): Promise<Loaded> {
     if (this.#disposed) throw new OwnershipError("compile: the compiled function was called after dispose()");
     const known = this.#loaded.get(args.key);
     if (known !== undefined) return known;
@@ -96,7 +95,7 @@ export class ProgramCache {
       session: await EngineSession.load(
         program,
         { ...this.#options, device: await placedDevice(this.#options.device) },
-        kept,
+        residence,
       ),
     }));
     this.#loaded.set(args.key, loading);
@@ -169,7 +168,7 @@ export function compile<Args extends readonly unknown[], Out>(
   const call = async (...args: unknown[]): Promise<unknown> => {
     const flat = flattenArguments(args);
     const kept = options.outputs === "engine" ? Number.POSITIVE_INFINITY : 0;
-    const { program, session } = await programs.load(flat, kept);
+    const { program, session } = await programs.load(flat, { kept, repeats: false });
     const data = await Promise.all(flat.leaves.map(leafElements));
     const results = await session.run(data);
     return unflattenOutputs(program, 0, program.outputTree, results, options.outputs ?? "arrays");

@@ -375,7 +375,7 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     const flat = combine(state, flattenArguments(inputs));
     using _hold = state.hold();
     const numState = state.types.length;
-    const { program, session } = await programs.load(flat, numState);
+    const { program, session } = await programs.load(flat, { kept: numState, repeats: true });
     sessions.add(session);
     let structure = checked.get(program);
     if (structure === undefined) {
@@ -413,7 +413,8 @@ export function compileStep<S, Inputs extends readonly unknown[], Out>(
     toOnnx: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).model.bytes,
     prepare: async (state: EngineState<S>, ...inputs: unknown[]) => {
-      await programs.load(combine(state, flattenArguments(inputs)), state.types.length);
+      const residence = { kept: state.types.length, repeats: true };
+      await programs.load(combine(state, flattenArguments(inputs)), residence);
     },
     inspect: async (state: EngineState<S>, ...inputs: unknown[]) =>
       (await programs.build(combine(state, flattenArguments(inputs)))).statistics,

@@ -8,6 +8,7 @@ import {
   deviceTraits,
   fuseAlike,
   hostNodes,
+  returnedByKernels,
   substituteOperators,
 } from "./devices/index.ts";
 import type { EngineData } from "./elements.ts";
@@ -146,17 +147,20 @@ export async function buildProgram(
     const rewritten = optimizeGraph(lowering.graph, tensors, rewrites);
     const whole = recompute ? withRecomputation(rewritten.graph, rewritten.outputs) : rewritten;
     const optimized = precision === "mixed" ? withHalfProducts(whole, traits.float16Products) : whole;
-    const { graph, outputs } = substituteOperators(
+    const substituted = substituteOperators(
       traits.fusion === null ? optimized : fuseAlike(optimized, traits.fusion),
       traits.substitutes,
     );
+    const { graph, outputs } = traits.records ? returnedByKernels(substituted) : substituted;
     if (!traits.float64) refuseFloat64(graph.liveNodes(outputs), types);
     const nodes = graph.liveNodes(outputs);
     const made = outputs.filter((_, i) => repeated[i] === null);
     const model = encodeModel(graph, made, name, hostNodes(nodes, traits));
     const portOf = (dtype: DType, shape: readonly number[]): Port => ({ dtype: dtype as TensorType, shape });
+    const alive = aliveBytes(nodes, graph.inputs, outputs);
     return {
       model,
+      aliveBytes: alive,
       inputs: types.map(({ dtype, shape }) => portOf(dtype, shape)),
       outputs: results.map((value) => portOf(value.dtype, value.view.shape)),
       largest: largestOf(graph.liveNodes(outputs)),
@@ -166,7 +170,7 @@ export async function buildProgram(
       statistics: {
         numEquations: traced.equations.length,
         operators: model.operators,
-        aliveBytes: aliveBytes(nodes, graph.inputs, outputs),
+        aliveBytes: alive,
       },
     };
   } finally {

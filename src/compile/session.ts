@@ -9,6 +9,7 @@ import { libraryRuntime } from "./runtime/libraryRuntime.ts";
 import { isNode } from "./runtime/onnxPackage.ts";
 import type {
   EngineOptions,
+  Residence,
   RunnableModel,
   Runtime,
   RuntimeSession,
@@ -57,11 +58,10 @@ export class EngineSession {
     this.#session = session;
   }
 
-  /** @param kept - how many of the first outputs stay on the device; the rest comes back to host memory */
   static async load(
     program: RunnableModel & Pick<Program, "repeated">,
     options: EngineOptions,
-    kept: number,
+    { kept, repeats }: Residence,
   ): Promise<EngineSession> {
     const runtime = runtimeFor(options);
     const { repeated } = program;
@@ -70,7 +70,7 @@ export class EngineSession {
     if (outputs.length === 0) return new EngineSession(withRepeated(nothing, program.outputs, repeated));
     try {
       const keptOnes = repeated.slice(0, kept).filter(isMade).length;
-      const session = await runtime.load({ ...program, outputs }, options, keptOnes);
+      const session = await runtime.load({ ...program, outputs }, options, { kept: keptOnes, repeats });
       return new EngineSession(withRepeated(session, program.outputs, repeated));
     } catch (error) {
       throw error instanceof RotorError ? error : loadError(error);

@@ -36,6 +36,8 @@ export interface DeviceTraits {
    * gradient differ from run to run: rows are added by a product with ones and zeros there, up to so many of these.
    */
   readonly orderedAdditions: true | { readonly mostPlaces: number };
+  /** Kernels of a run can be recorded and done again: then each result must come from one ({@link returnedByKernels}). */
+  readonly records: boolean;
   /** What stands for operators that the device lacks or gets wrong. */
   readonly substitutes: Readonly<Record<string, Substitute>>;
   /** Operators whose kernels are wrong and have no substitute: they run on the CPU. */
@@ -52,6 +54,7 @@ export const deviceTraits: Readonly<Record<PlacedDevice, DeviceTraits>> = {
     wideCasts: true,
     fusion: null,
     orderedAdditions: true,
+    records: false,
     substitutes: {},
     leftToHost: new Set(),
   },
@@ -66,6 +69,7 @@ export const deviceTraits: Readonly<Record<PlacedDevice, DeviceTraits>> = {
     fusion: { maxElements: 2 ** 20, maxTotal: 2 ** 24, maxOperands: 7 },
     // 256 MiB: what the logits of 1,024 tokens over 64k words take.
     orderedAdditions: { mostPlaces: 2 ** 26 },
+    records: true,
     substitutes: webgpuSubstitutes,
     // TopK gives the place −1 for rows with −∞ whose length is no power of two.
     leftToHost: new Set(["TopK"]),

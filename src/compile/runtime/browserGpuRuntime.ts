@@ -3,7 +3,7 @@ import { DeviceBuffer, type Elements, type EngineData } from "../elements.ts";
 import { EngineError } from "../errors.ts";
 import { sizeOf } from "../view.ts";
 import { byteLengthOf, checkSizes } from "./checkSizes.ts";
-import { copyModel } from "./copyModel.ts";
+import { anyPort, copyModel } from "./copyModel.ts";
 import { deviceFull, deviceLost } from "./deviceFault.ts";
 import { newBuffer } from "./newBuffer.ts";
 import { type OnnxPackage, onnxPackage } from "./onnxPackage.ts";
@@ -168,7 +168,7 @@ async function openPage(): Promise<Page> {
   const { limits } = await checkBrowser();
   const ort = await onnxPackage();
   // ONNX Runtime makes its device for the first session and destroys it with the last: this one stays.
-  await ort.InferenceSession.create(copyModel("float32", 1).bytes, webgpu([]));
+  await ort.InferenceSession.create(copyModel([anyPort("float32", 1)]).bytes, webgpu([]));
   const device = new PageDevice((await ort.env.webgpu.device) as GPUDevice);
   const limit = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   return { ort, device, turns: new Turns(), limit };
@@ -178,7 +178,7 @@ let opened: Promise<Page> | undefined;
 
 /** ONNX Runtime on the GPU in a browser, through onnxruntime-web: what is kept stays in buffers of the page's device. */
 export const browserGpuRuntime: Runtime = {
-  async load(program: RunnableModel, options, kept): Promise<RuntimeSession> {
+  async load(program: RunnableModel, options, { kept }): Promise<RuntimeSession> {
     if (options.profile !== undefined)
       throw new EngineError("profile: is written in Node only; leave it out in a browser");
     opened ??= openPage().catch((error) => {

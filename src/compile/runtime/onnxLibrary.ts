@@ -18,6 +18,8 @@ const apiFunctions = {
     "uintptr_t session, uintptr_t options, void *inputNames, void *inputs, size_t numInputs, void *outputNames, size_t numOutputs, void *outputs",
   ],
   createSessionOptions: [10, "void *options"],
+  createRunOptions: [39, "void *options"],
+  addRunConfigEntry: [165, "uintptr_t options, const char *key, const char *value"],
   enableProfiling: [14, "uintptr_t options, const char *prefix"],
   enableProfilingWide: [14, "uintptr_t options, const char16_t *prefix"],
   disableMemoryPattern: [17, "uintptr_t options"],
@@ -48,6 +50,7 @@ const releaseFunctions = {
   status: 93,
   session: 95,
   tensor: 96,
+  runOptions: 97,
   sessionOptions: 100,
   arenaConfig: 157,
 } as const;
@@ -233,15 +236,29 @@ export class OnnxLibrary {
     return { addresses, text };
   }
 
+  /** @param options - of this run, made by {@link runOptions}; 0 for none */
   run(
     session: bigint,
     inputNames: BigUint64Array,
     inputs: BigUint64Array,
     outputNames: BigUint64Array,
     outputs: BigUint64Array,
+    options = 0n,
   ): void {
     const { length } = outputs;
-    this.#functions.run(session, 0n, inputNames, inputs, inputs.length, outputNames, length, outputs);
+    this.#functions.run(session, options, inputNames, inputs, inputs.length, outputNames, length, outputs);
+  }
+
+  /** Options of a run, for {@link releaseRunOptions}. */
+  runOptions(entries: Readonly<Record<string, string>>): bigint {
+    const options = this.#make("createRunOptions");
+    for (const [key, value] of Object.entries(entries))
+      this.#functions.addRunConfigEntry(options, key, value);
+    return options;
+  }
+
+  releaseRunOptions(options: bigint): void {
+    this.#release.runOptions(options);
   }
 
   endProfile(session: bigint): void {

@@ -60,6 +60,8 @@ export interface RunnableModel {
   readonly model: OnnxModel;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Bytes that are alive at most during a run, inputs and outputs among them. */
+  readonly aliveBytes: number;
   /** The largest array that a node makes, with the primitive that it stands for; null for graphs without nodes. */
   readonly largest: { readonly port: Port; readonly origin: string } | null;
 }
@@ -90,8 +92,15 @@ export interface RuntimeSession {
   release(): Promise<void>;
 }
 
+/** What becomes of the results of a session's runs. */
+export interface Residence {
+  /** How many of the first outputs stay where the session runs; the rest comes back to host memory. */
+  readonly kept: number;
+  /** Whether runs take turns between the same buffers, as a step does between those of its state. */
+  readonly repeats: boolean;
+}
+
 /** A way to call ONNX Runtime. */
 export interface Runtime {
-  /** @param kept - how many of the first outputs stay where the session runs; the rest comes back to host memory */
-  load(program: RunnableModel, options: EngineOptions, kept: number): Promise<RuntimeSession>;
+  load(program: RunnableModel, options: EngineOptions, residence: Residence): Promise<RuntimeSession>;
 }

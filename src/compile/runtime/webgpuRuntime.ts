@@ -3,15 +3,24 @@ import { EngineError } from "../errors.ts";
 import type { OnnxModel } from "../onnxModel.ts";
 import { listAdapters } from "./adapters.ts";
 import { byteLengthOf, checkSizes } from "./checkSizes.ts";
-import { copyModel } from "./copyModel.ts";
+import { anyPort, copyModel } from "./copyModel.ts";
 import { deviceFault } from "./deviceFault.ts";
 import { newBuffer } from "./newBuffer.ts";
 import { type OnnxLibrary, onnxLibrary, type Provider, tick } from "./onnxLibrary.ts";
-import type { Port, RunnableModel, Runtime, RuntimeSession } from "./runtime.ts";
+import { digest, Recorder } from "./recorder.ts";
+import type { EngineOptions, Port, Residence, RunnableModel, Runtime, RuntimeSession } from "./runtime.ts";
 
 /** Without int64 the arithmetic of indices would run on the CPU, with a copy there and back each time. */
 const provider: Provider = { name: "WebGPU", entries: { "ep.webgpuexecutionprovider.enableInt64": "1" } };
 const hostNodesEntry = "ep.webgpuexecutionprovider.forceCpuNodeNames";
+const recordingEntry = "ep.webgpuexecutionprovider.enableGraphCapture";
+/**
+ * Bytes alive in a run up to which it is recorded. Each recording has buffers of its own for what lies between (two of them, as a state has two sets
+ * of buffers); where that is much, kernels are long, and what the host does for each of them is little beside.
+ */
+const mostRecorded = 2 ** 28;
+/** Of a run: the number of its recording, or −1 for none. */
+const recordingId = "gpu_graph_id";
 /** ONNX Runtime's name of the memory that this provider allocates. */
 const memoryName = "WebGPU_Buf";
 
@@ -22,13 +31,13 @@ const memoryName = "WebGPU_Buf";
 class DeviceMemory {
   readonly #library: OnnxLibrary;
   readonly #allocator: bigint;
-  readonly #copies = new Map<string, (source: bigint, target: EngineData, port: Port) => void>();
+  readonly #copies = new Map<string, (from: BigUint64Array, to: BigUint64Array) => void>();
   readonly #collected: FinalizationRegistry<bigint>;
 
   constructor(library: OnnxLibrary) {
     this.#library = library;
     this.#collected = new FinalizationRegistry((handle) => library.releaseTensor(handle));
-    const session = library.createSession(copyModel("float32", 1).bytes, {}, provider);
+    const session = library.createSession(copyModel([anyPort("float32", 1)]).bytes, {}, provider);
     this.#allocator = library.deviceAllocator(session, memoryName);
   }
 
@@ -45,29 +54,25 @@ class DeviceMemory {
 
   read(source: bigint, port: Port): EngineData {
     const target = newBuffer(port);
-    guarded(() => this.#copyFor(port)(source, target, port));
+    this.copy([port], BigUint64Array.of(source), BigUint64Array.of(this.#library.tensor(target, port)));
     return target;
   }
 
-  /** Sessions of a type and a number of axes, made when they are first needed. */
-  #copyFor({ dtype, shape }: Port) {
-    const key = `${dtype} ${shape.length}`;
-    const known = this.#copies.get(key);
-    if (known !== undefined) return known;
-    const library = this.#library;
-    const model = copyModel(dtype, shape.length);
-    const session = library.createSession(model.bytes, {}, provider);
-    const [inputNames, outputNames] = [library.names(model.inputNames), library.names(model.outputNames)];
-    const copy = (source: bigint, target: EngineData, port: Port) =>
-      library.run(
-        session,
-        inputNames.addresses,
-        BigUint64Array.of(source),
-        outputNames.addresses,
-        BigUint64Array.of(library.tensor(target, port)),
-      );
-    this.#copies.set(key, copy);
-    return copy;
+  /** Copies tensors, from host memory, to it, or on the device, in sessions of their types and numbers of axes that are made when first needed. */
+  copy(ports: readonly Port[], from: BigUint64Array, to: BigUint64Array): void {
+    const key = ports.map(({ dtype, shape }) => `${dtype} ${shape.length}`).join();
+    let copy = this.#copies.get(key);
+    if (copy === undefined) {
+      const library = this.#library;
+      const model = copyModel(ports.map(({ dtype, shape }) => anyPort(dtype, shape.length)));
+      const session = library.createSession(model.bytes, {}, provider);
+      const [inputNames, outputNames] = [library.names(model.inputNames), library.names(model.outputNames)];
+      copy = (source, target) =>
+        library.run(session, inputNames.addresses, source, outputNames.addresses, target);
+      this.#copies.set(key, copy);
+    }
+    const made = copy;
+    guarded(() => made(from, to));
   }
 }
 
@@ -82,6 +87,9 @@ function guarded<T>(work: () => T): T {
 
 /** A tensor in the device's memory. */
 class DeviceTensor extends DeviceBuffer {
+  static #numMade = 0;
+  /** No other tensor has it or will have it, as it is with an address. */
+  readonly id = DeviceTensor.#numMade++;
   readonly byteLength: number;
   readonly #memory: DeviceMemory;
   readonly #port: Port;
@@ -150,59 +158,207 @@ function firstUse(library: OnnxLibrary): DeviceMemory {
   }
 }
 
+/** The buffers on the device that a run goes between. */
+function routeOf(given: readonly Elements[], filled: readonly Elements[]): string {
+  const ids = (elements: readonly Elements[]) =>
+    elements.map((each) => (each instanceof DeviceTensor ? each.id : "")).join();
+  return `${ids(given)} ${ids(filled)}`;
+}
+
+/** A graph on the GPU. */
+class GpuSession implements RuntimeSession {
+  readonly fillsBuffers = true;
+  /** WebGPU lets no kernel read and write one buffer through two bindings. */
+  readonly overwrites = false;
+  readonly transferred = { up: 0, down: 0 };
+  readonly #library: OnnxLibrary;
+  readonly #memory: DeviceMemory;
+  readonly #program: RunnableModel;
+  readonly #options: EngineOptions;
+  readonly #kept: number;
+  readonly #inputNames: ReturnType<OnnxLibrary["names"]>;
+  readonly #outputNames: ReturnType<OnnxLibrary["names"]>;
+  readonly #recorder: Recorder | null;
+  /** Buffers on the device for what comes from the host and goes to it, by place: a recording needs them where they are. */
+  readonly #slots = new Map<string, DeviceTensor>();
+  #session: bigint | null;
+
+  constructor(
+    library: OnnxLibrary,
+    memory: DeviceMemory,
+    program: RunnableModel,
+    options: EngineOptions,
+    { kept, repeats }: Residence,
+  ) {
+    this.#library = library;
+    this.#memory = memory;
+    this.#program = program;
+    this.#options = options;
+    this.#kept = kept;
+    const { model } = program;
+    this.#inputNames = library.names(model.inputNames);
+    this.#outputNames = library.names(model.outputNames);
+    // What the CPU does can't be recorded, and a profile is of what was done as usual.
+    const mayRecord =
+      repeats &&
+      model.hostNodes.length === 0 &&
+      options.profile === undefined &&
+      program.aliveBytes <= mostRecorded;
+    this.#session = mayRecord ? this.#loadRecording() : null;
+    this.#recorder =
+      this.#session === null
+        ? null
+        : new Recorder((records) => {
+            library.releaseSession(this.#handle());
+            this.#session = this.#load(records);
+          });
+    this.#session ??= this.#load();
+  }
+
+  #load(records = false): bigint {
+    const { bytes, hostNodes } = this.#program.model;
+    const entries = {
+      ...provider.entries,
+      ...(hostNodes.length > 0 && { [hostNodesEntry]: hostNodes.join("\n") }),
+      ...(records && { [recordingEntry]: "1" }),
+    };
+    return guarded(() => this.#library.createSession(bytes, this.#options, { name: provider.name, entries }));
+  }
+
+  /** A session that may record, or null where some of its operators run on the CPU. */
+  #loadRecording(): bigint | null {
+    try {
+      return this.#load(true);
+    } catch (error) {
+      if (/graph capture/.test((error as Error).message)) return null;
+      throw error;
+    }
+  }
+
+  #handle(): bigint {
+    if (this.#session === null) throw new Error("the session has been released");
+    return this.#session;
+  }
+
+  async run(given: readonly Elements[], free: readonly (Elements | null)[]): Promise<Elements[]> {
+    await tick();
+    const filled = this.#program.outputs.map((port, i): Elements => {
+      const buffer = free[i] ?? null;
+      if (i < this.#kept)
+        return buffer instanceof DeviceTensor ? buffer : guarded(() => this.#memory.allocate(port));
+      return buffer === null || buffer instanceof DeviceBuffer ? newBuffer(port) : buffer;
+    });
+    const host = given.map((elements) =>
+      elements instanceof DeviceBuffer && !(elements instanceof DeviceTensor) ? elements.read() : elements,
+    );
+    const { mode, id } = this.#recorder?.next(routeOf(host, filled)) ?? { mode: "plain", id: 0 };
+    if (mode === "plain") this.#compute(this.#tensors(host, "up"), this.#tensors(filled, "down"));
+    else this.#throughSlots(host, filled, id, mode === "check");
+    return filled;
+  }
+
+  /** Runs with everything on the device, under the number of a recording. */
+  #throughSlots(
+    given: readonly Elements[],
+    filled: readonly Elements[],
+    id: number,
+    isChecked: boolean,
+  ): void {
+    const [from, to] = [this.#onDevice(given, "up"), this.#onDevice(filled, "down")];
+    this.#copySlots(given, from, "up");
+    this.#compute(from, to, id);
+    if (isChecked) {
+      const recorded = this.#outcome(filled, to);
+      this.#compute(from, to);
+      this.#recorder?.judge(this.#outcome(filled, to) === recorded);
+    } else this.#copySlots(filled, to, "down");
+  }
+
+  /** What a run has made, host memory included. */
+  #outcome(filled: readonly Elements[], to: BigUint64Array): number {
+    this.#copySlots(filled, to, "down");
+    return digest(filled);
+  }
+
+  /** @param id - of a recording; by default nothing is recorded */
+  #compute(from: BigUint64Array, to: BigUint64Array, id = -1): void {
+    const library = this.#library;
+    const [inputs, outputs] = [this.#inputNames.addresses, this.#outputNames.addresses];
+    guarded(() => {
+      if (this.#recorder === null) return library.run(this.#handle(), inputs, from, outputs, to);
+      const options = library.runOptions({ [recordingId]: String(id) });
+      try {
+        library.run(this.#handle(), inputs, from, outputs, to, options);
+      } finally {
+        library.releaseRunOptions(options);
+      }
+    });
+  }
+
+  #ports(direction: "up" | "down"): readonly Port[] {
+    return direction === "up" ? this.#program.inputs : this.#program.outputs;
+  }
+
+  /** Tensors of elements where they are. */
+  #tensors(elements: readonly Elements[], direction: "up" | "down"): BigUint64Array {
+    return BigUint64Array.from(elements, (each, i) =>
+      each instanceof DeviceTensor ? each.handle : this.#hostTensor(each as EngineData, i, direction),
+    );
+  }
+
+  /** The tensor of elements in host memory, which are copied. */
+  #hostTensor(data: EngineData, place: number, direction: "up" | "down"): bigint {
+    this.transferred[direction] += data.byteLength;
+    return this.#library.tensor(data, this.#ports(direction)[place]!);
+  }
+
+  /** Tensors on the device, of slots for what is in host memory. */
+  #onDevice(elements: readonly Elements[], direction: "up" | "down"): BigUint64Array {
+    const ports = this.#ports(direction);
+    return BigUint64Array.from(elements, (each, i) => {
+      if (each instanceof DeviceTensor) return each.handle;
+      const key = `${direction} ${i}`;
+      const slot = this.#slots.get(key) ?? guarded(() => this.#memory.allocate(ports[i]!));
+      this.#slots.set(key, slot);
+      return slot.handle;
+    });
+  }
+
+  /** Copies what is in host memory to its slots, or back. */
+  #copySlots(elements: readonly Elements[], slots: BigUint64Array, direction: "up" | "down"): void {
+    const places = elements.flatMap((each, i) => (each instanceof DeviceTensor ? [] : [i]));
+    if (places.length === 0) return;
+    const ports = places.map((i) => this.#ports(direction)[i]!);
+    const host = BigUint64Array.from(places, (i) =>
+      this.#hostTensor(elements[i] as EngineData, i, direction),
+    );
+    const there = BigUint64Array.from(places, (i) => slots[i]!);
+    const [from, to] = direction === "up" ? [host, there] : [there, host];
+    this.#memory.copy(ports, from, to);
+  }
+
+  endProfile(): void {
+    this.#library.endProfile(this.#handle());
+  }
+
+  async release(): Promise<void> {
+    this.#library.releaseSession(this.#handle());
+    this.#session = null;
+    for (const slot of this.#slots.values()) slot.dispose();
+  }
+}
+
 function runtimeOf(library: OnnxLibrary): Runtime {
   let memory: DeviceMemory | null = null;
   let limit: number | null = null;
   return {
-    async load(program: RunnableModel, options, kept): Promise<RuntimeSession> {
+    async load(program, options, residence): Promise<RuntimeSession> {
       await tick();
       limit ??= checkAdapters();
       checkSizes(program, limit);
-      const { model, inputs, outputs } = program;
-      checkFloat16(model);
+      checkFloat16(program.model);
       memory ??= firstUse(library);
-      const device = memory;
-      const own =
-        model.hostNodes.length === 0
-          ? provider
-          : { ...provider, entries: { ...provider.entries, [hostNodesEntry]: model.hostNodes.join("\n") } };
-      let handle: bigint | null = guarded(() => library.createSession(model.bytes, options, own));
-      const session = (): bigint => {
-        if (handle === null) throw new Error("the session has been released");
-        return handle;
-      };
-      const [inputNames, outputNames] = [library.names(model.inputNames), library.names(model.outputNames)];
-      const transferred = { up: 0, down: 0 };
-      return {
-        fillsBuffers: true,
-        // WebGPU lets no kernel read and write one buffer through two bindings.
-        overwrites: false,
-        transferred,
-        async run(given, free) {
-          await tick();
-          const filled = outputs.map((port, i): Elements => {
-            const buffer = free[i] ?? null;
-            if (i < kept)
-              return buffer instanceof DeviceTensor ? buffer : guarded(() => device.allocate(port));
-            return buffer === null || buffer instanceof DeviceBuffer ? newBuffer(port) : buffer;
-          });
-          const tensorOf = (elements: Elements, port: Port, direction: "up" | "down"): bigint => {
-            if (elements instanceof DeviceTensor) return elements.handle;
-            const host = elements instanceof DeviceBuffer ? elements.read() : elements;
-            transferred[direction] += host.byteLength;
-            return library.tensor(host, port);
-          };
-          const from = BigUint64Array.from(given, (data, i) => tensorOf(data, inputs[i]!, "up"));
-          const to = BigUint64Array.from(filled, (data, i) => tensorOf(data, outputs[i]!, "down"));
-          guarded(() => library.run(session(), inputNames.addresses, from, outputNames.addresses, to));
-          return filled;
-        },
-        endProfile: () => library.endProfile(session()),
-        async release() {
-          library.releaseSession(session());
-          handle = null;
-        },
-      };
+      return new GpuSession(library, memory, program, options, residence);
     },
   };
 }

@@ -14,7 +14,7 @@ export function lowerForGpu(fn: AnyFunction, args: readonly unknown[]): Promise<
 /** Runs on the CPU what a function becomes for a GPU: where no device is, its lowering is checked all the same. Nothing is consumed. */
 export async function runLoweredForGpu(fn: AnyFunction, args: readonly unknown[]): Promise<TreeValue> {
   const program = await lowerForGpu(fn, args);
-  const session = await EngineSession.load(program, { threads: 1 }, 0);
+  const session = await EngineSession.load(program, { threads: 1 }, { kept: 0, repeats: false });
   try {
     const { leaves } = flattenArguments(tree.ref(args) as unknown[]);
     const data = await Promise.all(leaves.map(leafElements));
