@@ -36,8 +36,6 @@ export const checkpointChoice = (text: string) => {
 };
 
 /** Where the model of a command runs. */
-export const deviceOption = () =>
-  new Option(
-    "--device <device>",
-    "where to run (by default as the run was trained, else the CPU); auto: the GPU if it is faster",
-  ).choices(["cpu", "gpu", "auto"] as const);
+export const deviceOption = (
+  description = "where to run (by default as the run was trained, else the CPU); auto: the GPU if it is faster",
+) => new Option("--device <device>", description).choices(["cpu", "gpu", "auto"] as const);

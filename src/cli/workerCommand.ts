@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { type Device, EngineArray, placementOf, settledPlacement, toDevice } from "../compile/index.ts";
 import { patiently } from "../runs/index.ts";
 import {
   openSharedFiles,
@@ -12,13 +13,14 @@ import {
 import { checkWorkers } from "./chooseWorkers.ts";
 import { commandPatience } from "./commandPatience.ts";
 import { interruptSignal } from "./interruptSignal.ts";
-import { out } from "./print.ts";
+import { out, warn } from "./print.ts";
 import { boundedThreads } from "./threads.ts";
 
 export interface WorkerFlags {
   readonly once?: boolean;
   readonly workers: number;
   readonly threads?: number;
+  readonly device?: Device;
   readonly sweep?: string;
   readonly shared?: string;
   readonly home: string;
@@ -46,7 +48,9 @@ export async function workerCommand(flags: WorkerFlags): Promise<number> {
     flags.threads === undefined
       ? Math.max(1, Math.floor(availableParallelism() / workers))
       : boundedThreads(flags.threads, "--threads");
-  // A place that can't be used is refused here, and not by every trial.
+  // A device or a place that can't be used is refused here, and not by every trial.
+  const { device } = await settledPlacement(placementOf({ device: flags.device }), warn);
+  await toDevice(EngineArray.from(new Float32Array(1), [1]), placementOf({ device }));
   if (shared !== undefined) await openSharedFiles(shared);
   const signal = interruptSignal("stopping; running trials keep a checkpoint");
   const patience = commandPatience(signal);
@@ -56,7 +60,7 @@ export async function workerCommand(flags: WorkerFlags): Promise<number> {
     sweep === undefined ? undefined : (await patiently(() => store.getSweep(sweep), patience)).id;
   await using stack = new AsyncDisposableStack();
   const executors = Array.from({ length: workers }, () =>
-    stack.use(new ProcessExecutor({ home, threads, shared: shared ?? null })),
+    stack.use(new ProcessExecutor({ home, threads, ...placementOf({ device }), shared: shared ?? null })),
   );
   await removeOrphanRuns(store, home);
   out(`taking trials from ${store.location}`);

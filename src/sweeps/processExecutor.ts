@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { EngineError } from "../compile/index.ts";
+import { type Device, EngineError } from "../compile/index.ts";
 import type { TrainConfig } from "../config/index.ts";
 import type { Attempt, TrialExecutor } from "./trialExecutor.ts";
 import type { Reply, Request } from "./trialProcess.ts";
@@ -15,6 +15,8 @@ export interface ProcessExecutorOptions {
   readonly home: string;
   /** Threads of one operator; null for what each configuration says. */
   readonly threads: number | null;
+  /** Where trials run; by default as each configuration says. */
+  readonly device?: Device;
   /** Folder or `s3://` URL of shared checkpoints; null for none. */
   readonly shared: string | null;
 }
@@ -43,7 +45,7 @@ export class ProcessExecutor implements TrialExecutor {
         else finish(reply);
       };
       const onExit = (code: number | null, signal: string | null) => {
-        this.#child = null;
+        if (this.#child === child) this.#child = null;
         finish({ kind: "error", message: `its process ended with ${signal ?? `code ${code}`}` });
       };
       child.on("message", onMessage);
@@ -72,7 +74,11 @@ export class ProcessExecutor implements TrialExecutor {
     signal.addEventListener("abort", stop);
     try {
       const answer = await reply;
-      if (answer.kind === "attempt") return answer.attempt;
+      if (answer.kind === "attempt") {
+        // The next trial gets a process of its own, which opens the device anew.
+        if (answer.attempt.kind === "broken" && answer.attempt.isSpent) await this.#end();
+        return answer.attempt;
+      }
       return { kind: "broken", message: answer.kind === "error" ? answer.message : "has no result" };
     } finally {
       signal.removeEventListener("abort", stop);
@@ -99,10 +105,16 @@ export class ProcessExecutor implements TrialExecutor {
     this.#child?.kill("SIGKILL");
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends the process and waits until it is gone. */
+  async #end(): Promise<void> {
     const child = this.#child;
+    this.#child = null;
     if (child === null) return;
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end();
   }
 }

@@ -1,3 +1,4 @@
+import { type Device, DeviceLostError } from "../compile/index.ts";
 import { parseConfig, type TrainConfig } from "../config/index.ts";
 import {
   CheckpointError,
@@ -27,6 +28,8 @@ export interface TrialOrder {
   readonly home: string;
   /** Of one operator; null for what the configuration says. */
   readonly threads: number | null;
+  /** Where to run; by default as the configuration says. */
+  readonly device?: Device;
   /** Folder or `s3://` URL of shared checkpoints; null for none. */
   readonly shared: string | null;
 }
@@ -129,7 +132,7 @@ export async function runTrial(
   signal: AbortSignal,
   warn: Warn = () => {},
 ): Promise<Attempt> {
-  const { home, trialId, fence, earlyStop, threads } = order;
+  const { home, trialId, fence, earlyStop, threads, device } = order;
   const begin = performance.now();
   const watch = new DivergenceWatch(earlyStop);
   const ours = new AbortController();
@@ -169,6 +172,7 @@ export async function runTrial(
       trainRun({
         ...from,
         ...task,
+        ...(device !== undefined && { device }),
         home,
         signal: AbortSignal.any([signal, ours.signal]),
         reporter: {
@@ -221,6 +225,6 @@ export async function runTrial(
       return outcome("failed", message);
     // A worker that was killed a moment ago, or has lost its claim, may not have let go of the run yet.
     if (error instanceof RunLockedError) return { kind: "held", message };
-    return { kind: "broken", message };
+    return { kind: "broken", message, ...(error instanceof DeviceLostError && { isSpent: true }) };
   }
 }

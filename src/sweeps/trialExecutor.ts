@@ -8,7 +8,12 @@ export type Attempt =
   /** The run is being trained by another process, which can't be for long: its claim is lost. */
   | { readonly kind: "held"; readonly message: string }
   /** Something went wrong that another attempt may not meet. */
-  | { readonly kind: "broken"; readonly message: string };
+  | {
+      readonly kind: "broken";
+      readonly message: string;
+      /** Whether the process that met it is of no use any more, as one whose device is lost. */
+      readonly isSpent?: true;
+    };
 
 /** What runs one trial at a time. */
 export interface TrialExecutor extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { commandRow } from "../commandRow.ts";
-import { positiveInteger } from "../optionTypes.ts";
+import { deviceOption, positiveInteger } from "../optionTypes.ts";
 
 export const workerRow = commandRow({
   example: "rotor worker --once",
@@ -13,6 +13,9 @@ export const workerRow = commandRow({
         "--threads <n>",
         "threads of one operator in each trial (by default the cores, divided)",
         positiveInteger,
+      )
+      .addOption(
+        deviceOption("where trials run (by default as the sweep was begun); auto: the GPU if it is faster"),
       )
       .option("--sweep <sweep>", "only trials of this sweep")
       .option(...sharedOption)
