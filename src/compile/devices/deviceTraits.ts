@@ -33,9 +33,9 @@ export interface DeviceTraits {
   readonly fusion: FusionLimits | null;
   /**
    * What a scatter adds to one place is added in one order. WebGPU's additions are atomic, in any order, so that the last bits of a table's
-   * gradient differ from run to run: rows are added by a product with ones and zeros there, up to so many of these.
+   * gradient differ from run to run: rows are added by products with ones and zeros there, of so many of these at a time, and so many times.
    */
-  readonly orderedAdditions: true | { readonly mostPlaces: number };
+  readonly orderedAdditions: true | { readonly mostPlaces: number; readonly mostBlocks: number };
   /** Kernels of a run can be recorded and done again: then each result must come from one ({@link returnedByKernels}). */
   readonly records: boolean;
   /** What stands for operators that the device lacks or gets wrong. */
@@ -67,8 +67,8 @@ export const deviceTraits: Readonly<Record<PlacedDevice, DeviceTraits>> = {
     wideCasts: false,
     // WebGPU promises eight buffers to a kernel, one of them the other way.
     fusion: { maxElements: 2 ** 20, maxTotal: 2 ** 24, maxOperands: 7 },
-    // 256 MiB: what the logits of 1,024 tokens over 64k words take.
-    orderedAdditions: { mostPlaces: 2 ** 26 },
+    // 256 MiB: what the logits of 1,024 tokens over 64k words take. A product costs what the logits' own does; 32 are 16k tokens over 128k words.
+    orderedAdditions: { mostPlaces: 2 ** 26, mostBlocks: 32 },
     records: true,
     substitutes: webgpuSubstitutes,
     // TopK gives the place −1 for rows with −∞ whose length is no power of two.

@@ -167,8 +167,9 @@ const scatter: PrimitiveRule = {
     const { orderedAdditions } = lowering.device;
     const isOrdered = orderedAdditions === true || dtype !== "float32" || sizeOf(restShape) === 1;
     let kept: Tensor;
-    if (adds && !isOrdered && total * count <= orderedAdditions.mostPlaces) {
-      kept = addByProduct(lowering, place(-1), rows, total);
+    const block = isOrdered ? 0 : Math.floor(orderedAdditions.mostPlaces / total);
+    if (adds && !isOrdered && count <= block * orderedAdditions.mostBlocks) {
+      kept = addByProduct(lowering, place(-1), rows, total, block);
     } else if (adds) {
       // What lies outside the array adds nothing to its first row.
       const mask = graph.reshape(inside, [count, ...restShape.map(() => 1)]);
@@ -203,8 +204,18 @@ const scatter: PrimitiveRule = {
   },
 };
 
-/** Rows added at places, of which those below 0 don't count: `[i = places]·rows`, whose sums have one order. */
-function addByProduct({ graph }: Lowering, places: Tensor, rows: Tensor, total: number): Tensor {
+/**
+ * Rows added at places, of which those below 0 don't count: `[i = places]·rows`, whose sums have one order.
+ *
+ * @param block - rows of one product; those of several are added one after the other
+ */
+function addByProduct(
+  { graph }: Lowering,
+  places: Tensor,
+  rows: Tensor,
+  total: number,
+  block: number,
+): Tensor {
   const [count = 0, ...rest] = rows.shape;
   const width = sizeOf(rest);
   const own = graph.cast(graph.reshape(places, [1, count]), "int32");
@@ -213,9 +224,22 @@ function addByProduct({ graph }: Lowering, places: Tensor, rows: Tensor, total: 
     [total, 1],
     Int32Array.from({ length: total }, (_, i) => i),
   );
-  const isHere = graph.op("Equal", [all, own], "bool", [total, count]);
   const flat = graph.reshape(rows, [count, width]);
-  const sums = graph.op("MatMul", [graph.cast(isHere, rows.type), flat], rows.type, [total, width]);
+  /** Columns or rows of one block. */
+  const part = (tensor: Tensor, axis: 0 | 1, from: number, size: number): Tensor => {
+    if (size === count) return tensor;
+    const places = graph.indices(range(size).map((i) => from + i));
+    const shape = tensor.shape.map((own, i) => (i === axis ? size : own));
+    return graph.op("Gather", [tensor, places], tensor.type, shape, { axis });
+  };
+  let sums: Tensor | undefined;
+  for (let from = 0; from < count || sums === undefined; from += block) {
+    const size = Math.min(block, count - from);
+    const isHere = graph.op("Equal", [all, part(own, 1, from, size)], "bool", [total, size]);
+    const ones = graph.cast(isHere, rows.type);
+    const product = graph.op("MatMul", [ones, part(flat, 0, from, size)], rows.type, [total, width]);
+    sums = sums === undefined ? product : graph.op("Add", [sums, product], rows.type, [total, width]);
+  }
   return graph.reshape(sums, [total, ...rest]);
 }
 
