@@ -8,8 +8,8 @@ import { RunStore } from "../src/runs/index.ts";
 import { trainRun } from "../src/train/index.ts";
 import { rotor, temporaryFolder, writeMicroConfig } from "./command.ts";
 
-const steps = 6;
-const overrides = [`training.steps=${steps}`, "training.logEvery=1", "training.checkpointEvery=3"];
+const steps = 4;
+const overrides = [`training.steps=${steps}`, "training.logEvery=1", "training.checkpointEvery=2"];
 
 describe("the command on a GPU", () => {
   let reason: string | null = null;
@@ -49,7 +49,7 @@ describe("the command on a GPU", () => {
       ["gpu", "cpu"],
     ] as const) {
       const abort = new AbortController();
-      const reporter = { step: ({ step }: { step: number }) => step === 3 && abort.abort() };
+      const reporter = { step: ({ step }: { step: number }) => step === 2 && abort.abort() };
       const stopped = await trainRun({
         config,
         home,
@@ -71,7 +71,7 @@ describe("the command on a GPU", () => {
 
     // A greedy continuation is the same wherever it is computed.
     const sample = (device: string) =>
-      rotor(folder.path, "sample", "gpu", "--device", device, "--temperature", "0", "--tokens", "12");
+      rotor(folder.path, "sample", "gpu", "--device", device, "--temperature", "0", "--tokens", "6");
     const [gpu, cpu] = [await sample("gpu"), await sample("cpu")];
     assert.equal(gpu.code, 0, gpu.stderr);
     assert.equal(gpu.stdout, cpu.stdout);
@@ -119,6 +119,9 @@ test("without a driver --device gpu is one line, and nothing is made", async (t)
     const { code, stderr } = await rotor(folder.path, "train", file, "--device", "gpu");
     assert.equal(code, 1);
     assert.match(stderr, /^rotor: device "gpu": [^\n]+ install the driver of the card[^\n]*\n$/);
+    const worker = await rotor(folder.path, "worker", "--once", "--device", "gpu");
+    assert.equal(worker.code, 1);
+    assert.match(worker.stderr, /^rotor: device "gpu": [^\n]+\n$/);
     const usage = await rotor(folder.path, "train", file, "--device", "tpu");
     assert.equal(usage.code, 2);
   } finally {

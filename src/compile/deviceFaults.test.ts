@@ -3,9 +3,11 @@ import { before, describe, test } from "node:test";
 import { numpy as np } from "@jax-js/jax";
 import { MemoryError } from "../errors.ts";
 import { compile, DeviceLostError, EngineArray, EngineError } from "./index.ts";
+import { checkSizes } from "./runtime/checkSizes.ts";
 import { deviceFault } from "./runtime/deviceFault.ts";
 import { OnnxLibrary } from "./runtime/onnxLibrary.ts";
 import { whyNoGpu } from "./testing/gpu.ts";
+import { lowerForGpu } from "./testing/loweredForGpu.ts";
 
 /** Lets the runtime say something, as it does when a device fails, in place of its next run. */
 function failNextRun(message: string): void {
@@ -81,5 +83,21 @@ describe("a device that fails", () => {
           error.message,
         ),
     );
+    // A table of 8 million words.
+    const shape: [number, number] = [2 ** 23, 1024];
+    const table = { dtype: "float32", shape, path: "0.params.embedding" };
+    const program = { model: {} as never, aliveBytes: 0, inputs: [table], outputs: [], largest: null };
+    assert.throws(
+      () => checkSizes(program, 2 ** 30),
+      (error) =>
+        error instanceof EngineError &&
+        error.message ===
+          'device "gpu": float32[8388608,1024], argument 0.params.embedding, takes 32768 MiB: expected at most 1024 MiB, the largest buffer of the device; a smaller vocabulary or width takes less, or use "cpu"',
+    );
+    const params = (p: { readonly params: { readonly w: np.Array } }) => p.params.w.mul(2);
+    const small = [{ params: { w: np.zeros([2]) } }] as const;
+    const { inputs } = await lowerForGpu(params, small);
+    assert.deepEqual(inputs, [{ dtype: "float32", shape: [2], path: "0.params.w" }]);
+    small[0].params.w.dispose();
   });
 });

@@ -107,6 +107,15 @@ function refuseFloat64(nodes: readonly GraphNode[], types: readonly ArgumentType
   throw new UnsupportedPrimitiveError(primitive!, operands.join(" "), advice);
 }
 
+/** Where each leaf is, by the places and names that lead to it. */
+function leafPaths({ nodeType, nodeMetadata, childTreedefs }: tree.JsTreeDef, path = ""): string[] {
+  if (String(nodeType) === "Leaf") return [path];
+  const names = Array.isArray(nodeMetadata) ? nodeMetadata : null;
+  return childTreedefs.flatMap((child, i) =>
+    leafPaths(child, `${path === "" ? "" : `${path}.`}${names?.[i] ?? i}`),
+  );
+}
+
 function largestOf(nodes: readonly GraphNode[]): RunnableModel["largest"] {
   let largest: RunnableModel["largest"] = null;
   for (const { outputs, origin } of nodes) {
@@ -157,11 +166,12 @@ export async function buildProgram(
     const made = outputs.filter((_, i) => repeated[i] === null);
     const model = encodeModel(graph, made, name, hostNodes(nodes, traits));
     const portOf = (dtype: DType, shape: readonly number[]): Port => ({ dtype: dtype as TensorType, shape });
+    const paths = leafPaths(inputTree);
     const alive = aliveBytes(nodes, graph.inputs, outputs);
     return {
       model,
       aliveBytes: alive,
-      inputs: types.map(({ dtype, shape }) => portOf(dtype, shape)),
+      inputs: types.map(({ dtype, shape }, i) => ({ ...portOf(dtype, shape), path: paths[i]! })),
       outputs: results.map((value) => portOf(value.dtype, value.view.shape)),
       largest: largestOf(graph.liveNodes(outputs)),
       outputTree: traced.outputTree,

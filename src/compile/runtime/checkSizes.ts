@@ -14,9 +14,15 @@ export function checkSizes({ inputs, outputs, largest }: RunnableModel, limit: n
   const large = all.find(({ port }) => byteLengthOf(port) > limit);
   if (large === undefined) return;
   const { port, origin } = large;
+  // Of what is given a batch is no part, or a small one.
+  const remedy =
+    origin === ""
+      ? "a smaller vocabulary or width takes less"
+      : "a smaller batch, length or vocabulary takes less";
   const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
-  const made = origin === "" ? "" : `, which "${origin.split(" ")[0]}" makes,`;
+  const given = port.path === undefined ? "" : `, argument ${port.path},`;
+  const made = origin === "" ? given : `, which "${origin.split(" ")[0]}" makes,`;
   throw new EngineError(
-    `device "gpu": ${port.dtype}[${port.shape.join()}]${made} takes ${mebibytes(byteLengthOf(port))}: expected at most ${mebibytes(limit)}, the largest buffer of the device; a smaller batch or vocabulary takes less, or use "cpu"`,
+    `device "gpu": ${port.dtype}[${port.shape.join()}]${made} takes ${mebibytes(byteLengthOf(port))}: expected at most ${mebibytes(limit)}, the largest buffer of the device; ${remedy}, or use "cpu"`,
   );
 }

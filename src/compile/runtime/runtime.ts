@@ -53,6 +53,8 @@ export function placementOf({
 export interface Port {
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Where it is among the arguments: `0.params.embedding`, say. */
+  readonly path?: string;
 }
 
 /** A model with the types of its inputs and outputs. */
