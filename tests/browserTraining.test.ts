@@ -151,19 +151,21 @@ test("examples/browser-training: trains on the GPU, goes on after a reload bit f
     await t.test(
       "without WebGPU, and without an adapter for it, gpu is one line and auto the CPU",
       async () => {
-        // A browser with its own switch for it, and one that finds nothing.
-        for (const [args, line] of [
-          [["--disable-blink-features=WebGPU"], /^device "gpu": this browser has no WebGPU, [^\n]+$/],
-          [[], /^device "gpu": the browser finds no adapter for WebGPU; [^\n]+$/],
-        ] as const) {
-          const bare = await chromium.launch({ executablePath, args: ["--no-sandbox", ...args] });
-          try {
-            const visit = await bare.newPage();
+        const bare = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+        try {
+          for (const [without, line] of [
+            ["WebGPU", /^device "gpu": this browser has no WebGPU, [^\n]+$/],
+            ["an adapter", /^device "gpu": the browser finds no adapter for WebGPU; [^\n]+$/],
+          ] as const) {
+            // Each with a storage of its own.
+            const visit = await (await bare.newContext()).newPage();
             visit.setDefaultTimeout(0);
-            await visit.addInitScript(() => {
+            await visit.addInitScript((missing) => {
               const { gpu } = navigator as { gpu?: { requestAdapter: unknown } };
-              if (gpu !== undefined) gpu.requestAdapter = async () => null;
-            });
+              if (missing === "WebGPU")
+                Object.defineProperty(Navigator.prototype, "gpu", { value: undefined });
+              else if (gpu !== undefined) gpu.requestAdapter = async () => null;
+            }, without);
             await visit.goto(server.address);
             await visit.setInputFiles("#file", text);
             await visit.waitForFunction(() => !document.querySelector<HTMLButtonElement>("#start")!.disabled);
@@ -178,9 +180,9 @@ test("examples/browser-training: trains on the GPU, goes on after a reload bit f
               await visit.textContent("#placement"),
               "device auto: cpu, as this browser has no WebGPU, or no adapter for it",
             );
-          } finally {
-            await bare.close();
           }
+        } finally {
+          await bare.close();
         }
       },
     );
