@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { build } from "vite";
 import { findChromium, noChromium, openChromium, serve } from "./browser/chromium.ts";
 import { exampleText, rotor, temporaryFolder } from "./command.ts";
@@ -147,45 +147,6 @@ test("examples/browser-training: trains on the GPU, goes on after a reload bit f
       const runs = await rotor(folder.path, "runs", "--json");
       assert.equal(JSON.parse(runs.stdout).length, 1);
     });
-
-    await t.test(
-      "without WebGPU, and without an adapter for it, gpu is one line and auto the CPU",
-      async () => {
-        const bare = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-        try {
-          for (const [without, line] of [
-            ["WebGPU", /^device "gpu": this browser has no WebGPU, [^\n]+$/],
-            ["an adapter", /^device "gpu": the browser finds no adapter for WebGPU; [^\n]+$/],
-          ] as const) {
-            // Each with a storage of its own.
-            const visit = await (await bare.newContext()).newPage();
-            visit.setDefaultTimeout(0);
-            await visit.addInitScript((missing) => {
-              const { gpu } = navigator as { gpu?: { requestAdapter: unknown } };
-              if (missing === "WebGPU")
-                Object.defineProperty(Navigator.prototype, "gpu", { value: undefined });
-              else if (gpu !== undefined) gpu.requestAdapter = async () => null;
-            }, without);
-            await visit.goto(server.address);
-            await visit.setInputFiles("#file", text);
-            await visit.waitForFunction(() => !document.querySelector<HTMLButtonElement>("#start")!.disabled);
-            for (const [name, value] of Object.entries(sizes)) await visit.fill(`#${name}`, String(value));
-            await visit.fill("#steps", "1");
-            await visit.click("#start");
-            await visit.waitForFunction(() => document.querySelector("#problem")!.textContent !== "");
-            assert.match((await visit.textContent("#problem"))!, line);
-            await visit.selectOption("#device", "auto");
-            await trainTo(visit, 1);
-            assert.equal(
-              await visit.textContent("#placement"),
-              "device auto: cpu, as this browser has no WebGPU, or no adapter for it",
-            );
-          }
-        } finally {
-          await bare.close();
-        }
-      },
-    );
 
     await Promise.all([page.waitForEvent("load"), page.click("#forget")]);
     await page.waitForFunction(() => document.querySelector("#status")!.textContent !== "");

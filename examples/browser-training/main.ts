@@ -1,6 +1,6 @@
 import { defaultDevice, init } from "@jax-js/jax";
 import { encodeModelFile, OriginCheckpoints } from "rotor/browser";
-import { chooseDevice, type Device } from "rotor/compile";
+import type { Device } from "rotor/compile";
 import { keepText, keptText } from "./keptText.ts";
 import { modelOptions, type Options, Training } from "./training.ts";
 
@@ -67,15 +67,13 @@ async function save(): Promise<void> {
 
 async function train(): Promise<void> {
   const target = Number(input("steps").value);
-  const wanted = element<HTMLSelectElement>("device").value as Device;
+  const device = element<HTMLSelectElement>("device").value as Device;
   isPaused = false;
   if (training === null) {
     show("Preparing: tracing the step, making kernels …");
     options ??= Object.fromEntries(
       names.map((name) => [name, Number(input(name).value)]),
     ) as unknown as Options;
-    const { device, reason } = wanted === "auto" ? await chooseDevice() : { device: wanted, reason: "" };
-    element("placement").textContent = reason;
     training = await Training.begin(text!, options, device, last);
     losses.length = training.numSteps;
   }
