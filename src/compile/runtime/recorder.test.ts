@@ -123,7 +123,14 @@ test("a recording that leaves something out is found, and the session goes on wi
     { dtype: "float32", shape: [2, 2] },
     { dtype: "float32", shape: [4] },
   ];
-  const program = { model, aliveBytes: 64, inputs: [square, row], outputs: [square], largest: null };
+  const program = {
+    model,
+    aliveBytes: 64,
+    repeated: [null],
+    inputs: [square, row],
+    outputs: [square],
+    largest: null,
+  };
   const seen: number[] = [];
   const ids = await recordingsOf(async () => {
     const session = await EngineSession.load(program, { device: "gpu" }, { kept: 1, repeats: true });
