@@ -150,7 +150,7 @@ describe("configurations that can't be used", () => {
       "tokenizer of another kind",
       ["--set", "data.tokenizer=micro.json"],
       1,
-      /tokenizer of type missing: expected a tokenizer\.json whose model is of type BPE/,
+      /micro\.json: tokenizer model of type missing: isn't read; expected BPE, Unigram, WordPiece/,
     ],
     [
       "--set without a value",

@@ -129,7 +129,6 @@ function checkKeys(fields: Fields, known: Keys, where: string): void {
  * @throws DataError naming the first part, key or value that gives other ids there, or isn't known to give the same
  */
 export function checkPipeline(file: Fields): void {
-  checkKeys(file, wholeFile, "");
   for (const [name, types] of Object.entries(knownTypes)) {
     const part = file[name] ?? null;
     if (name === "model" && !isFields(part))
@@ -145,6 +144,8 @@ export function checkPipeline(file: Fields): void {
       checkKeys(step, keys, `${name}.`);
     }
   }
+  // After the model, whose lack says that another kind of file was given.
+  checkKeys(file, wholeFile, "");
   checkAddedTokens(file.added_tokens ?? []);
   checkSteps(file);
   checkModel(file);
