@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import type { ModelPlace } from "../../src/ui/model/modelQuestion.ts";
 import { shared } from "../core/api.ts";
 import { number } from "../core/format.ts";
 import { codesHref } from "../core/router.ts";
@@ -8,7 +9,7 @@ import { useKept } from "../core/useKept.ts";
 import { Choice } from "../parts/choice.tsx";
 import { Notices } from "../parts/notices.tsx";
 import { Section } from "../parts/section.tsx";
-import { type Checkpoint, useModel } from "../playground/askModel.ts";
+import { useModel } from "../playground/askModel.ts";
 import {
   type AskedPlace,
   CheckpointChooser,
@@ -70,7 +71,7 @@ interface View {
 const firstView: View = { codebook: 0, from: 0, base: 0, chosen: [] };
 
 /** The codes of a checkpoint. */
-function Codebook({ at, histogram }: { readonly at: Checkpoint; readonly histogram: string | null }) {
+function Codebook({ at, histogram }: { readonly at: ModelPlace; readonly histogram: string | null }) {
   const t = useText(words);
   const [view, setView] = useKept<View>("codes", firstView);
   const atlas = useModel("atlas", "atlas");

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { StoredMeasurement } from "../../src/runs/index.ts";
-import type { MeasurementsView, RunsView } from "../../src/ui/views.ts";
+import type { MeasurementsView } from "../../src/ui/views.ts";
 import { shared } from "../core/api.ts";
 import { moment, number } from "../core/format.ts";
 import { measureHref, runHref } from "../core/router.ts";
@@ -11,6 +11,7 @@ import { MeasureForm } from "../measure/measureForm.tsx";
 import { RatesPlot, SchedulePlot } from "../measure/measurePlots.tsx";
 import { type RateInterval, rateAt } from "../measure/rateAt.ts";
 import { Pending } from "../parts/pending.tsx";
+import { RunChoice } from "../parts/runChoice.tsx";
 import { Section } from "../parts/section.tsx";
 import { Table, type TableColumn } from "../parts/table.tsx";
 import { pageRow } from "./pageRow.ts";
@@ -18,8 +19,6 @@ import { pageRow } from "./pageRow.ts";
 const words = texts({
   en: {
     title: "Measure",
-    choose: "Choose a run …",
-    run: "Run",
     intro:
       "Which learning rate gains most in one step from a checkpoint, for every batch size, from gradients and Hessian-vector products; nothing is trained.",
     none: "Nothing has been measured yet. Measure a checkpoint here, or with rotor measure.",
@@ -47,8 +46,6 @@ const words = texts({
   },
   zh: {
     title: "测量",
-    choose: "选择训练……",
-    run: "训练",
     intro: "由梯度和海森-向量积得出：从某检查点出发，各批量下单步收益最大的学习率；不作任何训练。",
     none: "尚未测量。请在此处或用 rotor measure 测量一个检查点。",
     checkpoints: "检查点",
@@ -232,32 +229,6 @@ function Measured({ id }: { readonly id: string }) {
 }
 
 /** Runs of text, to choose from. */
-function Chooser({ id }: { readonly id: string | null }) {
-  const t = useText(words);
-  const { data } = useData<RunsView>("/api/runs");
-  const runs = data?.runs.filter(({ task }) => task === "language" || task === "own").slice(0, 500) ?? [];
-  return (
-    <label>
-      {t.run}{" "}
-      <select
-        value={id ?? ""}
-        onChange={(event) => {
-          location.hash = measureHref(event.currentTarget.value);
-        }}
-      >
-        <option value="" disabled>
-          {t.choose}
-        </option>
-        {runs.map((run) => (
-          <option key={run.id} value={run.id}>
-            {run.name} {run.id}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
 function Measure({ query }: { readonly query: URLSearchParams }) {
   const t = useText(words);
   const id = query.get("run");
@@ -267,7 +238,13 @@ function Measure({ query }: { readonly query: URLSearchParams }) {
       <p class="quiet">{t.intro}</p>
       {shared === null && (
         <p>
-          <Chooser id={id} />
+          <RunChoice
+            value={id ?? ""}
+            suits={({ task }) => task === "language" || task === "own"}
+            onChange={(chosen) => {
+              location.hash = measureHref(chosen);
+            }}
+          />
         </p>
       )}
       {id !== null && <Measured key={id} id={id} />}

@@ -1,55 +1,27 @@
 import { useRef, useState } from "preact/hooks";
-import type { AtlasView, AttentionView, BetweenView, ContinuationView } from "../../src/ui/views.ts";
+import type { ModelAnswers, ModelPlace, ModelQuestion } from "../../src/ui/model/modelQuestion.ts";
 import { postJson, shared } from "../core/api.ts";
 import { useKept } from "../core/useKept.ts";
 
-/** What the server is asked of a checkpoint; see its route `playground`. */
-export type Question =
-  | {
-      readonly kind: "continue";
-      readonly prompt: string;
-      readonly ids: readonly number[];
-      readonly tokens: number;
-      readonly temperature: number;
-      readonly topK: number | null;
-      readonly topP: number | null;
-      readonly seed: number;
-    }
-  | { readonly kind: "attention"; readonly prompt: string; readonly layer: number }
-  | { readonly kind: "atlas"; readonly codebook: number; readonly from: number; readonly base: number }
-  | {
-      readonly kind: "between";
-      readonly codebook: number;
-      readonly base: number;
-      readonly codes: readonly [number, number];
-    };
+/** What the page asks of a kind; the place and how many choices are told are added on the way. */
+type Asked<Kind extends keyof ModelAnswers> = Omit<
+  Extract<ModelQuestion, { kind: Kind }>,
+  keyof ModelPlace | "kind" | "choices"
+>;
 
-interface Answers {
-  readonly continue: ContinuationView;
-  readonly attention: AttentionView;
-  readonly atlas: AtlasView;
-  readonly between: BetweenView;
-}
-
-/** A checkpoint that is asked. */
-export interface Checkpoint {
-  readonly run: string;
-  readonly step: number;
-}
-
-export interface Asking<Kind extends Question["kind"]> {
+export interface Asking<Kind extends keyof ModelAnswers> {
   /** The last answer. */
-  readonly answer: Answers[Kind] | null;
+  readonly answer: ModelAnswers[Kind] | null;
   readonly problem: string | null;
   readonly isBusy: boolean;
-  ask(at: Checkpoint, question: Omit<Extract<Question, { kind: Kind }>, "kind">): void;
+  ask(at: ModelPlace, question: Asked<Kind>): void;
   /** Takes the question back. */
   stop(): void;
 }
 
 /** Asks a model, one question at a time: a new one takes the one before back. @param key - of what a page that is shared keeps */
-export function useModel<Kind extends Question["kind"]>(kind: Kind, key: string): Asking<Kind> {
-  const [answer, setAnswer] = useKept<Answers[Kind] | null>(`model:${key}`, null);
+export function useModel<Kind extends keyof ModelAnswers>(kind: Kind, key: string): Asking<Kind> {
+  const [answer, setAnswer] = useKept<ModelAnswers[Kind] | null>(`model:${key}`, null);
   const [problem, setProblem] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const asking = useRef<AbortController | null>(null);
@@ -70,7 +42,7 @@ export function useModel<Kind extends Question["kind"]>(kind: Kind, key: string)
       asking.current = own;
       setBusy(true);
       setProblem(null);
-      postJson<Answers[Kind]>(
+      postJson<ModelAnswers[Kind]>(
         `/api/runs/${encodeURIComponent(run)}/playground`,
         { kind, step, ...question },
         own.signal,

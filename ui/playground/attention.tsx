@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { groundColours, sequentialColour } from "../../src/palette.ts";
+import type { ModelPlace } from "../../src/ui/model/modelQuestion.ts";
 import type { AttentionView } from "../../src/ui/views.ts";
 import { shared } from "../core/api.ts";
 import { csv, escapeXml, number, save } from "../core/format.ts";
@@ -7,7 +8,7 @@ import { texts, useText } from "../core/text.ts";
 import { Choice } from "../parts/choice.tsx";
 import { Notices } from "../parts/notices.tsx";
 import { PlotFrame } from "../plots/plotFrame.tsx";
-import { type Checkpoint, useModel } from "./askModel.ts";
+import { useModel } from "./askModel.ts";
 import { shownText } from "./shownText.ts";
 
 const words = texts({
@@ -159,7 +160,7 @@ export function Attention({
   index,
   name,
 }: {
-  readonly at: Checkpoint | null;
+  readonly at: ModelPlace | null;
   readonly prompt: string;
   /** Of the panel, for what a page that is shared keeps. */
   readonly index: number;

@@ -1,21 +1,18 @@
-import type { RunDetailView, RunsView } from "../../src/ui/views.ts";
+import type { ModelPlace } from "../../src/ui/model/modelQuestion.ts";
+import type { RunDetailView } from "../../src/ui/views.ts";
 import { runHref } from "../core/router.ts";
 import { texts, useText } from "../core/text.ts";
 import { useData } from "../core/useData.ts";
 import { Pending } from "../parts/pending.tsx";
-import type { Checkpoint } from "./askModel.ts";
+import { RunChoice } from "../parts/runChoice.tsx";
 
 const words = texts({
   en: {
-    run: "Run",
-    choose: "Choose a run …",
     checkpoint: "Checkpoint",
     none: "The run has no checkpoint yet.",
     page: "its page",
   },
   zh: {
-    run: "训练",
-    choose: "选择训练……",
     checkpoint: "检查点",
     none: "此训练还没有检查点。",
     page: "其页面",
@@ -38,7 +35,7 @@ export const placeText = ({ run, step }: AskedPlace) => (step === null ? run : `
 /** Steps of a run's checkpoints; null until they are known. */
 export function useCheckpoint({ run, step }: AskedPlace): {
   readonly detail: RunDetailView | null;
-  readonly checkpoint: Checkpoint | null;
+  readonly checkpoint: ModelPlace | null;
   readonly error: ReturnType<typeof useData<RunDetailView>>["error"];
 } {
   const { data: detail, error } = useData<RunDetailView>(
@@ -60,28 +57,15 @@ export function CheckpointChooser({
   onChange(place: AskedPlace): void;
 }) {
   const t = useText(words);
-  const { data } = useData<RunsView>("/api/runs");
   const { detail, checkpoint, error } = useCheckpoint(place);
-  const runs = data?.runs.filter((run) => run.task === task).slice(0, 500) ?? [];
   return (
     <>
       <div class="controls">
-        <label>
-          {t.run}{" "}
-          <select
-            value={place.run}
-            onChange={(event) => onChange({ run: event.currentTarget.value, step: null })}
-          >
-            <option value="" disabled>
-              {t.choose}
-            </option>
-            {runs.map((run) => (
-              <option key={run.id} value={run.id}>
-                {run.name} {run.id}
-              </option>
-            ))}
-          </select>
-        </label>
+        <RunChoice
+          value={place.run}
+          suits={(run) => run.task === task}
+          onChange={(run) => onChange({ run, step: null })}
+        />
         {detail !== null && checkpoint !== null && (
           <label>
             {t.checkpoint}{" "}
