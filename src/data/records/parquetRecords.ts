@@ -4,6 +4,7 @@ import {
   type ColumnMetaData,
   type Compressors,
   type FileMetaData,
+  type PageHeader,
   type ParquetParsers,
   parquetMetadataAsync,
   parquetReadObjects,
@@ -91,7 +92,13 @@ async function readMetadata(reader: PartReader, file: string): Promise<FileMetaD
   if (first !== "PAR1") throw new DataError(`${file}: is not Parquet: it doesn't begin with PAR1`);
   if (last !== "PAR1") throw new DataError(`${file}: is cut off: Parquet ends with PAR1`);
   try {
-    return await parquetMetadataAsync(reader, { geoparquet: false });
+    const metadata = await parquetMetadataAsync(reader, { geoparquet: false });
+    // What is missing in a damaged footer is undefined, and no error.
+    for (const { columns } of metadata.row_groups)
+      for (const { meta_data: meta } of columns)
+        if (meta !== undefined && !Array.isArray(meta.path_in_schema))
+          throw new Error("a column has no place in the schema");
+    return metadata;
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`${file}: its Parquet footer can't be read: ${(error as Error).message}`, {
@@ -106,6 +113,72 @@ function isTextColumn(element: SchemaElement): boolean {
   const texts: readonly unknown[] = [undefined, "UTF8", "STRING", "ENUM", "JSON"];
   const isText = type === "BYTE_ARRAY" && texts.includes(converted) && texts.includes(logical?.type);
   return isText && repetition !== "REPEATED";
+}
+
+/** A page of a column, before it is unpacked. */
+interface PackedPage {
+  readonly header: PageHeader;
+  readonly bytes: Uint8Array;
+  /** Names it in messages. */
+  readonly place: string;
+}
+
+/**
+ * Pages of a column in one row group. What their headers say is checked: hyparquet 1.33 reads a page without end whose header lacks the length of its
+ * levels, and makes as many values as a header says.
+ */
+async function* packedPages(
+  reader: PartReader,
+  meta: ColumnMetaData,
+  what: string,
+): AsyncGenerator<PackedPage> {
+  let position = Number(meta.dictionary_page_offset || meta.data_page_offset);
+  const end = position + Number(meta.total_compressed_size);
+  while (position < end) {
+    const { header, length } = await pageHeader(reader, position, end, what);
+    const start = position + length;
+    const place = `${what}: the page at byte ${position}`;
+    const flaw = headerFlaw(header, end - start, Number(meta.num_values));
+    if (flaw !== null) throw new DataError(`${place} has a header ${flaw}: it is damaged`);
+    const size = header.compressed_page_size;
+    checkMemory(`${what}: a page`, header.uncompressed_page_size);
+    const bytes = new Uint8Array(await reader.slice(start, start + size));
+    if (header.crc !== undefined && crc32(bytes) !== Number(header.crc) >>> 0)
+      throw new DataError(`${place} isn't what its checksum says: it is damaged`);
+    yield { header, bytes, place };
+    position = start + size;
+  }
+}
+
+/** Whether a number is there, as a number: a damaged field may be of another type. */
+const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 0;
+
+/** What can't be in the header of a page, in a column that has so many bytes left; null if nothing. */
+function headerFlaw(header: PageHeader, bytesLeft: number, numValues: number): string | null {
+  const { compressed_page_size: size, uncompressed_page_size: unpacked } = header;
+  if (!isCount(size) || size > bytesLeft || !isCount(unpacked))
+    return `of ${size} bytes, ${unpacked} unpacked, where the column has ${bytesLeft}`;
+  const { dictionary_page_header: dictionary, data_page_header_v2: second } = header;
+  const counts = [dictionary ?? second ?? header.data_page_header].map((part) => part?.num_values);
+  const lengths: unknown[] = [];
+  if (second !== undefined) {
+    const { num_nulls, num_rows, repetition_levels_byte_length, definition_levels_byte_length } = second;
+    counts.push(num_nulls, num_rows);
+    lengths.push(repetition_levels_byte_length, definition_levels_byte_length);
+  }
+  for (const count of counts) {
+    if (!isCount(count)) return `whose count of values is ${count}`;
+    if (dictionary === undefined && count > numValues)
+      return `of ${count} values, where the column has ${numValues}`;
+  }
+  if (dictionary !== undefined && dictionary.num_values > unpacked)
+    return `of ${dictionary.num_values} values in ${unpacked} bytes`;
+  let levels = 0;
+  for (const length of lengths) {
+    if (!isCount(length)) return `whose levels have ${length} bytes`;
+    levels += length;
+  }
+  return levels > size ? `whose levels have ${levels} bytes of ${size}` : null;
 }
 
 /** Values of a column of texts in one row group, a page at a time. */
@@ -124,26 +197,12 @@ async function* textPages(
     compressors,
     parsers: asBytes as unknown as ParquetParsers,
   };
-  let position = Number(meta.dictionary_page_offset || meta.data_page_offset);
-  const end = position + Number(meta.total_compressed_size);
   let dictionary: Uint8Array[] | undefined;
-  while (position < end) {
-    const { header, length } = await pageHeader(reader, position, end, what);
-    const [start, size] = [position + length, header.compressed_page_size];
-    if (!(size >= 0 && start + size <= end && header.uncompressed_page_size >= 0))
-      throw new DataError(`${what}: a page at byte ${position} says it has ${size} bytes: it is damaged`);
-    checkMemory(`${what}: a page`, header.uncompressed_page_size);
-    const page = new Uint8Array(await reader.slice(start, start + size));
-    if (header.crc !== undefined && crc32(page) !== header.crc >>> 0)
-      throw new DataError(
-        `${what}: the page at byte ${position} isn't what its checksum says: it is damaged`,
-      );
-    const view = new DataView(page.buffer);
-    const place = `${what}: the page at byte ${position} can't be read`;
-    const { data } = named(place, () =>
+  for await (const { header, bytes, place } of packedPages(reader, meta, what)) {
+    const view = new DataView(bytes.buffer);
+    const { data } = named(`${place} can't be read`, () =>
       readPage({ view, offset: 0 }, header, decode, dictionary, undefined, 0),
     );
-    position = start + size;
     if (data === undefined) continue;
     if (header.type === "DICTIONARY_PAGE") dictionary = data as Uint8Array[];
     else yield data;
@@ -204,6 +263,7 @@ async function* columnValues(
       what,
       chunks.reduce((sum, { meta_data: meta }) => sum + Number(meta!.total_uncompressed_size), 0),
     );
+    for (const { meta_data: meta } of chunks) for await (const _ of packedPages(reader, meta!, what));
     const [rowStart, rowEnd] = [firstRow, firstRow + numRows];
     const options = {
       file: reader,
