@@ -502,10 +502,14 @@ test("rotor ui under a process manager with a channel of its own prints its addr
   // As pm2 starts its programs; one that a training started may have left its variable behind.
   const env = { ...process.env, ROTOR_UI_BESIDE: "1" };
   const child = fork(main, ["ui", "--port", "0"], { cwd: folder.path, silent: true, env });
-  const [text] = (await once(child.stdout!.setEncoding("utf8"), "data")) as [string];
-  assert.match(text, /^http:\/\/127\.0\.0\.1:\d+\/ {2}shows /);
-  child.kill("SIGINT");
-  assert.deepEqual(await once(child, "exit"), [0, null]);
+  const ended = once(child, "exit");
+  try {
+    const [text] = (await once(child.stdout!.setEncoding("utf8"), "data")) as [string];
+    assert.match(text, /^http:\/\/127\.0\.0\.1:\d+\/ {2}shows /);
+  } finally {
+    child.kill("SIGINT");
+  }
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test("rotor sweep --ui: a busy port is said before anything is trained; the page shows the trials and ends with them", async () => {

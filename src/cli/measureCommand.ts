@@ -1,6 +1,6 @@
 import { placementOf } from "../compile/index.ts";
 import { writeOutput } from "../data/index.ts";
-import { ConfigError, OutputError } from "../errors.ts";
+import { ConfigError, RotorError } from "../errors.ts";
 import {
   type CheckpointChoice,
   type CheckpointMeasurement,
@@ -196,7 +196,7 @@ function keep(measured: RunMeasurement): void {
   try {
     saveMeasurements(measured);
   } catch (error) {
-    if (!(error instanceof OutputError)) throw error;
+    if (!(error instanceof RotorError)) throw error;
     warn(`the measurement isn't kept for the page: ${error.message}`);
   }
 }

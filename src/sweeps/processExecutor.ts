@@ -30,10 +30,20 @@ export class ProcessExecutor implements TrialExecutor {
     this.#options = options;
   }
 
+  /** The process; one that ended, also while it had nothing to do, is followed by a new one. */
+  #started(): ChildProcess {
+    if (this.#child !== null) return this.#child;
+    const child = fork(processFile, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    child.once("exit", () => {
+      if (this.#child === child) this.#child = null;
+    });
+    this.#child = child;
+    return child;
+  }
+
   /** Sends a request and waits for its answer. */
   #ask(request: Request, onProgress: (progress: TrialProgress) => void = () => {}): Promise<Reply> {
-    this.#child ??= fork(processFile, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    const child = this.#child;
+    const child = this.#started();
     return new Promise((resolve) => {
       const finish = (reply: Reply) => {
         child.off("message", onMessage);
@@ -45,13 +55,14 @@ export class ProcessExecutor implements TrialExecutor {
         else finish(reply);
       };
       const onExit = (code: number | null, signal: string | null) => {
-        if (this.#child === child) this.#child = null;
         finish({ kind: "error", message: `its process ended with ${signal ?? `code ${code}`}` });
       };
       child.on("message", onMessage);
       child.once("exit", onExit);
       child.send(request, (error) => {
-        if (error !== null) child.kill("SIGKILL");
+        if (error === null) return;
+        child.kill("SIGKILL");
+        finish({ kind: "error", message: `its process can't be reached: ${error.message}` });
       });
     });
   }

@@ -61,6 +61,7 @@ export class UiContext implements AsyncDisposable {
   #runs: { readonly store: RunStore; readonly identity: string } | null = null;
   #trials: { readonly store: TrialStore; readonly identity: string } | null = null;
   readonly #database = { isBusy: false, at: Number.NEGATIVE_INFINITY, version: "" };
+  #opening: Promise<TrialStore> | null = null;
   /** Folders of measurements that a page has asked for, the last ones. */
   readonly #watched = new Set<string>();
 
@@ -87,7 +88,15 @@ export class UiContext implements AsyncDisposable {
   }
 
   /** The sweeps of this home, or of all machines where a database's URL is given. */
-  async trials(): Promise<TrialStore> {
+  trials(): Promise<TrialStore> {
+    // Who asks while it is opened gets the same one.
+    this.#opening ??= this.#openedTrials().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  async #openedTrials(): Promise<TrialStore> {
     const file = sweepStoreFile(this.home);
     const [stamp, identity] = [stampOf(file), identityOf(file)];
     const known = this.#trials;
@@ -144,6 +153,7 @@ export class UiContext implements AsyncDisposable {
     await this.measureJob[Symbol.asyncDispose]();
     await this.models[Symbol.asyncDispose]();
     this.#runs?.store[Symbol.dispose]();
+    await this.#opening?.catch(() => {});
     await this.#trials?.store[Symbol.asyncDispose]();
     this.#runs = null;
     this.#trials = null;

@@ -60,7 +60,7 @@ export class MeasureJob implements AsyncDisposable {
     this.#view = { run, step, done: 0, total: null, status: "running", message: null };
     this.#version++;
     let errors = "";
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       errors = (errors + text).slice(-keptErrors);
     });
     child.on("message", (message) => {
@@ -74,7 +74,11 @@ export class MeasureJob implements AsyncDisposable {
         this.#child = null;
         resolve();
       };
-      child.once("error", (error) => end({ status: "failed", message: error.message }));
+      // Of a process that couldn't be started, or can't be reached any more.
+      child.on("error", (error) => {
+        child.kill("SIGKILL");
+        end({ status: "failed", message: error.message });
+      });
       child.once("close", (code, signal) => {
         if (code === 0) return end({ status: "finished" });
         const last = errors.trim().split("\n").at(-1) ?? "";

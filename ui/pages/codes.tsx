@@ -177,7 +177,8 @@ function Codes({ query }: { readonly query: URLSearchParams }) {
   const t = useText(words);
   const place = parsePlace(query.get("at") ?? "");
   const { detail, checkpoint } = useCheckpoint(place);
-  const file = detail?.histograms.at(-1)?.file;
+  // As its codes were used when it was saved, or the last time before.
+  const file = detail?.histograms.findLast(({ step }) => step <= (checkpoint?.step ?? 0))?.file;
   const go = (next: AskedPlace) => {
     location.hash = codesHref(placeText(next));
   };

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { ModelPlace } from "../../src/ui/model/modelQuestion.ts";
 import { shared } from "../core/api.ts";
 import { playgroundHref } from "../core/router.ts";
 import { texts, useText } from "../core/text.ts";
@@ -72,6 +73,12 @@ const limits: Record<
 
 const numberOf = (text: string) => (text.trim() === "" ? null : Number(text));
 
+/** What an answer goes on from, whatever was chosen and typed since. */
+interface Read {
+  readonly at: ModelPlace;
+  readonly prompt: string;
+}
+
 /** One checkpoint with what it makes of the prompt. */
 function Panel({
   index,
@@ -93,13 +100,12 @@ function Panel({
   const { detail, checkpoint } = useCheckpoint(place);
   const { answer, problem, isBusy, ask, stop } = useModel("continue", `text:${index}`);
   const [answered, setAnswered] = useState(0);
-  const [read, setRead] = useKept(`read:${index}`, "");
-  const go = (ids: readonly number[]) => {
-    if (checkpoint === null) return;
-    setRead(prompt);
+  const [read, setRead] = useKept<Read | null>(`read:${index}`, null);
+  const go = (from: Read, ids: readonly number[]) => {
+    setRead(from);
     const { tokens, temperature, topK, topP, seed } = settings;
-    ask(checkpoint, {
-      prompt,
+    ask(from.at, {
+      prompt: from.prompt,
       ids,
       tokens: Number(tokens),
       temperature: Number(temperature),
@@ -110,9 +116,9 @@ function Panel({
   };
   if (asked !== answered) {
     setAnswered(asked);
-    go([]);
+    if (checkpoint !== null) go({ at: checkpoint, prompt }, []);
   }
-  const name = `${detail?.run.name ?? "model"}-${checkpoint?.step ?? ""}`;
+  const nameAt = (step: number | undefined) => `${detail?.run.name ?? "model"}-${step ?? ""}`;
   return (
     <section aria-label={t.panel(index)} class="panel">
       <CheckpointChooser task="language" place={place} onChange={onChange} />
@@ -125,9 +131,16 @@ function Panel({
         </p>
       )}
       <Notices lines={problem === null ? [] : [problem]} isAlert />
-      {answer !== null && <Continuation view={answer} prompt={read} name={name} onContinue={go} />}
+      {answer !== null && read !== null && (
+        <Continuation
+          view={answer}
+          prompt={read.prompt}
+          name={nameAt(read.at.step)}
+          onContinue={(ids) => go(read, ids)}
+        />
+      )}
       <Section title={t.attention} isOpen={shared !== null}>
-        <Attention at={checkpoint} prompt={prompt} index={index} name={name} />
+        <Attention at={checkpoint} prompt={prompt} index={index} name={nameAt(checkpoint?.step)} />
       </Section>
     </section>
   );

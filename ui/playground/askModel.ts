@@ -1,4 +1,4 @@
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ModelAnswers, ModelPlace, ModelQuestion } from "../../src/ui/model/modelQuestion.ts";
 import { postJson, shared } from "../core/api.ts";
 import { useKept } from "../core/useKept.ts";
@@ -25,6 +25,8 @@ export function useModel<Kind extends keyof ModelAnswers>(kind: Kind, key: strin
   const [problem, setProblem] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const asking = useRef<AbortController | null>(null);
+  // Nobody waits for the answer of a page that was left.
+  useEffect(() => () => asking.current?.abort(), []);
   const stop = () => {
     asking.current?.abort();
     asking.current = null;

@@ -58,10 +58,12 @@ function Head({
 }) {
   const t = useText(words);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const [pointed, setPointed] = useState<readonly [number, number] | null>(null);
+  const [asked, setPointed] = useState<readonly [number, number] | null>(null);
   const { tokens } = view;
   const rows = view.heads[head]!;
   const count = tokens.length;
+  // A new answer may have fewer tokens.
+  const pointed = asked !== null && asked[0] < count ? asked : null;
   useEffect(() => {
     const context = canvas.current!.getContext("2d")!;
     context.fillStyle = sequentialColour(0);

@@ -105,7 +105,7 @@ export class ModelHost implements AsyncDisposable {
       execArgv: [],
     });
     let errors = "";
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       errors = (errors + text).slice(-2000);
     });
     child.on("message", (message) => {
@@ -125,7 +125,10 @@ export class ModelHost implements AsyncDisposable {
         ),
       );
     };
-    child.once("error", (error) => end(error.message));
+    child.on("error", (error) => {
+      child.kill("SIGKILL");
+      end(error.message);
+    });
     child.once("close", (code, signal) => end(String(signal ?? code)));
     this.#child = child;
     return child;
