@@ -56,7 +56,7 @@ export function exampleSteps(
       for (let other = first; other < first + accumulate; other++)
         if (other !== index) total += counted(other);
       // The step takes the mean over its batches.
-      const share = (accumulate * rows.numCounted) / total;
+      const share = (accumulate * rows.numCounted) / Math.max(1, total);
       return {
         ...arraysOf(rows, [batchSize, length]),
         share: EngineArray.from(Float32Array.of(share), []),
@@ -131,7 +131,7 @@ export function exampleNoise(
       const weighted = (rows: PackedRows) =>
         ({
           ...arraysOf(rows, [size, length]),
-          share: EngineArray.from(Float32Array.of((2 * rows.numCounted) / total), []),
+          share: EngineArray.from(Float32Array.of((2 * rows.numCounted) / Math.max(1, total)), []),
         }) as unknown as EngineTree<Tree>;
       return [weighted(parts[0]), weighted(parts[1])];
     },

@@ -174,9 +174,9 @@ describe("training on a GPU", () => {
     };
     await run(12);
     const before = process.memoryUsage.rss();
-    await run(120);
-    // One set of buffers a step would be 60 MiB, which a device in software takes from this process.
-    assert.ok(process.memoryUsage.rss() - before < 40 * 2 ** 20);
+    await run(240);
+    // One set of buffers a step would be 120 MiB, which a device in software takes from this process.
+    assert.ok(process.memoryUsage.rss() - before < 64 * 2 ** 20);
     assert.ok(Math.abs((state.read() as np.Array).dataSync()[0]! - 2) < 1e-6);
   });
 });

@@ -1,11 +1,11 @@
-import type { Tensor, TensorType } from "../graph.ts";
+import type { Tensor } from "../graph.ts";
 import type { GraphWithOutputs } from "../rewrites/rewrite.ts";
 
 /** Operators that only say how an array is read: what they return to a given buffer is copied there outside any kernel. */
 const views = new Set(["Reshape", "Squeeze", "Unsqueeze", "Identity"]);
 
-/** Types that Where has kernels for, on the CPU and on a GPU. Others are copied, and their step isn't recorded. */
-const chosen: ReadonlySet<TensorType> = new Set(["float32", "int32"]);
+/** Element types that Where has kernels for, on the CPU and on a GPU. Others are copied, and their step isn't recorded. */
+export const returnedTypes: ReadonlySet<string> = new Set(["float32", "int32"]);
 
 /**
  * Lets a kernel make each output in a buffer of its own. A view, an argument or a result that is returned twice would be copied between
@@ -16,7 +16,7 @@ export function returnedByKernels({ graph, outputs }: GraphWithOutputs): GraphWi
   graph.origin = "output";
   const always = graph.scalar("bool", 1);
   const isCopied = (tensor: Tensor) =>
-    chosen.has(tensor.type) &&
+    returnedTypes.has(tensor.type) &&
     (tensor.producer === undefined || views.has(tensor.producer.op) || taken.has(tensor));
   return {
     graph,

@@ -58,6 +58,12 @@ export class Recorder {
     return { mode, id: known.id };
   }
 
+  /** The last run of a route threw: it counts for nothing. */
+  failed(route: Route): void {
+    const known = this.#recordings.get(route);
+    if (known !== undefined) known.numRuns--;
+  }
+
   /** After a check: whether the recording did the same as the run. */
   judge(isSame: boolean): void {
     if (!isSame) this.#forget(false);

@@ -1,3 +1,4 @@
+import { returnedTypes } from "../devices/returnedByKernels.ts";
 import { DeviceBuffer, type Elements, type EngineData } from "../elements.ts";
 import { EngineError } from "../errors.ts";
 import type { OnnxModel } from "../onnxModel.ts";
@@ -198,9 +199,10 @@ class GpuSession implements RuntimeSession {
     const { model } = program;
     this.#inputNames = library.names(model.inputNames);
     this.#outputNames = library.names(model.outputNames);
-    // What the CPU does can't be recorded, and a profile is of what was done as usual.
+    // What the CPU does can't be recorded, nor what is copied to an output, and a profile is of what was done as usual.
     const mayRecord =
       repeats &&
+      program.outputs.every(({ dtype }) => returnedTypes.has(dtype)) &&
       model.hostNodes.length === 0 &&
       options.profile === undefined &&
       program.aliveBytes <= mostRecorded;
@@ -210,6 +212,8 @@ class GpuSession implements RuntimeSession {
         ? null
         : new Recorder((records) => {
             library.releaseSession(this.#handle());
+            // None is left if a new one can't be made, as on a device that is lost.
+            this.#session = null;
             this.#session = this.#load(records);
           });
     this.#session ??= this.#load();
@@ -251,9 +255,15 @@ class GpuSession implements RuntimeSession {
     const host = given.map((elements) =>
       elements instanceof DeviceBuffer && !(elements instanceof DeviceTensor) ? elements.read() : elements,
     );
-    const { mode, id } = this.#recorder?.next(routeOf(host, filled)) ?? { mode: "plain", id: 0 };
-    if (mode === "plain") this.#compute(this.#tensors(host, "up"), this.#tensors(filled, "down"));
-    else this.#throughSlots(host, filled, id, mode === "check");
+    const route = routeOf(host, filled);
+    const { mode, id } = this.#recorder?.next(route) ?? { mode: "plain", id: 0 };
+    try {
+      if (mode === "plain") this.#compute(this.#tensors(host, "up"), this.#tensors(filled, "down"));
+      else this.#throughSlots(host, filled, id, mode === "check");
+    } catch (error) {
+      this.#recorder?.failed(route);
+      throw error;
+    }
     return filled;
   }
 
@@ -342,7 +352,7 @@ class GpuSession implements RuntimeSession {
   }
 
   async release(): Promise<void> {
-    this.#library.releaseSession(this.#handle());
+    if (this.#session !== null) this.#library.releaseSession(this.#session);
     this.#session = null;
     for (const slot of this.#slots.values()) slot.dispose();
   }

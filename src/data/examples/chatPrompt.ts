@@ -1,3 +1,4 @@
+import { DataError } from "../../errors.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import type { ChatMessage, ChatTemplate } from "./chatTemplate.ts";
 
@@ -23,10 +24,24 @@ export function chatPrompt(
   messages: readonly ChatMessage[],
 ): ChatPrompt {
   const ids = tokenizer.encode(template.prompt(messages));
-  const { text } = template.render([...messages, { role: "assistant", content: answer }]);
+  return { ids, endOfAnswer: endOfAnswer(template, tokenizer, messages) };
+}
+
+function endOfAnswer(
+  template: ChatTemplate,
+  tokenizer: Tokenizer,
+  messages: readonly ChatMessage[],
+): number | null {
+  let text: string;
+  try {
+    ({ text } = template.render([...messages, { role: "assistant", content: answer }]));
+  } catch (error) {
+    // A template whose answers can't be told from the rest, as training must, can be answered all the same.
+    if (error instanceof DataError) return null;
+    throw error;
+  }
   const after = text.slice(text.lastIndexOf(answer) + answer.length);
   const [first] = text.includes(answer) ? tokenizer.encode(after) : [];
   // A token that stands for no text, as what ends turns does.
-  const isMark = first !== undefined && tokenizer.bytes(first).length === 0;
-  return { ids, endOfAnswer: isMark ? first : null };
+  return first !== undefined && tokenizer.bytes(first).length === 0 ? first : null;
 }

@@ -31,12 +31,16 @@ export interface OptimizerState {
 /** Beyond it float32, which PyTorch counts in, has no next integer. */
 const mostSteps = 2 ** 24;
 
-/** How files of `torch.save` begin: a ZIP archive, or a pickle of protocol 2. */
-const pickleBeginnings = ["80,75", "128,2"];
+/** Whether a file begins as those of `torch.save` do: a ZIP archive, or a pickle of protocol 2, and not with a length, as safetensors. */
+function isPickle(begin: Buffer): boolean {
+  return (
+    begin.readUInt32LE(0) === 0x04034b50 || (begin.readUInt16LE(0) === 0x0280 && begin.readUInt32LE(4) !== 0)
+  );
+}
 
-/** @throws ExchangeError for a pickle, of which two bytes are read */
+/** @throws ExchangeError for a pickle, of which eight bytes are read */
 function refusePickle(file: string): void {
-  const begin = new Uint8Array(2);
+  const begin = Buffer.alloc(8);
   try {
     const descriptor = openSync(file, "r");
     try {
@@ -48,7 +52,7 @@ function refusePickle(file: string): void {
     // The reader of tensors says why.
     return;
   }
-  if (/\.(pt|pth|bin|ckpt|pkl)$/.test(file) || pickleBeginnings.includes(begin.join()))
+  if (/\.(pt|pth|bin|ckpt|pkl)$/.test(file) || isPickle(begin))
     throw new ExchangeError(
       `${file}: is a pickle of PyTorch, whose loading runs code: expected safetensors, as docs/exchange.md writes them`,
     );
@@ -94,8 +98,14 @@ export function readOptimizerState(
     tensors.delete(`${owner}.${key}`);
     if (tensor.dtype !== "float32" || tensor.shape.join() !== shape.join())
       fail(owner, `${key} is ${tensor.dtype}[${tensor.shape.join()}], expected float32[${shape.join()}]`);
-    const wrong = tensor.data.findIndex((value) => !Number.isFinite(value));
-    if (wrong >= 0) fail(owner, `${key}[${wrong}] is ${tensor.data[wrong]}: expected finite numbers`);
+    // Squares' averages are under a root.
+    const least = key === "exp_avg_sq" ? 0 : -Number.MAX_VALUE;
+    const wrong = tensor.data.findIndex((value) => !(value >= least && value <= Number.MAX_VALUE));
+    if (wrong >= 0)
+      fail(
+        owner,
+        `${key}[${wrong}] is ${tensor.data[wrong]}: expected finite numbers${least === 0 ? " of at least 0" : ""}`,
+      );
     return tensor.data as Float32Array;
   };
   const values = new Map<string, Float32Array<ArrayBuffer>>();
