@@ -1,5 +1,5 @@
-import { ConfigError, DataError } from "../errors.ts";
-import { readSweep, type SweepSource, type SweepTable } from "../scaling/index.ts";
+import { ConfigError } from "../errors.ts";
+import { readSweep, type SweepTable } from "../scaling/index.ts";
 import { openSweepFiles } from "../sweepFiles/index.ts";
 import { table } from "./format.ts";
 import { type ReadFlags, readOptions } from "./readOptions.ts";
@@ -9,21 +9,6 @@ export interface SweepInputFlags extends ReadFlags {
   /** A sweep of the store in place of files. */
   readonly sweep?: string;
   readonly home: string;
-}
-
-async function storedSweep(reference: string, home: string): Promise<SweepSource> {
-  // Only here: a table of files needs no store.
-  const [{ patiently }, { openTrialStore, resultsCsv }, { commandPatience }] = await Promise.all([
-    import("../runs/index.ts"),
-    import("../sweeps/index.ts"),
-    import("./commandPatience.ts"),
-  ]);
-  await using store = await patiently(() => openTrialStore(home, { readOnly: true }), commandPatience());
-  const sweep = await store.getSweep(reference);
-  const trials = await store.listTrials(sweep.id);
-  if (trials.every(({ outcome }) => outcome === null))
-    throw new DataError(`sweep ${sweep.id}: has no results yet`);
-  return { name: `sweep ${reference}`, content: resultsCsv(sweep, trials) };
 }
 
 /**
@@ -40,8 +25,11 @@ export async function readSweepInput(
   if ((files.length === 0) === (flags.sweep === undefined))
     throw new ConfigError("fit: expected files or --sweep <sweep>, and not both");
   const options = readOptions(flags, by);
+  // Loaded only for it: a table of files needs no store.
   const sources =
-    flags.sweep === undefined ? await openSweepFiles(files) : [await storedSweep(flags.sweep!, flags.home)];
+    flags.sweep === undefined
+      ? await openSweepFiles(files)
+      : [await (await import("./storedSweep.ts")).storedSweep(flags.sweep, flags.home)];
   return readSweep(sources, options);
 }
 
