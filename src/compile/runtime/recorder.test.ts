@@ -27,6 +27,17 @@ test("a route is run, recorded, checked, and then done again from its recording"
   assert.deepEqual(modes("a", 4), ["plain", "plain", "plain", "plain"]);
 });
 
+test("a run that threw counts for nothing: its recording is made and checked by the next ones", () => {
+  const recorder = new Recorder(() => assert.fail("nothing is renewed"));
+  assert.equal(recorder.next("a").mode, "plain");
+  for (const mode of ["record", "check"] as const) {
+    assert.equal(recorder.next("a").mode, mode);
+    recorder.failed("a");
+    assert.equal(recorder.next("a").mode, mode);
+  }
+  assert.equal(recorder.next("a").mode, "replay");
+});
+
 test("buffers that come and go make no end of recordings", () => {
   const renewed: boolean[] = [];
   const recorder = new Recorder((records) => renewed.push(records));

@@ -117,6 +117,12 @@ test("an answer begins where the template's prompt ends, and ends with its mark"
   // Without a mark, nothing but the end of the text ends it.
   const plain = new ChatTemplate("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
   assert.equal(chatPrompt(plain, tokenizer, turns("hi")).endOfAnswer, null);
+  // An answer that begins otherwise than the prompt for it can't be told from the rest; it can be given.
+  const thinking = new ChatTemplate(
+    "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<think>{% endif %}",
+  );
+  assert.throws(() => thinking.render([...turns("hi"), { role: "assistant", content: "ho" }]), /DataError/);
+  assert.equal(chatPrompt(thinking, tokenizer, turns("hi")).endOfAnswer, null);
 });
 
 test("a template that throws, asks for the date or can't be read is one line that says where", () => {

@@ -222,6 +222,12 @@ test("a state that can't be gone on with is refused in one line that names what 
       own.set(`${up}.exp_avg`, { shape, dtype, data });
     },
   });
+  refuses(/exp_avg_sq\[3\] is -1: expected finite numbers of at least 0/, {
+    tensors: (own) => {
+      const { shape, dtype } = own.get("model.norm.weight.exp_avg_sq")!;
+      own.set("model.norm.weight.exp_avg_sq", { shape, dtype, data: new Float32Array(32).fill(-1, 3, 4) });
+    },
+  });
   const two = (one: object, other: object) => ({
     groups: [
       { ...adamw, params: others, ...one },
